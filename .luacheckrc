@@ -1,0 +1,12 @@
+-- What both LuaJIT and Lua 5.4 have; code asks before it uses what only one of them has.
+std = 'max'
+max_line_length = 100
+self = false
+ignore = { '432/self' } -- methods written inside of methods
+exclude_files = { 'build' }
+
+-- Scripts and specs meet the packages as a user does: as globals, loaded when touched first.
+local packages = { 'torch', 'nn', 'optim', 'data' }
+files['scripts'] = { read_globals = packages }
+files['spec'] = { std = '+busted', read_globals = packages }
+files['spec/support/busted.lua'] = { globals = { 'arg' } }

@@ -1,0 +1,305 @@
+# Moonlet. `make` builds everything this machine can into build/; `make help` lists the rest.
+#
+#   LUA=jit|5.4    the virtual machine; products of Lua 5.4 are in build/lua5.4/
+#   EMBED=1        only libc, libm and Lua: no dlopen, no zlib, no readline (build/embed/)
+#   SANITIZE=1     AddressSanitizer and UndefinedBehaviorSanitizer (build/asan/)
+#   CC, BUILD      the compiler, the folder everything is built in
+#
+# Objects live in one folder per configuration and products remember the flags they were linked
+# with, so switching back and forth never mixes anything.
+
+LUA ?= jit
+EMBED ?=
+SANITIZE ?=
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+OPT ?= -O2 -g
+WERROR ?= -Werror
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+VERSION := $(shell sed -n 's/^\#define MOONLET_VERSION "\(.*\)".*/\1/p' vm/moonlet.h)
+
+# ---- the virtual machine ----
+
+ifeq ($(LUA),jit)
+  LUA_PC := luajit
+  LUA_ABI := 5.1
+  LUA_LIB := luajit-5.1
+else ifeq ($(LUA),5.4)
+  LUA_PC := lua5.4
+  LUA_ABI := 5.4
+  LUA_LIB := lua5.4
+else
+  $(error LUA is jit or 5.4, not '$(LUA)')
+endif
+
+LUA_CFLAGS := $(shell pkg-config --cflags $(LUA_PC) 2>/dev/null)
+LUA_LIBDIR := $(shell pkg-config --variable=libdir $(LUA_PC) 2>/dev/null)
+# The executable carries all of Lua and exports it, so that C modules loaded later find it.
+LUA_STATIC = -Wl,--whole-archive $(LUA_LIBDIR)/lib$(LUA_LIB).a -Wl,--no-whole-archive -ldl
+
+# ---- folders of this configuration ----
+
+kind := $(notdir $(CC))$(if $(SANITIZE),-asan)$(if $(EMBED),-embed)
+variant := $(if $(SANITIZE),/asan)$(if $(EMBED),/embed)$(if $(filter jit,$(LUA)),,/lua$(LUA))
+OUT := $(BUILD)$(variant)
+# tensor/ knows no Lua: both virtual machines share its objects.
+T := $(BUILD)/obj/$(kind)
+V := $(T)/$(LUA_PC)
+
+# ---- flags ----
+
+ifdef SANITIZE
+  OPT := -O1 -g
+  ISA_OPT := -O1
+  SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+  # Not -O3: unrolled, peeled and versioned loops are twice the size and hardly faster.
+  ISA_OPT := -O2 -ftree-vectorize -fno-asynchronous-unwind-tables
+  ifeq ($(findstring clang,$(CC)),)
+    ISA_OPT += -fvect-cost-model=dynamic --param vect-epilogues-nomask=0
+  endif
+  SAN :=
+endif
+
+C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
+  -fPIC -fvisibility=hidden -pthread -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
+  $(if $(EMBED),-DMOONLET_EMBED=1) $(CPPFLAGS) $(CFLAGS)
+VM_FLAGS := $(C_FLAGS) $(LUA_CFLAGS)
+DEPS = -MMD -MP
+
+# Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.
+isa_math := -fno-math-errno -fno-trapping-math -ffp-contract=fast
+isa_baseline := $(if $(SANITIZE),-O1,-O2 -fno-asynchronous-unwind-tables) $(isa_math)
+isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
+isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
+  -mprefer-vector-width=512
+ISAS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+
+LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
+EXE_LIBS := $(if $(EMBED),,-lreadline) $(LIBS)
+
+# ---- sources ----
+
+tensor_c := $(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c)
+isa_c := $(wildcard tensor/cpu/isa/*.c)
+exe_c := vm/main.c $(wildcard vm/repl*.c)
+module_c := vm/module.c
+vm_c := $(filter-out $(exe_c),$(wildcard vm/*.c))
+test_c := $(wildcard spec/tensor/*.c)
+packages := $(sort $(shell find stdlib nn -name '*.lua' -o -name '*.gz' 2>/dev/null))
+
+tensor_o := $(tensor_c:%.c=$(T)/%.o) $(foreach i,$(ISAS),$(isa_c:%.c=$(T)/%.$i.o))
+vm_o := $(vm_c:%.c=$(V)/%.o) $(V)/lua_packages.o
+exe_o := $(exe_c:%.c=$(V)/%.o)
+module_o := $(module_c:%.c=$(V)/%.o)
+tests := $(test_c:%.c=$(T)/%)
+
+products := $(addprefix $(OUT)/,moonlet th libmoonlet.a libmoonlet.so moonlet.so)
+
+.PHONY: all help objects test demo bench install uninstall clean lint sanitize cuda c-tests size \
+  FORCE
+.DELETE_ON_ERROR:
+
+all: $(products) cuda
+
+help:
+	@echo 'make            everything this machine can build, into $(BUILD)/'
+	@echo 'make demo       sets up, builds, and trains a network on handwritten digits'
+	@echo 'make test       sets up, builds, and runs all tests on LuaJIT and Lua 5.4'
+	@echo 'make sanitize   all tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make c-tests    the C tests of tensor/ alone'
+	@echo 'make bench      the table of speeds beside PyTorch'
+	@echo 'make lint       luacheck, layers, and a second compiler'
+	@echo 'make cuda       the GPU plug-in, where nvcc is found'
+	@echo 'make size       size of the stripped products'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes it back'
+	@echo 'make clean      removes $(BUILD)/'
+
+# ---- compiling ----
+
+# Rewritten only when the flags change, and then everything that depends on it is made again.
+define remember
+@mkdir -p $(@D)
+@echo '$(subst ','\'',$1)' | cmp -s - $@ || echo '$(subst ','\'',$1)' > $@
+endef
+
+$(T)/flags: FORCE
+	$(call remember,$(CC) $(C_FLAGS) $(isa_avx512))
+$(V)/flags: FORCE
+	@test -n '$(LUA_LIBDIR)' || \
+	  { echo 'no development files of $(LUA_PC): run scripts/setup --test'; exit 1; }
+	$(call remember,$(CC) $(VM_FLAGS))
+$(V)/packages: FORCE
+	$(call remember,$(packages))
+$(OUT)/flags: FORCE
+	$(call remember,$(CC) $(VM_FLAGS) $(LDFLAGS) $(EXE_LIBS) $(tensor_o) $(vm_o) $(exe_o))
+
+$(T)/tensor/%.o: tensor/%.c $(T)/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(DEPS) -c $< -o $@
+
+define isa_rule
+$(T)/tensor/cpu/isa/%.$1.o: tensor/cpu/isa/%.c $(T)/flags
+	@mkdir -p $$(@D)
+	$(CC) $(C_FLAGS) $(isa_$1) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
+
+$(V)/vm/%.o: vm/%.c $(V)/flags
+	@mkdir -p $(@D)
+	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
+
+# The Lua packages, and the data beside them, become one C file of the library.
+$(T)/embed: scripts/embed.c $(T)/flags
+	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@
+$(V)/lua_packages.c: $(T)/embed $(V)/packages $(packages)
+	$(T)/embed $@ $(packages)
+$(V)/lua_packages.o: $(V)/lua_packages.c $(V)/flags
+	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
+
+objects: $(tensor_o) $(vm_o) $(exe_o) $(module_o) $(test_c:%.c=$(T)/%.o)
+
+# ---- linking ----
+
+$(OUT)/libmoonlet.a: $(tensor_o) $(vm_o) $(OUT)/flags
+	@rm -f $@
+	$(AR) rcs $@ $(filter %.o,$^)
+
+$(OUT)/libmoonlet.so: $(tensor_o) $(vm_o) $(OUT)/flags
+	$(CC) -shared $(SAN) $(LDFLAGS) $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(@F) -o $@ \
+	  $(filter %.o,$^) -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
+
+# A guest of somebody else's Lua: it takes lua_* from the program that loads it.
+$(OUT)/moonlet.so: $(module_o) $(OUT)/libmoonlet.a $(OUT)/flags
+	$(CC) -shared $(SAN) $(LDFLAGS) -o $@ $(module_o) $(OUT)/libmoonlet.a $(LIBS)
+
+$(OUT)/moonlet: $(exe_o) $(OUT)/libmoonlet.a $(OUT)/flags
+	$(CC) $(SAN) $(LDFLAGS) -Wl,-E -o $@ $(exe_o) \
+	  -Wl,--whole-archive $(OUT)/libmoonlet.a -Wl,--no-whole-archive $(LUA_STATIC) $(EXE_LIBS)
+
+$(OUT)/th: $(OUT)/moonlet
+	ln -sf moonlet $@
+
+# ---- the GPU plug-in: no Lua and no host code in it, so one serves every configuration ----
+
+NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c)
+cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)
+CUDA_ARCH := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+  -gencode arch=compute_90,code=compute_90
+NVCC_FLAGS := -O3 -std=c++17 -I. -Itensor $(CUDA_ARCH) -Xcompiler -fPIC,-fvisibility=hidden,-Wall
+CUDA_INCLUDE = $(dir $(NVCC))../include
+
+$(BUILD)/obj/cuda/flags: FORCE
+	$(call remember,$(NVCC) $(NVCC_FLAGS) $(CC) $(C_FLAGS) $(cuda_src))
+$(BUILD)/obj/cuda/%.cu.o: %.cu $(BUILD)/obj/cuda/flags
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
+$(BUILD)/obj/cuda/%.c.o: %.c $(BUILD)/obj/cuda/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) -I$(CUDA_INCLUDE) $(DEPS) -c $< -o $@
+$(BUILD)/libmoonlet-cuda.so: $(cuda_o)
+	$(NVCC) -shared -cudart static -o $@ $(cuda_o)
+
+ifneq ($(and $(NVCC),$(cuda_src),$(if $(SANITIZE)$(EMBED),,yes)),)
+cuda: $(BUILD)/libmoonlet-cuda.so
+else
+cuda:
+endif
+
+# ---- tests ----
+
+$(T)/libtensor.a: $(tensor_o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(T)/spec/%.o: spec/%.c $(T)/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(DEPS) -c $< -o $@
+$(tests): %: %.o $(T)/libtensor.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
+.SECONDARY: $(test_c:%.c=$(T)/%.o)
+
+c-tests: $(tests)
+	@spec/support/run c $(T)
+
+# For a make inside of this one: in parallel also where this one was not asked to be.
+nested = --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+test:
+	@scripts/setup --test
+	@$(MAKE) $(nested) LUA=jit all test-programs
+	@$(MAKE) $(nested) LUA=5.4 all
+	@CC='$(CC)' spec/support/run all $(T) $(BUILD) $(BUILD)/lua5.4
+
+.PHONY: test-programs
+test-programs: $(tests)
+	@:
+
+sanitize:
+	@scripts/setup --test
+	@$(MAKE) $(nested) SANITIZE=1 LUA=jit all test-programs
+	@$(MAKE) $(nested) SANITIZE=1 LUA=5.4 all
+	@CC='$(CC) -fsanitize=address,undefined' \
+	  spec/support/run all $(T)-asan $(BUILD)/asan $(BUILD)/asan/lua5.4
+
+demo:
+	@scripts/setup
+	@$(MAKE) $(nested) all
+	@$(OUT)/moonlet scripts/train/mnist.lua $(ARGS)
+
+bench_tools := $(addprefix $(T)/scripts/bench/,spawn sgemm_direct)
+$(bench_tools): $(T)/%: %.c $(T)/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< -ldl
+
+bench: all $(bench_tools)
+	@$(OUT)/moonlet scripts/bench/run.lua $(OUT) $(T)/scripts/bench
+
+lint:
+	scripts/check-layers
+	luacheck --no-color --quiet .
+	@if command -v clang >/dev/null; then $(MAKE) $(nested) CC=clang objects; \
+	  else echo 'no clang: skipped the second compiler'; fi
+
+size: $(products)
+	@mkdir -p $(OUT)/stripped
+	@for f in moonlet libmoonlet.so moonlet.so; do \
+	  strip -o $(OUT)/stripped/$$f $(OUT)/$$f && \
+	  printf '%9d bytes  %s, stripped\n' $$(wc -c < $(OUT)/stripped/$$f) $$f; done
+
+# ---- installing ----
+
+bin := $(DESTDIR)$(PREFIX)/bin
+lib := $(DESTDIR)$(PREFIX)/lib
+inc := $(DESTDIR)$(PREFIX)/include/moonlet
+man := $(DESTDIR)$(PREFIX)/share/man/man1
+lua_lib := $(lib)/lua/$(LUA_ABI)
+pc := $(lib)/pkgconfig/moonlet.pc
+
+install: all
+	install -d $(bin) $(lib)/pkgconfig $(lua_lib) $(inc)/tensor $(man)
+	install -s $(OUT)/moonlet $(bin)/moonlet
+	ln -sf moonlet $(bin)/th
+	install -m 644 $(OUT)/libmoonlet.a $(lib)
+	strip -g $(lib)/libmoonlet.a
+	install -s $(OUT)/libmoonlet.so $(lib)
+	install -s $(OUT)/moonlet.so $(lua_lib)
+	if test -f $(BUILD)/libmoonlet-cuda.so; then install -s $(BUILD)/libmoonlet-cuda.so $(lib); fi
+	install -m 644 vm/moonlet.h $(inc)
+	install -m 644 tensor/tensor.h tensor/ops.def $(inc)/tensor
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LUA@|$(LUA_PC)|' \
+	  -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
+	sed 's|@VERSION@|$(VERSION)|' scripts/install/moonlet.1 > $(man)/moonlet.1
+	ln -sf moonlet.1 $(man)/th.1
+
+uninstall:
+	rm -f $(bin)/moonlet $(bin)/th $(lib)/libmoonlet.a $(lib)/libmoonlet.so \
+	  $(lib)/libmoonlet-cuda.so $(lua_lib)/moonlet.so $(pc) $(man)/moonlet.1 $(man)/th.1
+	rm -rf $(inc)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

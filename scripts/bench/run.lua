@@ -1,0 +1,227 @@
+-- `make bench`: this machine's figures beside those of its peers, measured in turns in one run.
+--
+--   moonlet scripts/bench/run.lua BUILD TOOLS
+--
+-- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
+-- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (3).
+local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
+local here = arg[0]:match('^(.*/)') or './'
+local show = dofile(here .. 'table.lua')
+
+local seconds = os.getenv('BENCH_SECONDS') or '1'
+local rounds = tonumber(os.getenv('BENCH_ROUNDS') or 3)
+local moonlet = build .. '/moonlet'
+
+-- ---- running ----
+
+local function output_of(command)
+  local pipe = io.popen('{ ' .. command .. '; } 2>/dev/null')
+  local text = pipe:read('*a')
+  pipe:close()
+  return text
+end
+
+local function find_python()
+  local home = os.getenv('HOME') or ''
+  local peer = os.getenv('MOONLET_PEER') or home .. '/.cache/moonlet-peer'
+  for _, python in ipairs({ peer .. '/bin/python3', 'python3' }) do
+    local version = output_of(python .. ' -c "import torch; print(torch.__version__)"')
+    if version ~= '' then return python, (version:gsub('%s+$', '')) end
+  end
+end
+
+-- Lines of `name best median`, gathered over rounds: the best of bests, the median of medians.
+local function gather(into, text)
+  for name, best, median in text:gmatch('(%S+) (%S+) (%S+)\n') do
+    local figures = into[name] or { best = math.huge, medians = {} }
+    into[name] = figures
+    figures.best = math.min(figures.best, tonumber(best))
+    table.insert(figures.medians, tonumber(median))
+    table.sort(figures.medians)
+    figures.median = figures.medians[math.floor(#figures.medians / 2) + 1]
+  end
+end
+
+--- commands: name -> command line. They take turns, so that a busy moment of the machine hits all.
+local function in_turns(commands, order)
+  local results = {}
+  for _ = 1, rounds do
+    for _, name in ipairs(order) do
+      if commands[name] then
+        results[name] = results[name] or {}
+        gather(results[name], output_of(commands[name]))
+      end
+    end
+  end
+  return results
+end
+
+-- ---- rows ----
+
+local rows = {}
+
+local function figure(results, name, case)
+  return results[name] and results[name][case]
+end
+
+--- target: the ratio wanted, ours being at least so many times faster than the peer.
+local function compare(what, unit, ours, peer_name, peer, target)
+  if not ours then return end
+  local row = { what = what, unit = unit, ours = ours.best, ours_median = ours.median }
+  if peer then
+    row.peer_name, row.peer, row.peer_median = peer_name, peer.best, peer.median
+    row.speedup, row.speedup_median = peer.best / ours.best, peer.median / ours.median
+    if target then
+      row.target = target.text
+      row.met = target.test(row.speedup)
+    end
+  end
+  rows[#rows + 1] = row
+end
+
+local function limit(what, unit, value, most, peer_name, peer)
+  rows[#rows + 1] = {
+    what = what, unit = unit, ours = value, peer_name = peer_name, peer = peer,
+    speedup = peer and peer / value,
+    target = most and ('< %g %s'):format(most, unit), met = most and value < most,
+  }
+end
+
+local function faster(times)
+  return { text = ('>= %gx faster'):format(times), test = function(s) return s >= times end }
+end
+
+local function fraction(of)
+  return { text = ('<= %gx the time'):format(of), test = function(s) return 1 / s <= of end }
+end
+
+-- ---- the measurements ----
+
+local python, torch_version = find_python()
+if not python then
+  print('no python3 with torch (scripts/setup --peer makes one): our figures only')
+end
+
+local function training()
+  local commands = { ours = ('%s %smnist_step.lua %s 32 128'):format(moonlet, here, seconds) }
+  local theirs = python and ('%s %smnist_step.py %s '):format(python, here, seconds)
+  if python then
+    commands.default = theirs .. 'default 32 128'
+    commands.fused = theirs .. 'fused 32 128'
+    commands.single = 'OMP_NUM_THREADS=1 ' .. commands.fused
+  end
+  local results = in_turns(commands, { 'default', 'ours', 'fused', 'single' })
+  local targets = { ['32'] = faster(4), ['128'] = faster(2) }
+  for _, batch in ipairs({ '32', '128' }) do
+    local what, ours = 'MNIST step, batch ' .. batch, figure(results, 'ours', batch)
+    compare(what, 'us', ours, 'PyTorch', figure(results, 'default', batch), targets[batch])
+    if python then
+      -- What its users can do about it: no target, but worth knowing.
+      compare(what, 'us', ours, 'PyTorch, fused Adam', figure(results, 'fused', batch))
+      compare(what, 'us', ours, 'the same, 1 thread', figure(results, 'single', batch))
+    end
+  end
+end
+
+local function better(a, b)
+  if not a or not b then return a or b end
+  return a.best < b.best and a or b
+end
+
+local function calls()
+  local results = in_turns({
+    ours = ('%s %scalls.lua %s'):format(moonlet, here, seconds),
+    torch = python and ('%s %scalls.py %s'):format(python, here, seconds),
+    onednn = ('%s/sgemm_direct onednn %s'):format(tools, seconds),
+    openblas = ('%s/sgemm_direct openblas %s'):format(tools, seconds),
+  }, { 'torch', 'ours', 'onednn', 'openblas' })
+  local function row(what, unit, case, peer_name, peer, target)
+    compare(what, unit, figure(results, 'ours', case), peer_name, peer, target)
+  end
+  row('add, 10 elements', 'ns', 'add', 'PyTorch', figure(results, 'torch', 'add'), fraction(0.35))
+  row('add, gradient recorded', 'ns', 'add_grad', 'PyTorch', figure(results, 'torch', 'add_grad'),
+    fraction(0.4))
+  for _, case in ipairs({ 'mm_32x128x784', 'mm_256', 'mm_1024' }) do
+    local onednn, openblas = figure(results, 'onednn', case), figure(results, 'openblas', case)
+    local direct = better(onednn, openblas)
+    local name = direct and (direct == onednn and 'oneDNN from C' or 'OpenBLAS from C')
+    local what = 'torch.mm ' .. case:sub(4):gsub('^(%d+)$', '%1^3')
+    row(what, 'ns', case, name, direct, case == 'mm_1024' and faster(0.95) or nil)
+    if python then row(what, 'ns', case, 'PyTorch', figure(results, 'torch', case)) end
+  end
+end
+
+local function spawn(runs, command)
+  local best, median, peak = output_of(('%s/spawn %d %s'):format(tools, runs, command))
+    :match('(%S+) (%S+) (%S+)')
+  return tonumber(best), tonumber(median), tonumber(peak)
+end
+
+local function startup()
+  local _, ours = spawn(101, moonlet .. " -e ''")
+  local peer
+  if python then _, peer = spawn(5, python .. " -c 'import torch'") end
+  if ours then limit('start-up, median', 'ms', ours, 10, python and 'import torch', peer) end
+end
+
+-- The whole main job, its checkpoint written where nothing else is.
+local function memory()
+  local checkpoint = os.tmpname()
+  local command = ('%s scripts/train/mnist.lua -save %s -epochs '):format(moonlet, checkpoint)
+  for _, epochs in ipairs({ 2, 100 }) do
+    local _, _, peak = spawn(1, command .. epochs)
+    if peak then
+      limit(('peak memory, %d epochs'):format(epochs), 'MB', peak * 1024 / 1e6, 150)
+    end
+  end
+  os.remove(checkpoint)
+end
+
+local function size()
+  local stripped = os.tmpname()
+  local bytes = output_of(('strip -o %s %s && wc -c < %s'):format(stripped, moonlet, stripped))
+  os.remove(stripped)
+  if tonumber(bytes) then limit('moonlet, stripped', 'MB', tonumber(bytes) / 1e6, 3) end
+end
+
+training()
+calls()
+startup()
+memory()
+size()
+
+-- ---- the report ----
+
+local function number(value, unit)
+  if not value then return '' end
+  if unit == 'ns' and value >= 1e6 then value, unit = value / 1e6, 'ms' end
+  if unit == 'ns' and value >= 1e4 then value, unit = value / 1e3, 'us' end
+  return ('%.3g %s'):format(value, unit):gsub('^(%d+%.?%d*)e%+(%d+)', function()
+    return ('%.0f'):format(value)
+  end)
+end
+
+local cells = { { 'best of ' .. rounds .. ' rounds', 'ours', 'peer', '', 'faster', 'by medians',
+  'target', 'met' } }
+for _, row in ipairs(rows) do
+  cells[#cells + 1] = {
+    row.what, (number(row.ours, row.unit)), (number(row.peer, row.unit)), row.peer_name or '',
+    row.speedup and ('%.2fx'):format(row.speedup) or '',
+    row.speedup_median and ('%.2fx'):format(row.speedup_median) or '',
+    row.target or '', row.met == nil and '' or row.met and 'yes' or 'NO',
+  }
+end
+
+local processor = output_of("sed -n 's/^model name.*: //p' /proc/cpuinfo"):match('[^\n]*')
+local cores = tonumber((output_of('nproc'))) or 0
+print(('%s, %d cores; PyTorch %s'):format(processor, cores, torch_version or 'absent'))
+show.print(cells)
+
+local path = build .. '/bench.json'
+local file = assert(io.open(path, 'w'))
+file:write(show.json({
+  processor = processor, cores = cores, pytorch = torch_version or 'absent',
+  date = os.date('!%Y-%m-%d'), rows = rows,
+}))
+file:close()
+print('written: ' .. path)

@@ -1,0 +1,111 @@
+--- Help for the functions and methods that are no rows of the operation table.
+-- name -> how it is called, then what it does. Methods come after the functions.
+local texts = {
+  -- New tensors. OPTIONS is a type's name or {dtype=, requires_grad=}, as the last argument.
+  zeros = 'torch.zeros([res,] sizes... [, options])\n  A tensor of zeros.',
+  ones = 'torch.ones([res,] sizes... [, options])\n  A tensor of ones.',
+  full = 'torch.full(sizes..., value)\n  A tensor of one value.',
+  empty = 'torch.empty(sizes... [, options])\n  A tensor whose values are undefined.',
+  rand = 'torch.rand([res,] sizes... [, options])\n  Even random numbers from 0 up to 1.',
+  randn = 'torch.randn([res,] sizes... [, options])\n'
+    .. '  Random numbers of the normal distribution: mean 0, deviation 1.',
+  zeros_like = 'torch.zeros_like(x)\n  Zeros of the type and sizes of x.',
+  ones_like = 'torch.ones_like(x)\n  Ones of the type and sizes of x.',
+  rand_like = 'torch.rand_like(x)\n  Even random numbers of the type and sizes of x.',
+  randn_like = 'torch.randn_like(x)\n  Normal random numbers of the type and sizes of x.',
+  empty_like = 'torch.empty_like(x)\n  A tensor of the type and sizes of x, its values undefined.',
+  tensor = 'torch.tensor(number or nested table [, options])\n'
+    .. '  A tensor of these values; one of no dimension for a number.',
+  Tensor = 'torch.Tensor(sizes...)  torch.Tensor{values}  torch.Tensor(storage [, offset, ...])\n'
+    .. '  A tensor of the default type; torch.FloatTensor and its relatives are of theirs.',
+  from_string = "torch.from_string('torch.ByteTensor', bytes)\n  A vector of what a string holds.",
+  scalar_tensor = "torch.scalar_tensor('torch.FloatTensor', storage, offset)\n"
+    .. '  A tensor of no dimension: one element of a storage.',
+
+  -- Random numbers and defaults.
+  manualSeed = 'torch.manualSeed(seed)\n  The same seed gives the same random numbers.',
+  initialSeed = 'torch.initialSeed()\n  The seed in use.',
+  getRNGState = 'torch.getRNGState()\n  Where the random numbers stand, for setRNGState.',
+  setRNGState = 'torch.setRNGState(state)\n  Goes back to where getRNGState was called.',
+  setdefaulttensortype = "torch.setdefaulttensortype('torch.DoubleTensor')\n"
+    .. '  The type of torch.Tensor, torch.zeros, torch.randn and their like.',
+  getdefaulttensortype = 'torch.getdefaulttensortype()\n  The name of the default type.',
+  setnumthreads = 'torch.setnumthreads(n)\n  How many threads calculate; 0: one per core.',
+  getnumthreads = 'torch.getnumthreads()\n  How many threads calculate.',
+  memory = 'torch.memory()\n  {live=, peak=, cached=} in bytes, and storages=, of all tensors.',
+  peak_memory = 'torch.peak_memory()\n  The most memory the process has had, in bytes.',
+
+  -- Gradients.
+  grad = 'torch.grad(outputs, inputs [, gradients of outputs] [, options])\n'
+    .. '  The gradients of the inputs, without touching any .grad.',
+  no_grad = 'torch.no_grad(f, ...)\n  Calls f(...) and records no gradients meanwhile.',
+  enable_grad = 'torch.enable_grad(f, ...)\n  Calls f(...) and records gradients meanwhile.',
+  set_grad_enabled = 'torch.set_grad_enabled(flag)\n  Switches recording; returns what it was.',
+  is_grad_enabled = 'torch.is_grad_enabled()\n  Whether gradients are recorded.',
+  record = 'torch.record(f, inputs, outputs)\n'
+    .. '  f(gradients of outputs) will give the gradients of the inputs.',
+  backward = 'y:backward([gradient] [, {retain_graph=, create_graph=}])\n'
+    .. '  Adds the gradients of y to .grad of all that it was calculated from.',
+  detach = 'x:detach()\n  The same values without their history.',
+  requiresGrad = 'x:requiresGrad([flag])\n  Asks for gradients of x; returns x.',
+
+  -- Asking.
+  numel = 'x:numel()\n  The number of elements.',
+  nElement = 'x:nElement()\n  The number of elements.',
+  equal = 'torch.equal(x, y)\n  Whether sizes and all values are the same.',
+  totable = 'x:totable()\n  The values as nested tables.',
+  totable_flat = 'torch.totable_flat(x)\n  The values row by row in one table.',
+  item = 'x:item()\n  The value of a tensor of one element, as a number.',
+  size = 'x:size([dim])\n  All sizes as a LongStorage, or one as a number.',
+  stride = 'x:stride([dim])\n  How far neighbours of each dimension are apart in the storage.',
+  dim = 'x:dim()\n  The number of dimensions.',
+  nDimension = 'x:nDimension()\n  The number of dimensions.',
+  storage = 'x:storage()\n  The storage that holds the values.',
+  storageOffset = 'x:storageOffset()\n  Where in the storage the first element is, from 1.',
+  elementSize = 'x:elementSize()\n  The bytes of an element.',
+  isContiguous = 'x:isContiguous()\n  Whether the elements lie one after the other.',
+  isSameSizeAs = 'x:isSameSizeAs(y)\n  Whether the sizes are the same.',
+  isSetTo = 'x:isSetTo(y)\n  Whether both are the same view of one storage.',
+  isSize = 'x:isSize(sizes)\n  Whether these are the sizes of x.',
+  data = 'x:data()\n  A pointer of LuaJIT\'s FFI to the first element, such as float *.',
+  data_pointer = 'torch.data_pointer(x)\n  The address of the first element as a light userdata.',
+
+  -- Shapes and types.
+  split = 'x:split(size [, dim])\n  A table of parts of that size along a dimension (default 1).',
+  chunk = 'x:chunk(n [, dim])\n  A table of n parts along a dimension (default 1).',
+  sub = 'x:sub(first1, last1 [, first2, last2 ...])\n  The part between indices; -1 is the last.',
+  viewAs = 'x:viewAs(y)\n  The same values in the sizes of y.',
+  expandAs = 'x:expandAs(y)\n  x repeated, without copying, to the sizes of y.',
+  reshapeAs = 'x:reshapeAs(y)\n  The same values in the sizes of y, copied where they must be.',
+  resize = 'x:resize(sizes...)\n  Changes the sizes of x itself; new values are undefined.',
+  resizeAs = 'x:resizeAs(y)\n  Changes the sizes of x to those of y.',
+  contiguous = 'x:contiguous()\n  x itself, or a copy whose elements lie one after the other.',
+  set = 'x:set(y)  x:set(storage [, offset, sizes, strides])\n  Makes x that view.',
+  new = 'x.new(...)\n  What the constructor of x\'s type makes; x:new() is a view of x.',
+  type = "x:type(['torch.FloatTensor'])  torch.type(anything)\n"
+    .. '  The name of the type; with a name, x converted to it.',
+  to = "x:to('float32')\n  x converted to that type.",
+  typeAs = 'x:typeAs(y)\n  x converted to the type of y.',
+  apply = 'x:apply(f)\n  Replaces each element by what f(element) returns, unless that is nil.',
+  map = 'x:map(y, f)\n  Replaces each element by what f(of x, of y) returns, unless that is nil.',
+  map2 = 'x:map2(y, z, f)\n  The same with three tensors.',
+
+  -- The system, for packages.
+  isatty = 'torch.isatty(descriptor)\n  Whether 0, 1 or 2 is a terminal.',
+  clock = 'torch.clock()\n  Seconds of real, user and system time.',
+  executable_dir = 'torch.executable_dir()\n  The folder of the running program.',
+  fsync_rename = 'torch.fsync_rename(from, to)\n'
+    .. '  Puts a file in the place of another, safely against a crash.',
+  pack = "torch.pack('d' or 'i4' or 'i8', number)\n  A number as little-endian bytes.",
+  unpack = "torch.unpack('d' or 'i4' or 'i8', bytes [, position])\n  The number in these bytes.",
+  storage_tostring = 'torch.storage_tostring(storage, first, count)\n  The bytes of elements.',
+  storage_fromstring = 'torch.storage_fromstring(storage, first, bytes)\n'
+    .. '  Fills elements from their bytes.',
+}
+
+for _, kind in ipairs {'byte', 'char', 'short', 'int', 'long', 'half', 'bfloat16', 'float',
+    'double', 'bool'} do
+  texts[kind] = ('x:%s()\n  x converted to that type of elements.'):format(kind)
+end
+
+return texts

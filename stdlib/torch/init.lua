@@ -1,0 +1,146 @@
+--- The package torch: the C core, and what is written in Lua around it.
+local core = require 'torch.core'
+local class = require 'torch.class'
+
+local torch = {}
+for name, value in pairs(core) do torch[name] = value end
+
+-- ---------------------------------------------------------------------------------------------
+-- Classes.
+
+class.register_package('torch', torch)
+for _, name in ipairs {'class', 'type', 'typename', 'isTypeOf', 'factory', 'getmetatable',
+    'setmetatable', 'newmetatable', 'getconstructortable', 'version'} do
+  torch[name] = class[name]
+end
+--- torch.register_package(name, table): where torch.class puts the classes called name.X.
+torch.register_package = class.register_package
+torch.pointer = function(object)
+  if type(object) == 'userdata' and core.pointer then return core.pointer(object) end
+  return class.pointer(object)
+end
+
+--- Are both the same object? Two handles on one tensor or storage are.
+function torch.isequal(a, b)
+  if rawequal(a, b) then return true end
+  if type(a) ~= 'userdata' or type(b) ~= 'userdata' then return false end
+  return torch.pointer(a) == torch.pointer(b)
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Tensor types: `torch.FloatTensor` is a callable table, through which methods can be added.
+
+local function is_tensor_type(name)
+  return name:find('Tensor$') ~= nil
+end
+
+local function print_tensor(tensor)
+  return require('torch.pretty').tensor(tensor)
+end
+
+local function print_storage(storage)
+  return require('torch.pretty').storage(storage)
+end
+
+-- `x.new(...)` makes what the constructor makes, `x:new(2, 3)` something of x's type, and `x:new()`
+-- is a view of x.
+local function new_of(name, like, make)
+  return function(first, ...)
+    if select('#', ...) > 0 and class.typename(first) == name then return like(first, ...) end
+    return make(first, ...)
+  end
+end
+
+for name, mt in pairs(core.metatables) do
+  local short = name:match('^torch%.(.+)$')
+  if short and type(core[short]) == 'function' then
+    local make, like = core[short], rawget(mt, 'new')
+    torch[short] = class.register_native(name, mt, make)
+    if like and is_tensor_type(name) then mt.new = new_of(name, like, make) end
+  end
+  mt.__tostring__ = is_tensor_type(name) and print_tensor or print_storage
+  -- Looked up anew each time, so that a program may print its tensors in its own way.
+  mt.__tostring = function(object) return mt.__tostring__(object) end
+end
+
+--- torch.data(x), x:data(): a pointer of LuaJIT's FFI to the first element.
+function torch.data(object)
+  return require('torch.ffi').data(object)
+end
+for _, mt in pairs(core.metatables) do mt.data = torch.data end
+
+-- `torch.Tensor` and `torch.Storage` stand for the default type.
+local function follow_default()
+  local name = core.getdefaulttensortype():match('^torch%.(.+)$')
+  torch.Tensor = torch[name]
+  torch.Storage = torch[name:gsub('Tensor$', 'Storage')]
+end
+
+--- torch.setdefaulttensortype('torch.DoubleTensor')
+function torch.setdefaulttensortype(name)
+  core.setdefaulttensortype(name)
+  follow_default()
+end
+follow_default()
+
+local function is_native(object, ending)
+  local name = class.typename(object)
+  return type(object) == 'userdata' and name ~= nil and name:find(ending) ~= nil
+end
+
+function torch.isTensor(object)
+  return is_native(object, 'Tensor$')
+end
+
+function torch.isStorage(object)
+  return is_native(object, 'Storage$')
+end
+
+--- The defaults of Torch7, for old programs: float64, and gradients inside of modules only.
+function torch.th_defaults()
+  torch.setdefaulttensortype('torch.DoubleTensor')
+  torch.set_grad_enabled(false)
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Time.
+
+--- Seconds of a clock that only goes forward.
+function torch.tic()
+  return (core.clock())
+end
+
+--- Seconds since `torch.tic()` returned `start`.
+function torch.toc(start)
+  if type(start) ~= 'number' then
+    error(('torch.toc: expected what torch.tic returned, got %s'):format(type(start)), 2)
+  end
+  return core.clock() - start
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Parts that most programs do not need are loaded when they are first used.
+
+for _, name in ipairs {'save', 'load', 'saveobj', 'loadobj', 'serialize', 'deserialize',
+    'serializeToStorage', 'deserializeFromStorage'} do
+  torch[name] = function(...) return require('torch.serialize')[name](...) end
+end
+
+--- torch.help(torch.add), torch.help('add'), torch.help(nn.Linear): how it is called, what it does.
+function torch.help(subject)
+  return require('torch.help').print(subject)
+end
+
+-- The rest; `lazy` in the metatable tells a prompt which names there are.
+local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck'}
+
+return setmetatable(torch, {
+  lazy = lazy,
+  __index = function(tbl, name)
+    local module = lazy[name]
+    if not module then return nil end
+    local value = require(module)
+    rawset(tbl, name, value)
+    return value
+  end,
+})

@@ -1,0 +1,87 @@
+/* context.c -- everything that would be global elsewhere. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tensor/internal.h"
+
+static int default_threads(void) {
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n < 1 ? 1 : n > 64 ? 64 : (int)n;
+}
+
+tn_ctx *tn_open(const tn_config *config) {
+  tn_config c = {0};
+  if (config != NULL) {
+    memcpy(&c, config, config->size > 0 && config->size < sizeof c ? config->size : sizeof c);
+  }
+  tn_ctx *ctx = calloc(1, sizeof *ctx);
+  if (ctx == NULL) return NULL;
+  ctx->allocator = tn__allocator_new(c.memory_limit);
+  ctx->pool = tn__pool_new(c.threads > 0 ? c.threads : default_threads());
+  if (ctx->allocator == NULL || ctx->pool == NULL) {
+    tn_close(ctx);
+    return NULL;
+  }
+  ctx->grad_enabled = true;
+  ctx->default_dtype = TN_F32;
+  ctx->index_base = c.index_base;
+  ctx->interrupted = c.interrupted;
+  ctx->user = c.user;
+  tn_seed(&ctx->generator, 5489);
+  return ctx;
+}
+
+void tn_close(tn_ctx *ctx) {
+  if (ctx == NULL) return;
+  if (ctx->pool != NULL) tn__pool_free(ctx->pool);
+  if (ctx->allocator != NULL) tn__allocator_close(ctx->allocator);
+  free(ctx);
+}
+
+const char *tn_message(const tn_ctx *ctx) { return ctx->message; }
+tn_memory_stats tn_memory(const tn_ctx *ctx) { return tn__memory_stats(ctx->allocator); }
+size_t tn_live_bytes(const tn_ctx *ctx) { return tn__live_bytes(ctx->allocator); }
+void tn_memory_trim(tn_ctx *ctx) { tn__memory_trim(ctx->allocator); }
+int tn_threads(const tn_ctx *ctx) { return tn__pool_threads(ctx->pool); }
+
+tn_status tn_set_threads(tn_ctx *ctx, int threads) {
+  if (threads < 1 || threads > 1024) {
+    return tn_fail(ctx, TN_EARG, "a number of threads between 1 and 1024 expected, got %d",
+                   threads);
+  }
+  tn__pool_set_threads(ctx->pool, threads);
+  return TN_OK;
+}
+
+void tn_set_user(tn_ctx *ctx, void *user) { ctx->user = user; }
+void *tn_user(const tn_ctx *ctx) { return ctx->user; }
+tn_dtype tn_default_dtype(const tn_ctx *ctx) { return (tn_dtype)ctx->default_dtype; }
+
+tn_status tn_set_default_dtype(tn_ctx *ctx, tn_dtype dtype) {
+  ctx->default_dtype = (uint8_t)dtype;
+  return TN_OK;
+}
+
+bool tn_grad_enabled(const tn_ctx *ctx) { return ctx->grad_enabled; }
+
+bool tn_set_grad_enabled(tn_ctx *ctx, bool on) {
+  bool was = ctx->grad_enabled;
+  ctx->grad_enabled = on;
+  return was;
+}
+
+tn_status tn_fail(tn_ctx *ctx, tn_status status, const char *format, ...) {
+  char text[TN_MESSAGE];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  if (ctx->op != NULL) {
+    snprintf(ctx->message, sizeof ctx->message, "%s: %.470s", ctx->op->name, text);
+  } else {
+    snprintf(ctx->message, sizeof ctx->message, "%.500s", text);
+  }
+  return status;
+}

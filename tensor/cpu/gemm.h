@@ -1,0 +1,55 @@
+/* gemm.h -- matrix products of floats and doubles: C = alpha op(A) op(B) + beta C.
+ *
+ * All matrices are row-major; op(A) is m x k and op(B) is k x n, where op turns its operand if ta
+ * or tb is set; lda, ldb and ldc are the distances between rows in elements. With beta 0, C is
+ * only written. With alpha 0 or k 0, A and B are not read.
+ *
+ * Errors     0, or -1 when there is no memory for packing; then C is as it was.
+ * Threads    The pool's, which may be NULL. Results of the built-in kernels do not depend on how
+ *            many there are. */
+#ifndef TN_CPU_GEMM_H
+#define TN_CPU_GEMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pool.h"
+
+int tn__sgemm(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+              const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+              int64_t ldc);
+int tn__dgemm(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+              const double *a, int64_t lda, const double *b, int64_t ldb, double beta, double *c,
+              int64_t ldc);
+
+/* `batch` products; those of the i-th start at a + i * stride_a and so on. stride_a or stride_b
+ * may be 0. On error some of the results may have been written. */
+int tn__sgemm_batch(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                    const float *a, int64_t lda, int64_t stride_a, const float *b, int64_t ldb,
+                    int64_t stride_b, float beta, float *c, int64_t ldc, int64_t stride_c,
+                    int64_t batch);
+int tn__dgemm_batch(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+                    const double *a, int64_t lda, int64_t stride_a, const double *b, int64_t ldb,
+                    int64_t stride_b, double beta, double *c, int64_t ldc, int64_t stride_c,
+                    int64_t batch);
+
+/* Who calculates. The environment variable MOONLET_BLAS=builtin|onednn|openblas asks for one,
+ * for measurements; TN_BLAS_AUTO picks by size. */
+enum { TN_BLAS_AUTO, TN_BLAS_BUILTIN, TN_BLAS_ONEDNN, TN_BLAS_OPENBLAS };
+
+/* onednn.c: on this thread alone; false, and nothing done, where oneDNN is missing. */
+bool tn__onednn_ready(void); /* opens it at the first call */
+bool tn__onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                      const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                      float *c, int64_t ldc);
+
+/* openblas.c: on `threads` threads of OpenBLAS's own; false where it is missing or a size does
+ * not fit its 32-bit integers. */
+bool tn__openblas_sgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                        float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                        float beta, float *c, int64_t ldc);
+bool tn__openblas_dgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                        double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
+                        double beta, double *c, int64_t ldc);
+
+#endif

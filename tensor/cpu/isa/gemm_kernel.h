@@ -1,0 +1,30 @@
+/* gemm_kernel.h -- what gemm.c asks of the kernels of one instruction set. */
+#ifndef TN_CPU_ISA_GEMM_KERNEL_H
+#define TN_CPU_ISA_GEMM_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../isa.h"
+
+/* C = alpha op(A) op(B) + beta C, all row-major, op(A) m x k, op(B) k x n. The element type is
+ * the function's. Sizes are at least 1 and alpha is not 0: gemm.c sees to the rest. */
+typedef struct {
+  bool ta, tb;
+  int64_t m, n, k;
+  double alpha, beta; /* for floats these hold floats */
+  const void *a, *b;
+  void *c;
+  int64_t lda, ldb, ldc;
+} tn_gemm;
+
+/* Bytes of 64-byte aligned scratch memory that the product needs; may be 0. */
+TN_ISA_DECLARE(size_t, tn__gemm_scratch_f32, (const tn_gemm *g))
+TN_ISA_DECLARE(size_t, tn__gemm_scratch_f64, (const tn_gemm *g))
+
+/* The product, on this thread. */
+TN_ISA_DECLARE(void, tn__gemm_f32, (const tn_gemm *g, void *scratch))
+TN_ISA_DECLARE(void, tn__gemm_f64, (const tn_gemm *g, void *scratch))
+
+#endif

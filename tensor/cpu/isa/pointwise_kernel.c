@@ -1,0 +1,61 @@
+/* pointwise_kernel.c -- the rows of pointwise.def as loops over float and double. */
+#include "tensor/cpu/isa/loops.h"
+#include "tensor/cpu/kernels.h"
+#include "tensor/cpu/pointwise_language.h"
+#include "tensor/cpu/vmath.h"
+
+#define ADD(a, b) ((a) + (b))
+#define SUB(a, b) ((a) - (b))
+#define MUL(a, b) ((a) * (b))
+#define DIV(a, b) ((a) / (b))
+#define NEG(a) (-(a))
+
+/* Remainder with the sign of the divisor. */
+static inline float tn_remainder_f32(float a, float b) {
+  float r = tn_fmod_f32(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+static inline double tn_remainder_f64(double a, double b) {
+  double r = tn_fmod_f64(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+#define T float
+#define SUFFIX _f32
+#define HAS_FLOAT 1
+#include "tensor/cpu/isa/pointwise_loops.h"
+
+#define T double
+#define SUFFIX _f64
+#define HAS_FLOAT 1
+#include "tensor/cpu/isa/pointwise_loops.h"
+
+#define RUN_NUM(name) {name##_f32, name##_f64}
+#define RUN_FLT(name) {name##_f32, name##_f64}
+#define RUN_CMP(name) {name##_f32, name##_f64}
+#define RUN_BIT(name) {NULL, NULL}
+#define GRAD1(name) {{name##_grad_a_f32, name##_grad_a_f64}}
+#define GRAD2(name)                                                                               \
+  {{name##_grad_a_f32, name##_grad_a_f64}, {name##_grad_b_f32, name##_grad_b_f64}}
+#define GRAD3(name)                                                                               \
+  {{name##_grad_a_f32, name##_grad_a_f64},                                                        \
+   {name##_grad_b_f32, name##_grad_b_f64},                                                        \
+   {name##_grad_c_f32, name##_grad_c_f64}}
+#define NO_GRAD(name) {{NULL, NULL}}
+#define GRAD1_NUM GRAD1
+#define GRAD1_FLT GRAD1
+#define GRAD1_CMP NO_GRAD
+#define GRAD2_NUM GRAD2
+#define GRAD2_FLT GRAD2
+#define GRAD2_CMP NO_GRAD
+#define GRAD2_BIT NO_GRAD
+#define GRAD3_NUM GRAD3
+#define GRAD3_FLT GRAD3
+
+const tn_kernels TN_ISA_NAME(tn__pointwise)[TN_PW_COUNT] = {
+#define TN_UNARY(name, kind, ...) [TN_PW_##name] = {RUN_##kind(name), GRAD1_##kind(name)},
+#define TN_BINARY(name, kind, ...) [TN_PW_##name] = {RUN_##kind(name), GRAD2_##kind(name)},
+#define TN_TERNARY(name, kind, ...) [TN_PW_##name] = {RUN_##kind(name), GRAD3_##kind(name)},
+#include "tensor/pointwise.def"
+};

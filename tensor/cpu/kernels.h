@@ -1,0 +1,84 @@
+/* kernels.h -- what the files in cpu/isa/ offer, compiled once per instruction set. */
+#ifndef TN_CPU_KERNELS_H
+#define TN_CPU_KERNELS_H
+
+#include "tensor/cpu/isa.h"
+#include "tensor/tensor.h"
+
+/* Rows of pointwise.def, numbered. */
+enum {
+#define TN_UNARY(name, ...) TN_PW_##name,
+#define TN_BINARY(name, ...) TN_PW_##name,
+#define TN_TERNARY(name, ...) TN_PW_##name,
+#include "tensor/pointwise.def"
+#undef TN_UNARY
+#undef TN_BINARY
+#undef TN_TERNARY
+  TN_PW_COUNT
+};
+
+/* out[i] = f(in[0][i], in[1][i], ...) for n contiguous elements of one compute type; out may be
+ * one of the inputs. scalars is 0, or 2 (binary operations only): in[1] is a single element.
+ * p: the call's parameters. */
+typedef void tn_kernel(int64_t n, void *out, const void *const *in, unsigned scalars,
+                       const double *p);
+
+enum { TN_COMPUTE_F32, TN_COMPUTE_F64, TN_COMPUTE_I64, TN_COMPUTE_COUNT };
+
+/* grad[k]: gradient of input k, from in = {d, a, b, c, y}; what is not needed may hold anything. */
+typedef struct {
+  tn_kernel *run[2]; /* of float and double; NULL where there is none */
+  tn_kernel *grad[3][2];
+} tn_kernels;
+
+typedef void tn_convert_fn(int64_t n, void *dst, int64_t dst_stride, const void *src,
+                           int64_t src_stride);
+
+/* Reductions of rows: out[r] = f(x[r * n ... r * n + n - 1]) for r < rows. */
+typedef enum {
+  TN_RED_SUM, TN_RED_PROD, TN_RED_MAX, TN_RED_MIN, TN_RED_ARGMAX, TN_RED_ARGMIN, TN_RED_SUMSQ,
+  TN_RED_SUMABS, TN_RED_COUNT
+} tn_reduction;
+
+/* Row kernels read n contiguous elements and write one (int64 for the arg ones, double for sums
+ * of floats: partial results are then exact enough to combine). Column kernels accumulate
+ * acc[i] = f(acc[i], x[i]). */
+typedef void tn_reduce_row(int64_t n, const void *x, void *out);
+typedef void tn_reduce_column(int64_t n, const void *x, void *acc);
+
+typedef struct {
+  tn_reduce_row *row[TN_RED_COUNT][TN_COMPUTE_COUNT];
+  tn_reduce_column *column[TN_RED_COUNT][TN_COMPUTE_COUNT]; /* NULL for the arg ones */
+} tn_reduce_kernels;
+
+/* Softmax of rows; log: its logarithm. dx = gradient from y and dy. */
+typedef struct {
+  void (*softmax_f32)(int64_t rows, int64_t n, float *y, const float *x, bool log);
+  void (*softmax_f64)(int64_t rows, int64_t n, double *y, const double *x, bool log);
+  void (*softmax_grad_f32)(int64_t rows, int64_t n, float *dx, const float *y, const float *dy,
+                           bool log);
+  void (*softmax_grad_f64)(int64_t rows, int64_t n, double *dx, const double *y, const double *dy,
+                           bool log);
+  /* Adam (Kingma and Ba 2015), one step over n values: p -= rate * m / (sqrt(v) / scale + eps). */
+  void (*adam_f32)(int64_t n, float *p, const float *g, float *m, float *v, const double *c);
+  void (*adam_f64)(int64_t n, double *p, const double *g, double *m, double *v, const double *c);
+} tn_row_kernels;
+
+#if defined(__x86_64__)
+#define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2, name##_avx512
+#define TN_ISA_ARRAY(type, name, size)                                                            \
+  extern const type name##_baseline size, name##_avx2 size, name##_avx512 size
+#else
+#define TN_ISA_TABLE(type, name) extern const type name##_baseline
+#define TN_ISA_ARRAY(type, name, size) extern const type name##_baseline size
+#endif
+
+TN_ISA_ARRAY(tn_kernels, tn__pointwise, [TN_PW_COUNT]);
+extern tn_kernel *const tn__pointwise_int[TN_PW_COUNT]; /* of int64 */
+typedef tn_convert_fn *tn_convert_ptr;
+
+TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
+TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
+TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
+
+#endif

@@ -1,0 +1,257 @@
+/* pool.c -- a small thread pool: one loop at a time, split over a few threads.
+ *
+ * The whole hand-off goes through one atomic word, `gate`: the number of the current loop, a bit
+ * that says whether workers may still join it, and how many are inside. The caller opens the
+ * gate, works on pieces itself, closes the gate and waits until nobody is inside. A worker that
+ * wakes too late finds the gate closed and has cost the caller nothing. */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_THREADS 256
+#define SPIN_NANOSECONDS 15000 /* longer than a wake-up through the kernel, short for a peer */
+#define PIECES_PER_THREAD 4    /* so that one late or slow thread delays the loop by a quarter */
+
+#define GATE_OPEN (UINT64_C(1) << 16)
+#define GATE_INSIDE (GATE_OPEN - 1)
+#define GATE_NUMBER(word) ((word) >> 17)
+
+struct tn_pool {
+  /* The loop: written by the caller while the gate is closed and nobody is inside. */
+  tn_pool_fn *fn;
+  void *arg;
+  int64_t n, pieces;
+
+  _Alignas(64) atomic_uint_fast64_t gate;
+  _Alignas(64) atomic_int_fast64_t next; /* first piece that nobody has taken */
+  _Alignas(64) atomic_int sleepers;
+  atomic_bool caller_sleeps, stop;
+
+  pthread_mutex_t lock;
+  pthread_cond_t wake; /* workers wait here for a loop */
+  pthread_cond_t done; /* the caller waits here for the last worker to leave */
+  pthread_t *workers;
+  int threads, started;
+
+  void *scratch;
+  size_t scratch_bytes;
+};
+
+static _Thread_local bool inside;
+
+static void cpu_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void work(tn_pool *pool) {
+  int64_t n = pool->n, pieces = pool->pieces;
+  int64_t size = n / pieces, longer = n % pieces; /* the first `longer` pieces have one more */
+  for (;;) {
+    int64_t i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+    if (i >= pieces) return;
+    int64_t begin = i * size + (i < longer ? i : longer);
+    pool->fn(pool->arg, begin, begin + size + (i < longer));
+  }
+}
+
+/* True once this worker is inside a loop other than the one it saw last. */
+static bool enter(tn_pool *pool, uint64_t *seen) {
+  uint64_t word = atomic_load(&pool->gate);
+  while ((word & GATE_OPEN) && GATE_NUMBER(word) != *seen) {
+    if (!atomic_compare_exchange_weak(&pool->gate, &word, word + 1)) continue;
+    *seen = GATE_NUMBER(word);
+    return true;
+  }
+  return false;
+}
+
+static void leave(tn_pool *pool) {
+  uint64_t word = atomic_fetch_sub(&pool->gate, 1) - 1;
+  if ((word & GATE_INSIDE) == 0 && atomic_load(&pool->caller_sleeps)) {
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_signal(&pool->done);
+    pthread_mutex_unlock(&pool->lock);
+  }
+}
+
+static bool enter_spinning(tn_pool *pool, uint64_t *seen) {
+  int64_t until = nanoseconds() + SPIN_NANOSECONDS;
+  do {
+    for (int i = 0; i < 16; i++) {
+      if (enter(pool, seen)) return true;
+      cpu_pause();
+    }
+  } while (nanoseconds() < until && !atomic_load(&pool->stop));
+  return false;
+}
+
+/* False when the pool is being stopped. `sleepers` goes up before the gate is looked at again,
+ * and the caller opens the gate before it looks at `sleepers`: one of the two sees the other. */
+static bool enter_sleeping(tn_pool *pool, uint64_t *seen) {
+  bool entered = false;
+  pthread_mutex_lock(&pool->lock);
+  atomic_fetch_add(&pool->sleepers, 1);
+  while (!atomic_load(&pool->stop) && !(entered = enter(pool, seen)))
+    pthread_cond_wait(&pool->wake, &pool->lock);
+  atomic_fetch_sub(&pool->sleepers, 1);
+  pthread_mutex_unlock(&pool->lock);
+  return entered;
+}
+
+static void *worker_main(void *arg) {
+  tn_pool *pool = arg;
+  uint64_t seen = 0; /* loops are counted from 1 */
+  inside = true;
+  while (enter_spinning(pool, &seen) || enter_sleeping(pool, &seen)) {
+    work(pool);
+    leave(pool);
+  }
+  return NULL;
+}
+
+/* Signals belong to the host's threads, so workers are born with all of them blocked. */
+static void start(tn_pool *pool) {
+  sigset_t all, before;
+  if (!pool->workers) pool->workers = malloc(MAX_THREADS * sizeof *pool->workers);
+  if (!pool->workers) {
+    pool->threads = 1;
+    return;
+  }
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (pool->started < pool->threads - 1 &&
+         pthread_create(&pool->workers[pool->started], NULL, worker_main, pool) == 0)
+    pool->started++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pool->threads = pool->started + 1; /* what the system refused once is not asked for again */
+}
+
+static void stop(tn_pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->stop, true);
+  pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->lock);
+  while (pool->started > 0) pthread_join(pool->workers[--pool->started], NULL);
+  atomic_store(&pool->stop, false);
+}
+
+static void open_gate(tn_pool *pool) {
+  uint64_t number = GATE_NUMBER(atomic_load(&pool->gate)) + 1;
+  atomic_store(&pool->gate, number << 17 | GATE_OPEN);
+  if (atomic_load(&pool->sleepers) == 0) return;
+  pthread_mutex_lock(&pool->lock);
+  if (pool->pieces <= pool->started)
+    for (int64_t i = 1; i < pool->pieces; i++) pthread_cond_signal(&pool->wake);
+  else
+    pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void close_gate(tn_pool *pool) {
+  uint64_t word = atomic_fetch_and(&pool->gate, ~GATE_OPEN);
+  if ((word & GATE_INSIDE) == 0) return;
+  int64_t until = nanoseconds() + SPIN_NANOSECONDS;
+  do {
+    for (int i = 0; i < 16; i++) {
+      if ((atomic_load(&pool->gate) & GATE_INSIDE) == 0) return;
+      cpu_pause();
+    }
+  } while (nanoseconds() < until);
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->caller_sleeps, true);
+  while (atomic_load(&pool->gate) & GATE_INSIDE) pthread_cond_wait(&pool->done, &pool->lock);
+  atomic_store(&pool->caller_sleeps, false);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static int clamp_threads(int threads) {
+  if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
+}
+
+tn_pool *tn__pool_new(int threads) {
+  void *memory;
+  if (posix_memalign(&memory, 64, sizeof(tn_pool)) != 0) return NULL;
+  tn_pool *pool = memory;
+  *pool = (tn_pool){.threads = clamp_threads(threads)};
+  pthread_mutex_init(&pool->lock, NULL);
+  pthread_cond_init(&pool->wake, NULL);
+  pthread_cond_init(&pool->done, NULL);
+  return pool;
+}
+
+void tn__pool_free(tn_pool *pool) {
+  if (!pool) return;
+  stop(pool);
+  pthread_cond_destroy(&pool->done);
+  pthread_cond_destroy(&pool->wake);
+  pthread_mutex_destroy(&pool->lock);
+  free(pool->workers);
+  free(pool->scratch);
+  free(pool);
+}
+
+int tn__pool_threads(const tn_pool *pool) {
+  return pool ? pool->threads : 1;
+}
+
+void tn__pool_set_threads(tn_pool *pool, int threads) {
+  threads = clamp_threads(threads);
+  if (threads < pool->threads) stop(pool); /* the next hand-off starts as many as are wanted */
+  pool->threads = threads;
+}
+
+void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg) {
+  if (n <= 0) return;
+  if (grain < 1) grain = 1;
+  int64_t pieces = n / grain;
+  if (pieces <= 1 || inside || !pool || pool->threads < 2) {
+    fn(arg, 0, n);
+    return;
+  }
+  if (pool->started < pool->threads - 1) start(pool);
+  int64_t most = (int64_t)pool->threads * PIECES_PER_THREAD;
+  pool->fn = fn;
+  pool->arg = arg;
+  pool->n = n;
+  pool->pieces = pieces < most ? pieces : most;
+  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+  open_gate(pool);
+  inside = true;
+  work(pool);
+  inside = false;
+  close_gate(pool);
+}
+
+bool tn__pool_inside(void) {
+  return inside;
+}
+
+void *tn__pool_scratch(tn_pool *pool, size_t bytes) {
+  if (!pool || inside) return NULL;
+  if (bytes <= pool->scratch_bytes) return pool->scratch;
+  free(pool->scratch);
+  pool->scratch = NULL;
+  pool->scratch_bytes = 0;
+  if (posix_memalign(&pool->scratch, 64, bytes) != 0) {
+    pool->scratch = NULL;
+    return NULL;
+  }
+  pool->scratch_bytes = bytes;
+  return pool->scratch;
+}

@@ -1,0 +1,37 @@
+/* pool.h -- a small thread pool: one loop at a time, split over a few threads.
+ *
+ * Ownership  tn__pool_free joins the threads and frees everything, scratch memory included.
+ * Errors     None that a caller sees: what cannot be handed off runs on the caller.
+ * Threads    One thread at a time may use a pool. Worker threads start at the first hand-off,
+ *            block all signals, and sleep when there has been no work for some microseconds. */
+#ifndef TN_CPU_POOL_H
+#define TN_CPU_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tn_pool tn_pool;
+typedef void tn_pool_fn(void *arg, int64_t begin, int64_t end);
+
+/* threads counts the caller; 0 or less asks for one per processor. NULL if out of memory. */
+tn_pool *tn__pool_new(int threads);
+void tn__pool_free(tn_pool *pool); /* accepts NULL */
+
+int tn__pool_threads(const tn_pool *pool); /* 1 for NULL */
+void tn__pool_set_threads(tn_pool *pool, int threads);
+
+/* Calls fn for consecutive pieces of [0, n), each of at least grain elements (unless n is less),
+ * on several threads at once, and returns when all are done. A pool of NULL, a pool of one
+ * thread, n <= grain and calls from inside fn all mean: one call, on this thread. */
+void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg);
+
+/* True while the calling thread is inside a tn__pool_run of any pool. */
+bool tn__pool_inside(void);
+
+/* Memory of at least `bytes`, 64-byte aligned, kept by the pool until the next call asks for
+ * more or the pool is freed. NULL if out of memory, without a pool, or inside tn__pool_run,
+ * where an outer loop may be using it: then allocate for yourself. */
+void *tn__pool_scratch(tn_pool *pool, size_t bytes);
+
+#endif

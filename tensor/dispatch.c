@@ -1,0 +1,171 @@
+/* dispatch.c -- the one way of every operation: shape rule, kernel, tape. */
+#include "tensor/internal.h"
+
+static const tn_attrs no_attrs;
+
+const tn_op *const tn__ops[TN_OP_COUNT] = {
+#define TN_OP(name) [TN_OP_##name] = &tn__op_##name,
+#include "tensor/ops.def"
+#undef TN_OP
+};
+
+const tn_op *tn_op_get(tn_opcode code) { return tn__ops[code]; }
+
+tn_op_info tn_op_describe(tn_opcode code) {
+  const tn_op *op = tn__ops[code];
+  tn_op_info info = {
+      .name = op->name, .lua = op->lua, .aliases = op->aliases, .args = op->args,
+      .forms = op->forms, .convention = op->convention, .number = op->flags & TN_NUMBER,
+      .number_inputs = op->flags & TN_NUMBER_INPUTS, .outputs = op->nout, .onnx = op->onnx,
+      .no_grad = op->no_grad, .doc = op->doc, .low = op->low, .high = op->high,
+      .integers = op->flags & TN_INTEGERS, .floats = op->flags & TN_FLOATS,
+      .pointwise = op->pointwise != NULL, .hides = op->flags & TN_HIDES,
+      .truth = code == TN_OP_all || code == TN_OP_any};
+  return info;
+}
+
+static bool shares_memory(const tn_call *call, const tn_tensor *out) {
+  for (int i = 0; i < call->nin; i++) {
+    if (call->in[i] != NULL && tn__overlaps(call->in[i], out)) return true;
+  }
+  return false;
+}
+
+/* May the kernel write straight into `out`, which the caller gave? A pointwise loop may if every
+ * input that shares its memory is the very same view. */
+static bool writable(const tn_call *call, const tn_tensor *out, const tn_meta *meta) {
+  if (call->op->pointwise == NULL) return out->dtype == meta->dtype && !shares_memory(call, out);
+  for (int i = 0; i < call->nin; i++) {
+    const tn_tensor *t = call->in[i];
+    if (t == NULL || !tn__overlaps(t, out)) continue;
+    if (!tn__same_view(t, out)) return false;
+    if (t->ndim != meta->ndim) return false;
+    if (memcmp(t->sizes, meta->sizes, sizeof(int64_t) * meta->ndim) != 0) return false;
+  }
+  return true;
+}
+
+static bool has_shape(const tn_tensor *t, const tn_meta *meta) {
+  return t->ndim == meta->ndim &&
+         memcmp(t->sizes, meta->sizes, sizeof(int64_t) * meta->ndim) == 0;
+}
+
+/* Puts a tensor for the kernel to write into call->out[i]; `given` is the caller's or NULL. */
+static tn_status prepare(tn_call *call, int i, tn_tensor *given) {
+  tn_ctx *ctx = call->ctx;
+  const tn_meta *m = &call->meta[i];
+  if (given == NULL || !writable(call, given, m)) {
+    if (given != NULL && call->inplace && i == 0 && !has_shape(given, m)) goto refuse;
+    return tn_tensor_new(ctx, &call->out[i], (tn_dtype)m->dtype, m->ndim, m->sizes);
+  }
+  if (!has_shape(given, m)) {
+    if (call->inplace) goto refuse;
+    tn_status s = tn_tensor_resize(ctx, given, m->ndim, m->sizes, NULL);
+    if (s != TN_OK) return s;
+  }
+  call->out[i] = tn_tensor_retain(given);
+  return TN_OK;
+refuse:;
+  char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
+  return tn_fail(ctx, TN_ESHAPE, "a result of size %s does not fit into the tensor of size %s",
+                 tn__shape_text(a, m->ndim, m->sizes),
+                 tn__shape_text(b, given->ndim, given->sizes));
+}
+
+static void wrote(tn_storage *storage, const tn_op *op) {
+  storage->version++;
+  storage->writer = op->name;
+}
+
+/* Moves a result that could not be written in place to where the caller wants it. */
+static tn_status deliver(tn_call *call, int i, tn_tensor *given) {
+  tn_tensor *made = call->out[i];
+  tn_status s = TN_OK;
+  if (made == given) return TN_OK;
+  if (!tn__same_shape(made, given)) {
+    s = tn_tensor_resize(call->ctx, given, made->ndim, made->sizes, NULL);
+  }
+  if (s == TN_OK) tn__copy_view(call->ctx, given, made);
+  call->out[i] = tn_tensor_retain(given);
+  tn_tensor_release(made);
+  return s;
+}
+
+static tn_status check_inputs(tn_call *call) {
+  for (int i = 0; i < call->nin; i++) {
+    if (call->in[i] != NULL && call->in[i]->storage->device != TN_CPU) {
+      return tn_fail(call->ctx, TN_EDEVICE, "no kernel for the device of input %d", i + 1);
+    }
+  }
+  return TN_OK;
+}
+
+/* Runs the call; given[i] NULL or the caller's. On success call->out[] holds references. */
+static tn_status run(tn_call *call, tn_tensor *const *given) {
+  tn_status s = check_inputs(call);
+  if (s != TN_OK) return s;
+  if (call->op->view != NULL) {
+    s = call->op->view(call);
+    if (s != TN_OK || given[0] == NULL) return s;
+    tn_tensor *view = call->out[0]; /* res:narrow(x, ...) makes res the view */
+    s = tn_tensor_set(call->ctx, given[0], view);
+    call->out[0] = tn_tensor_retain(given[0]);
+    tn_tensor_release(view);
+    return s;
+  }
+  s = call->op->shape(call);
+  for (int i = 0; i < call->op->nout && s == TN_OK; i++) s = prepare(call, i, given[i]);
+  if (s == TN_OK) s = call->op->run(call);
+  for (int i = 0; i < call->op->nout && s == TN_OK; i++) {
+    if (given[i] == NULL) continue;
+    s = deliver(call, i, given[i]);
+    if (s == TN_OK) wrote(call->out[i]->storage, call->op);
+  }
+  return s;
+}
+
+static bool any_tracked(const tn_call *call) {
+  for (int i = 0; i < call->nin; i++) {
+    if (tn__tracked(call->in[i])) return true;
+  }
+  return false;
+}
+
+static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const *in,
+                          const tn_attrs *attrs, tn_tensor **out, bool inplace) {
+  const tn_op *outer = ctx->op;
+  tn_call call;
+  call.ctx = ctx;
+  call.op = ctx->op = tn__ops[code];
+  call.nin = nin;
+  call.in = in;
+  call.attrs = attrs != NULL ? attrs : &no_attrs;
+  call.inplace = inplace;
+  for (int i = 0; i < TN_MAX_OUTPUTS; i++) call.out[i] = NULL;
+  tn_status s = run(&call, out);
+  if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
+    s = tn__record(&call, out[0] != NULL && call.op->view == NULL);
+  }
+  for (int i = 0; i < call.op->nout; i++) {
+    if (s == TN_OK && out[i] == NULL) out[i] = call.out[i];
+    else tn_tensor_release(call.out[i]);
+  }
+  ctx->op = outer;
+  return s;
+}
+
+tn_status tn_apply(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const *in,
+                   const tn_attrs *attrs, tn_tensor **out) {
+  return dispatch(ctx, code, nin, in, attrs, out, false);
+}
+
+tn_status tn_apply_inplace(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const *in,
+                           const tn_attrs *attrs) {
+  tn_tensor *out[TN_MAX_OUTPUTS] = {in[0]};
+  return dispatch(ctx, code, nin, in, attrs, out, true);
+}
+
+tn_status tn_copy(tn_ctx *ctx, tn_tensor *to, tn_tensor *from) {
+  tn_tensor *in[2] = {to, from};
+  return tn_apply_inplace(ctx, TN_OP_copy, 2, in, NULL);
+}

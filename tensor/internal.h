@@ -1,0 +1,236 @@
+/* internal.h -- what the files of tensor/ share with one another. Not for users. */
+#ifndef TN_INTERNAL_H
+#define TN_INTERNAL_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "tensor/cpu/pool.h"
+#include "tensor/tensor.h"
+
+#define TN_MAX_INPUTS 4 /* of an operation with a fixed number of inputs */
+#define TN_MESSAGE 512
+#define TN_CHUNK 512 /* elements staged at a time by the pointwise driver */
+#define TN_GRAIN 16384 /* elements below which a loop is not worth handing to another thread */
+
+/* -- Memory ------------------------------------------------------------------------------------ */
+
+typedef struct tn_allocator tn_allocator;
+
+tn_allocator *tn__allocator_new(size_t limit);
+void tn__allocator_close(tn_allocator *a); /* frees itself with its last block */
+/* Blocks are 64-byte aligned; *size is rounded up to what can be used. NULL: out of memory. */
+void *tn__alloc(tn_allocator *a, size_t *size);
+void tn__free(tn_allocator *a, void *block, size_t size);
+/* Counts bytes against the limit; tensors' memory only, not the allocator's own users. */
+bool tn__account(tn_allocator *a, size_t bytes);
+void tn__unaccount(tn_allocator *a, size_t bytes);
+tn_memory_stats tn__memory_stats(tn_allocator *a);
+size_t tn__memory_limit(const tn_allocator *a);
+void tn__memory_trim(tn_allocator *a);
+size_t tn__live_bytes(const tn_allocator *a); /* without the lock: perhaps a moment old */
+
+typedef enum { TN_CPU = 0, TN_CUDA = 1, TN_DEVICE_TYPES } tn_device_type;
+
+struct tn_storage {
+  atomic_int refs;
+  uint32_t version; /* bumped by every write into existing values */
+  int16_t device;   /* tn_device_type in the low byte, index in the high one */
+  bool inlined;     /* data lies behind this header, in the same block */
+  const char *writer; /* operation that wrote last, for messages */
+  void *data;
+  size_t bytes;     /* asked for */
+  size_t capacity;  /* of the data's own block when not inlined */
+  size_t block;     /* size of the block this header lies in */
+  tn_allocator *allocator;
+  void (*release)(void *arg); /* memory of the host */
+  void *arg;
+};
+
+/* -- Tensors ----------------------------------------------------------------------------------- */
+
+typedef struct tn_node tn_node;
+
+typedef struct {
+  uint8_t dtype, ndim;
+  int64_t sizes[TN_MAX_DIMS];
+} tn_meta;
+
+struct tn_tensor {
+  atomic_int refs;
+  uint8_t dtype, ndim;
+  bool requires_grad; /* asked for by the user: a leaf */
+  bool number;        /* stands for a plain number: weak in promotion */
+  uint8_t output;     /* which output of `node` */
+  uint32_t epoch;     /* recorded in-place changes: counted in a base, seen in its views */
+  int64_t offset;
+  tn_storage *storage;
+  tn_node *node;   /* what made it, while recorded */
+  tn_tensor *grad;
+  tn_tensor *base; /* the tensor this is a recorded view of */
+  tn_allocator *allocator;
+  int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS];
+};
+
+struct tn_ctx {
+  tn_allocator *allocator;
+  tn_pool *pool;
+  const tn_op *op; /* running, for messages */
+  bool grad_enabled;
+  uint8_t default_dtype;
+  int index_base;
+  uint64_t sequence; /* of tape nodes */
+  tn_generator generator;
+  bool (*interrupted)(void *user);
+  void *user;
+  char message[TN_MESSAGE];
+};
+
+static inline int64_t tn__numel(const tn_tensor *t) {
+  int64_t n = 1;
+  for (int d = 0; d < t->ndim; d++) n *= t->sizes[d];
+  return n;
+}
+
+static inline char *tn__data(const tn_tensor *t) {
+  return (char *)t->storage->data + t->offset * (int64_t)tn_dtype_size((tn_dtype)t->dtype);
+}
+
+static inline bool tn__tracked(const tn_tensor *t) {
+  return t != NULL && (t->requires_grad || t->node != NULL);
+}
+
+bool tn__contiguous(const tn_tensor *t);
+bool tn__same_shape(const tn_tensor *a, const tn_tensor *b);
+bool tn__same_view(const tn_tensor *a, const tn_tensor *b);
+/* Byte range [first, last) a view touches lies in one storage: do two views share memory? */
+bool tn__overlaps(const tn_tensor *a, const tn_tensor *b);
+void tn__contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
+/* A new view of `t`'s storage and dtype, without history. */
+tn_status tn__alias(tn_ctx *ctx, tn_tensor **out, const tn_tensor *t, int ndim,
+                    const int64_t *sizes, const int64_t *strides, int64_t offset);
+/* `t` itself when contiguous, else a contiguous copy; *out is a new reference. Not recorded. */
+tn_status tn__contiguous_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dtype);
+/* "2x3", "" for no dimension; the text lives in `buffer` (64 bytes or more). */
+#define TN_SHAPE_TEXT 192
+const char *tn__shape_text(char *buffer, int ndim, const int64_t *sizes);
+/* Product of sizes; fails when it overflows or exceeds what memory can address. */
+tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, int64_t *count);
+/* Normalises a dimension (negative from the end) or fails. `extra` more may be named (unsqueeze) */
+tn_status tn__dim(tn_ctx *ctx, int64_t dim, int ndim, int *out);
+tn_status tn__broadcast(tn_ctx *ctx, const tn_meta *a, const tn_meta *b, tn_meta *out);
+static inline void tn__meta_of(tn_meta *m, const tn_tensor *t) {
+  m->dtype = t->dtype;
+  m->ndim = t->ndim;
+  memcpy(m->sizes, t->sizes, sizeof(int64_t) * t->ndim);
+}
+
+/* -- Elements ---------------------------------------------------------------------------------- */
+
+/* dst[i * dst_stride] = (dst dtype)src[i * src_stride], strides in elements. */
+void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
+                 tn_dtype src_dtype, int64_t src_stride);
+/* Copies between views of the same shape. */
+void tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
+double tn__load(const void *data, tn_dtype dtype, int64_t index);
+void tn__store(void *data, tn_dtype dtype, int64_t index, double value);
+/* The dtype in which values of `dtype` are calculated: float32, float64 or int64. */
+tn_dtype tn__compute_dtype(tn_dtype dtype);
+
+/* -- Operations -------------------------------------------------------------------------------- */
+
+typedef struct tn_call tn_call;
+typedef struct tn_grad_call tn_grad_call;
+typedef struct tn_pointwise tn_pointwise;
+
+struct tn_call {
+  tn_ctx *ctx;
+  const tn_op *op;
+  int nin;
+  tn_tensor *const *in;
+  const tn_attrs *attrs;
+  tn_tensor *out[TN_MAX_OUTPUTS];
+  tn_meta meta[TN_MAX_OUTPUTS]; /* filled by the shape rule */
+  int dim;                      /* scratch from the shape rule to the kernel */
+  bool inplace;                 /* out[0] is in[0] */
+};
+
+/* One call of a gradient: din[i] is filled, with new references, where need[i]. */
+struct tn_grad_call {
+  tn_ctx *ctx;
+  const tn_op *node_op;
+  tn_custom *custom; /* of operations the host defined */
+  const tn_attrs *attrs;
+  int nin;
+  tn_tensor *in[TN_MAX_INPUTS];  /* saved inputs, NULL where the operation does not save them */
+  const tn_meta *meta;           /* of the inputs */
+  tn_tensor *out[TN_MAX_OUTPUTS]; /* saved outputs */
+  tn_tensor *dout[TN_MAX_OUTPUTS]; /* NULL where no gradient arrived */
+  const tn_meta *out_meta;
+  const bool *need;
+  tn_tensor **din;
+  /* Where a gradient may be added directly, a leaf's .grad: then set it to NULL and leave din[i]
+   * NULL. NULL where that is not possible. */
+  tn_tensor **into;
+  bool create_graph;
+};
+
+enum { /* tn_op.saves */
+  TN_SAVE_A = 1, TN_SAVE_B = 2, TN_SAVE_C = 4, TN_SAVE_D = 8,
+  TN_SAVE_Y = 16, TN_SAVE_Y2 = 32
+};
+
+enum { /* tn_op.flags */
+  TN_NUMBER = 1,        /* a result without dimensions reads as a plain number */
+  TN_NUMBER_INPUTS = 2, /* plain numbers give a plain number */
+  TN_FLOATS = 4, TN_INTEGERS = 8, /* which inputs tests may feed it */
+  TN_ANY_INPUTS = 16,    /* takes a list of tensors */
+  TN_HIDES = 64,         /* results after the first are for the gradient only */
+  TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
+};
+
+struct tn_op {
+  const char *name, *lua, *aliases, *args, *forms, *onnx, *doc, *no_grad;
+  double low, high;
+  char convention;
+  uint8_t flags, nout, saves;
+  uint8_t fixed; /* bit i: output i has no gradient (indices) */
+  tn_status (*shape)(tn_call *call); /* fills meta */
+  tn_status (*view)(tn_call *call);  /* or makes out[0] a view */
+  tn_status (*run)(tn_call *call);   /* CPU kernel */
+  tn_status (*grad)(tn_grad_call *g);
+  const tn_pointwise *pointwise;
+};
+
+#define TN_OP(name) extern const tn_op tn__op_##name;
+#include "tensor/ops.def"
+#undef TN_OP
+extern const tn_op *const tn__ops[TN_OP_COUNT];
+
+/* Attribute i[k], or `otherwise` when the call does not give it. */
+static inline int64_t tn__int(const tn_attrs *attrs, int k, int64_t otherwise) {
+  return k < attrs->ni && attrs->i[k] != TN_NONE ? attrs->i[k] : otherwise;
+}
+
+tn_status tn__call(tn_call *call); /* dispatch: the only way to a kernel */
+tn_status tn__pointwise_shape(tn_call *call);
+tn_status tn__pointwise_run(tn_call *call);
+tn_status tn__pointwise_grad(tn_grad_call *g);
+
+/* Shape rules that several operations share. */
+tn_status tn__shape_same(tn_call *call); /* as the first input */
+
+/* -- Gradients --------------------------------------------------------------------------------- */
+
+tn_status tn__record(tn_call *call, bool wrote_out);
+void tn__node_release(tn_node *node);
+tn_node *tn__node_retain(tn_node *node);
+tn_node *tn__node_of(tn_ctx *ctx, tn_tensor *t); /* current, also after in-place changes of its base */
+/* Sums *t to the shape `meta` and converts it: the gradient of broadcasting and promotion. *t is
+ * replaced; after a failure it is NULL. */
+tn_status tn__reduce_to(tn_ctx *ctx, tn_tensor **t, const tn_meta *meta);
+/* An operation whose gradients reach only through what it returns: a write of a view into the
+ * tensor it is a view of. */
+tn_status tn__record_write(tn_ctx *ctx, tn_tensor *view);
+
+#endif

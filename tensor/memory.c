@@ -1,0 +1,164 @@
+/* memory.c -- the caching allocator.
+ *
+ * Freed blocks are kept in lists by size class (four classes to a doubling), so that a training
+ * loop reaches a steady state without page faults. One lock, held for a few instructions, lets
+ * tensors be released by any thread. */
+#include <stdlib.h>
+
+#include "tensor/internal.h"
+
+enum { CLASSES = 4 * 48, ALIGNMENT = 64 };
+
+typedef struct free_block {
+  struct free_block *next;
+} free_block;
+
+struct tn_allocator {
+  atomic_flag lock;
+  bool closed;
+  int64_t blocks; /* handed out and not yet back */
+  size_t limit, peak, cached, storages;
+  _Atomic size_t live; /* written under the lock, read without */
+  free_block *free[CLASSES];
+};
+
+static void lock(tn_allocator *a) {
+  while (atomic_flag_test_and_set_explicit(&a->lock, memory_order_acquire)) {
+  }
+}
+
+static void unlock(tn_allocator *a) {
+  atomic_flag_clear_explicit(&a->lock, memory_order_release);
+}
+
+/* Class of a size, and that class's block size: 64, 128, 192, 256, 320, 384, 448, 512, 640, ... */
+static int class_of(size_t size, size_t *rounded) {
+  if (size <= 256) {
+    size_t k = size == 0 ? 1 : (size + 63) / 64;
+    *rounded = 64 * k;
+    return (int)k - 1;
+  }
+  int top = 63 - __builtin_clzll((unsigned long long)(size - 1)); /* 2^top <= size - 1 */
+  size_t step = (size_t)1 << (top - 2);
+  size_t k = (size - 1 - ((size_t)1 << top)) / step; /* 0..3 */
+  *rounded = ((size_t)1 << top) + (k + 1) * step;
+  return 4 + 4 * (top - 8) + (int)k;
+}
+
+tn_allocator *tn__allocator_new(size_t limit) {
+  tn_allocator *a = calloc(1, sizeof *a);
+  if (a != NULL) {
+    atomic_flag_clear(&a->lock);
+    a->limit = limit;
+  }
+  return a;
+}
+
+/* Gives back cached blocks, largest first, until at most `keep` bytes are cached. Locked. */
+static void trim(tn_allocator *a, size_t keep) {
+  for (int c = CLASSES - 1; c >= 0 && a->cached > keep; c--) {
+    size_t size = c < 4 ? 64 * ((size_t)c + 1)
+                        : ((size_t)1 << (8 + (c - 4) / 4)) +
+                              ((size_t)((c - 4) % 4) + 1) * ((size_t)1 << (6 + (c - 4) / 4));
+    while (a->free[c] != NULL && a->cached > keep) {
+      free_block *b = a->free[c];
+      a->free[c] = b->next;
+      a->cached -= size;
+      free(b);
+    }
+  }
+}
+
+void tn__memory_trim(tn_allocator *a) {
+  lock(a);
+  trim(a, 0);
+  unlock(a);
+}
+
+void tn__allocator_close(tn_allocator *a) {
+  lock(a);
+  a->closed = true;
+  trim(a, 0);
+  bool last = a->blocks == 0;
+  unlock(a);
+  if (last) free(a);
+}
+
+void *tn__alloc(tn_allocator *a, size_t *size) {
+  size_t rounded;
+  if (*size > (size_t)1 << 46) return NULL;
+  int c = class_of(*size, &rounded);
+  lock(a);
+  free_block *b = a->free[c];
+  if (b != NULL) {
+    a->free[c] = b->next;
+    a->cached -= rounded;
+  }
+  a->blocks++;
+  unlock(a);
+  if (b == NULL) b = aligned_alloc(ALIGNMENT, rounded);
+  if (b == NULL) { /* the cache may hold what is missing */
+    tn__memory_trim(a);
+    b = aligned_alloc(ALIGNMENT, rounded);
+  }
+  if (b == NULL) {
+    lock(a);
+    a->blocks--;
+    unlock(a);
+    return NULL;
+  }
+  *size = rounded;
+  return b;
+}
+
+void tn__free(tn_allocator *a, void *block, size_t size) {
+  size_t rounded;
+  int c = class_of(size, &rounded);
+  free_block *b = block;
+  lock(a);
+  if (!a->closed) {
+    b->next = a->free[c];
+    a->free[c] = b;
+    a->cached += rounded;
+    /* What is cached may be as much as what lives, and never less than a small loop's needs. */
+    size_t keep = a->live > ((size_t)32 << 20) ? a->live : (size_t)32 << 20;
+    if (a->cached > keep) trim(a, keep);
+    b = NULL;
+  }
+  bool last = --a->blocks == 0 && a->closed;
+  unlock(a);
+  free(b);
+  if (last) free(a);
+}
+
+bool tn__account(tn_allocator *a, size_t bytes) {
+  lock(a);
+  bool fits = a->limit == 0 || (bytes <= a->limit && a->live <= a->limit - bytes);
+  if (fits) {
+    atomic_store_explicit(&a->live, a->live + bytes, memory_order_relaxed);
+    a->storages++;
+    if (a->live > a->peak) a->peak = a->live;
+  }
+  unlock(a);
+  return fits;
+}
+
+void tn__unaccount(tn_allocator *a, size_t bytes) {
+  lock(a);
+  atomic_store_explicit(&a->live, a->live - bytes, memory_order_relaxed);
+  a->storages--;
+  unlock(a);
+}
+
+size_t tn__memory_limit(const tn_allocator *a) { return a->limit; }
+
+tn_memory_stats tn__memory_stats(tn_allocator *a) {
+  lock(a);
+  tn_memory_stats s = {a->live, a->peak, a->cached, a->storages};
+  unlock(a);
+  return s;
+}
+
+size_t tn__live_bytes(const tn_allocator *a) {
+  return atomic_load_explicit(&a->live, memory_order_relaxed);
+}

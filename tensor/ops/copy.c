@@ -1,0 +1,272 @@
+/* copy.c -- operations that move or convert values. */
+#include "tensor/cpu/kernels.h"
+#include "tensor/eval.h"
+
+/* Elements of one size move as integers of that size, or through a dtype to calculate with. */
+static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst_stride,
+                           const char *src, tn_dtype src_dtype, int64_t src_stride) {
+  const tn_convert_ptr(*table)[TN_DTYPE_COUNT] = TN_ISA_PICK(tn__conversions);
+  tn_dtype middle = tn_dtype_is_float(src_dtype) ? TN_F32 : TN_I64;
+  int64_t buffer[TN_CHUNK];
+  for (int64_t done = 0; done < n; done += TN_CHUNK) {
+    int64_t m = n - done < TN_CHUNK ? n - done : TN_CHUNK;
+    table[middle][src_dtype](m, buffer, 1,
+                             src + done * src_stride * (int64_t)tn_dtype_size(src_dtype),
+                             src_stride);
+    table[dst_dtype][middle](m, dst + done * dst_stride * (int64_t)tn_dtype_size(dst_dtype),
+                             dst_stride, buffer, 1);
+  }
+}
+
+void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
+                 tn_dtype src_dtype, int64_t src_stride) {
+  if (dst_dtype == src_dtype && dst_stride == 1 && src_stride == 1) {
+    memcpy(dst, src, (size_t)n * tn_dtype_size(dst_dtype));
+    return;
+  }
+  tn_convert_fn *direct = TN_ISA_PICK(tn__conversions)[dst_dtype][src_dtype];
+  if (direct != NULL) direct(n, dst, dst_stride, src, src_stride);
+  else convert_in_two(n, dst, dst_dtype, dst_stride, src, src_dtype, src_stride);
+}
+
+typedef struct {
+  int ndim;
+  int64_t sizes[TN_MAX_DIMS], to[TN_MAX_DIMS], from[TN_MAX_DIMS];
+  char *dst, *src;
+  tn_dtype dst_dtype, src_dtype;
+} copy_loop;
+
+static void copy_range(void *arg, int64_t begin, int64_t end) {
+  const copy_loop *l = arg;
+  const int inner = l->ndim - 1;
+  int64_t index[TN_MAX_DIMS], rest = begin;
+  for (int d = inner; d >= 0; d--) {
+    index[d] = rest % l->sizes[d];
+    rest /= l->sizes[d];
+  }
+  while (begin < end) {
+    int64_t n = l->sizes[inner] - index[inner], to = 0, from = 0;
+    if (n > end - begin) n = end - begin;
+    for (int d = 0; d <= inner; d++) {
+      to += index[d] * l->to[d];
+      from += index[d] * l->from[d];
+    }
+    tn__convert(n, l->dst + to * (int64_t)tn_dtype_size(l->dst_dtype), l->dst_dtype, l->to[inner],
+                l->src + from * (int64_t)tn_dtype_size(l->src_dtype), l->src_dtype,
+                l->from[inner]);
+    begin += n;
+    index[inner] = 0;
+    for (int d = inner - 1; d >= 0 && ++index[d] == l->sizes[d]; d--) index[d] = 0;
+  }
+}
+
+void tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src) {
+  copy_loop l = {.dst = tn__data(dst), .src = tn__data(src), .dst_dtype = (tn_dtype)dst->dtype,
+                 .src_dtype = (tn_dtype)src->dtype, .ndim = 0};
+  int64_t count = 1;
+  for (int d = 0; d < dst->ndim; d++) {
+    int64_t n = dst->sizes[d];
+    count *= n;
+    if (n == 1) continue;
+    int last = l.ndim - 1;
+    if (last >= 0 && l.to[last] == n * dst->strides[d] && l.from[last] == n * src->strides[d]) {
+      l.sizes[last] *= n;
+    } else {
+      l.sizes[++last] = n;
+      l.ndim++;
+    }
+    l.to[last] = dst->strides[d];
+    l.from[last] = src->strides[d];
+  }
+  if (count == 0) return;
+  if (l.ndim == 0) {
+    l.ndim = 1;
+    l.sizes[0] = l.to[0] = l.from[0] = 1;
+  }
+  tn__pool_run(ctx->pool, count, 4 * TN_GRAIN, copy_range, &l);
+}
+
+/* -- copy: in[0] takes the values of in[1] ----------------------------------------------------- */
+
+static tn_status copy_run(tn_call *call) {
+  tn_tensor *to = call->out[0], *from = call->in[1], *shown = NULL;
+  tn_status s;
+  tn_attrs sizes = {.ni = to->ndim};
+  if (tn__numel(from) == tn__numel(to) && !tn__same_shape(from, to)) {
+    tn_tensor *flat = NULL;
+    s = tn__contiguous_of(call->ctx, &flat, from, (tn_dtype)from->dtype);
+    if (s != TN_OK) return s;
+    int64_t strides[TN_MAX_DIMS];
+    tn__contiguous_strides(to->ndim, to->sizes, strides);
+    s = tn__alias(call->ctx, &shown, flat, to->ndim, to->sizes, strides, flat->offset);
+    tn_tensor_release(flat);
+  } else {
+    tn_call view = {.ctx = call->ctx, .op = &tn__op_expand, .nin = 1, .in = &from,
+                    .attrs = &sizes};
+    memcpy(sizes.i, to->sizes, sizeof(int64_t) * (size_t)to->ndim);
+    s = tn__op_expand.view(&view);
+    shown = view.out[0];
+  }
+  if (s == TN_OK) tn__copy_view(call->ctx, to, shown);
+  tn_tensor_release(shown);
+  return s;
+}
+
+static tn_status copy_grad(tn_grad_call *g) {
+  if (!g->need[1]) return TN_OK;
+  g->din[1] = tn_tensor_retain(g->dout[0]);
+  return tn__reduce_to(g->ctx, &g->din[1], &g->meta[1]);
+}
+
+const tn_op tn__op_copy = {
+    .name = "copy", .lua = "copy", .args = "T x; T source", .convention = 'I',
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .run = copy_run, .grad = copy_grad,
+    .doc = "Overwrites x with the values of another tensor, of any dtype and as many elements."};
+
+/* -- clone, contiguous, reshape, to ------------------------------------------------------------ */
+
+static tn_status clone_run(tn_call *call) {
+  tn__copy_view(call->ctx, call->out[0], call->in[0]);
+  return TN_OK;
+}
+
+static tn_status pass_grad(tn_grad_call *g) {
+  g->din[0] = tn_tensor_retain(g->dout[0]);
+  return tn__reduce_to(g->ctx, &g->din[0], &g->meta[0]);
+}
+
+const tn_op tn__op_clone = {
+    .name = "clone", .lua = "clone", .args = "T x", .convention = 'C',
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .run = clone_run, .grad = pass_grad, .onnx = "Identity", .doc = "A copy in memory of its own."};
+
+const tn_op tn__op_contiguous = {
+    .name = "contiguous", .args = "T x", .convention = 'N', .flags = TN_FLOATS | TN_INTEGERS,
+    .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same, .run = clone_run, .grad = pass_grad,
+    .onnx = "Identity", .doc = "A copy whose elements lie one after another."};
+
+/* The shape rule is view's; the values are copied in row-major order. */
+static tn_status reshape_shape(tn_call *call) {
+  tn_tensor flat = *call->in[0];
+  tn_tensor *in = &flat;
+  tn_call view = *call;
+  tn__contiguous_strides(flat.ndim, flat.sizes, flat.strides);
+  view.in = &in;
+  view.op = &tn__op_view;
+  tn_status s = tn__op_view.view(&view);
+  if (s == TN_OK) tn__meta_of(&call->meta[0], view.out[0]);
+  tn_tensor_release(view.out[0]);
+  return s;
+}
+
+static tn_status reshape_run(tn_call *call) {
+  tn_tensor *x = call->in[0], *shown = NULL;
+  int64_t strides[TN_MAX_DIMS];
+  tn__contiguous_strides(x->ndim, x->sizes, strides);
+  tn_status s = tn__alias(call->ctx, &shown, call->out[0], x->ndim, x->sizes, strides,
+                          call->out[0]->offset);
+  if (s == TN_OK) tn__copy_view(call->ctx, shown, x);
+  tn_tensor_release(shown);
+  return s;
+}
+
+static tn_status reshape_grad(tn_grad_call *g) {
+  tn_eval e = tn__eval_begin(g->ctx);
+  g->din[0] = tn__keep(&e, tn__reshaped(&e, g->dout[0], g->meta[0].ndim, g->meta[0].sizes));
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_reshape = {
+    .name = "reshape", .lua = "reshape", .args = "T x; z sizes", .convention = 'C',
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = reshape_shape,
+    .run = reshape_run, .grad = reshape_grad, .onnx = "Reshape",
+    .doc = "A copy with other sizes; one of them may be -1."};
+
+static tn_status to_shape(tn_call *call) {
+  tn__meta_of(&call->meta[0], call->in[0]);
+  call->meta[0].dtype = (uint8_t)call->attrs->i[0];
+  return TN_OK;
+}
+
+const tn_op tn__op_to = {
+    .name = "to", .args = "T x; i dtype", .convention = 'N', .flags = TN_FLOATS | TN_INTEGERS,
+    .nout = 1, .low = -2, .high = 2, .shape = to_shape, .run = clone_run, .grad = pass_grad,
+    .onnx = "Cast", .doc = "A copy of another dtype."};
+
+/* -- repeatTensor ------------------------------------------------------------------------------ */
+
+static tn_status repeat_shape(tn_call *call) {
+  const tn_tensor *x = call->in[0];
+  tn_meta *m = &call->meta[0];
+  int ndim = call->attrs->ni;
+  if (ndim < x->ndim || ndim > TN_MAX_DIMS) {
+    return tn_fail(call->ctx, TN_ESHAPE, "between %d and %d numbers of repetitions expected, got %d",
+                   x->ndim, TN_MAX_DIMS, ndim);
+  }
+  m->dtype = x->dtype;
+  m->ndim = (uint8_t)ndim;
+  for (int d = 0; d < ndim; d++) {
+    int own = d - (ndim - x->ndim);
+    int64_t times = call->attrs->i[d];
+    if (times < 0 || __builtin_mul_overflow(times, own < 0 ? 1 : x->sizes[own], &m->sizes[d])) {
+      return tn_fail(call->ctx, TN_EARG, "%lld repetitions", (long long)times);
+    }
+  }
+  return TN_OK;
+}
+
+/* The result seen as [times, size, times, size, ...] takes x broadcast over the times. */
+static tn_status repeat_run(tn_call *call) {
+  const tn_tensor *x = call->in[0], *out = call->out[0];
+  int ndim = out->ndim, extra = ndim - x->ndim;
+  for (int64_t block = 0, blocks = 1;; block++) {
+    int64_t at[TN_MAX_DIMS], rest = block;
+    blocks = 1;
+    for (int d = 0; d < ndim; d++) blocks *= call->attrs->i[d];
+    if (block >= blocks) return TN_OK;
+    for (int d = ndim - 1; d >= 0; d--) {
+      at[d] = rest % call->attrs->i[d];
+      rest /= call->attrs->i[d];
+    }
+    tn_tensor part = *out;
+    part.ndim = x->ndim;
+    for (int d = 0; d < ndim; d++) {
+      int own = d - extra;
+      part.offset += at[d] * (own < 0 ? 1 : x->sizes[own]) * out->strides[d];
+      if (own < 0) continue;
+      part.sizes[own] = x->sizes[own];
+      part.strides[own] = out->strides[d];
+    }
+    tn__copy_view(call->ctx, &part, x);
+  }
+}
+
+/* Sums over the repetitions: view as [times, size, ...], which has up to 16 dimensions; so one
+ * dimension at a time. */
+static tn_status repeat_grad(tn_grad_call *g) {
+  tn_eval e = tn__eval_begin(g->ctx);
+  tn_tensor *r = g->dout[0];
+  int ndim = g->attrs->ni, extra = ndim - g->meta[0].ndim;
+  for (int d = 0; d < ndim && e.status == TN_OK; d++) {
+    int own = d - extra;
+    int64_t size = own < 0 ? 1 : g->meta[0].sizes[own], sizes[TN_MAX_DIMS], before = 1, after = 1;
+    if (g->attrs->i[d] == 1) continue;
+    for (int k = 0; k < d; k++) before *= r->sizes[k];
+    for (int k = d + 1; k < ndim; k++) after *= r->sizes[k];
+    memcpy(sizes, r->sizes, sizeof sizes);
+    sizes[d] = size;
+    r = tn__reshaped(&e, r, 4, (int64_t[]){before, g->attrs->i[d], size, after});
+    r = tn__with_dim(&e, TN_OP_sum, r, 1);
+    r = tn__reshaped(&e, r, ndim, sizes);
+  }
+  r = tn__reshaped(&e, r, g->meta[0].ndim, g->meta[0].sizes);
+  g->din[0] = tn__keep(&e, r);
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_repeatTensor = {
+    .name = "repeatTensor", .lua = "repeatTensor", .aliases = "tile", .args = "T x; z times",
+    .convention = 'C', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .shape = repeat_shape, .run = repeat_run, .grad = repeat_grad, .onnx = "Tile",
+    .doc = "x repeated along each dimension, as a copy."};

@@ -1,0 +1,244 @@
+/* mask.c -- elements picked by a mask: uint8 or bool, not 0 where an element is meant. */
+#include "tensor/ops/lines.h"
+
+/* The mask as contiguous bytes, one for each element of x. Torch7: as many elements will do. */
+static tn_status mask_for(tn_call *call, tn_tensor **out, const tn_tensor *x) {
+  tn_tensor *mask = call->in[1], shown = *mask;
+  char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
+  *out = NULL;
+  if (mask->dtype != TN_U8 && mask->dtype != TN_BOOL) {
+    return tn_fail(call->ctx, TN_EDTYPE, "a mask of uint8 or bool expected, got %s",
+                   tn_dtype_name((tn_dtype)mask->dtype));
+  }
+  if (tn__numel(mask) == tn__numel(x)) {
+    return tn__contiguous_of(call->ctx, out, mask, (tn_dtype)mask->dtype);
+  }
+  int extra = x->ndim - mask->ndim;
+  for (int d = 0; d < x->ndim; d++) {
+    int64_t have = d < extra ? 1 : mask->sizes[d - extra];
+    if (extra < 0 || (have != 1 && have != x->sizes[d])) {
+      return tn_fail(call->ctx, TN_ESHAPE, "a mask of size %s does not fit a tensor of size %s",
+                     tn__shape_text(a, mask->ndim, mask->sizes),
+                     tn__shape_text(b, x->ndim, x->sizes));
+    }
+    shown.sizes[d] = x->sizes[d];
+    shown.strides[d] = have == 1 ? 0 : mask->strides[d - extra];
+  }
+  shown.ndim = x->ndim;
+  tn_status s = tn_tensor_new(call->ctx, out, (tn_dtype)mask->dtype, x->ndim, x->sizes);
+  if (s == TN_OK) tn__copy_view(call->ctx, *out, &shown);
+  return s;
+}
+
+static int64_t count_set(const tn_tensor *mask) {
+  const uint8_t *m = (const uint8_t *)tn__data(mask);
+  int64_t n = tn__numel(mask), count = 0;
+  for (int64_t i = 0; i < n; i++) count += m[i] != 0;
+  return count;
+}
+
+enum { TAKE, PUT };
+
+/* Between the masked elements of `x` and the first ones of `packed`. `item` is constant. */
+static inline __attribute__((always_inline)) void move(int64_t n, const uint8_t *mask, char *x,
+                                                       char *packed, int way, size_t item) {
+  for (int64_t i = 0; i < n; i++) {
+    if (mask[i] == 0) continue;
+    if (way == TAKE) memcpy(packed, x + i * (int64_t)item, item);
+    else memcpy(x + i * (int64_t)item, packed, item);
+    packed += item;
+  }
+}
+
+static inline __attribute__((always_inline)) void move_masked(int64_t n, const tn_tensor *mask,
+                                                              const tn_tensor *x,
+                                                              const tn_tensor *packed, int way) {
+  const uint8_t *m = (const uint8_t *)tn__data(mask);
+  char *data = tn__data(x), *list = tn__data(packed);
+  switch (tn_dtype_size((tn_dtype)x->dtype)) {
+  case 1: move(n, m, data, list, way, 1); break;
+  case 2: move(n, m, data, list, way, 2); break;
+  case 4: move(n, m, data, list, way, 4); break;
+  default: move(n, m, data, list, way, 8);
+  }
+}
+
+/* -- maskedSelect ------------------------------------------------------------------------------ */
+
+static tn_status maskedSelect_shape(tn_call *call) {
+  tn_tensor *mask;
+  tn_status s = mask_for(call, &mask, call->in[0]);
+  if (s != TN_OK) return s;
+  call->meta[0].dtype = call->in[0]->dtype;
+  call->meta[0].ndim = 1;
+  call->meta[0].sizes[0] = count_set(mask);
+  tn_tensor_release(mask);
+  return TN_OK;
+}
+
+static tn_status maskedSelect_run(tn_call *call) {
+  tn_tensor *x = call->in[0], *mask, *flat = NULL, *to = NULL;
+  tn_dtype dtype = (tn_dtype)x->dtype;
+  tn_status s = mask_for(call, &mask, x);
+  if (s == TN_OK) s = tn__contiguous_of(call->ctx, &flat, x, dtype);
+  if (s == TN_OK) s = tn__result_begin(call, 0, dtype, &to);
+  if (s == TN_OK) move_masked(tn__numel(flat), mask, flat, to, TAKE);
+  s = tn__result_end(call, 0, to, s);
+  tn_tensor_release(flat);
+  tn_tensor_release(mask);
+  return s;
+}
+
+static tn_status maskedSelect_grad(tn_grad_call *g) {
+  tn_eval e = tn__eval_begin(g->ctx);
+  tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
+  g->din[0] = tn__keep(&e, DO3(maskedCopy, zeros, g->in[1], g->dout[0]));
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_maskedSelect = {
+    .name = "maskedSelect", .lua = "maskedSelect", .aliases = "masked_select",
+    .args = "T x; T mask", .convention = 'C', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1,
+    .saves = TN_SAVE_B, .low = -2, .high = 2, .shape = maskedSelect_shape,
+    .run = maskedSelect_run, .grad = maskedSelect_grad, .onnx = "Compress",
+    .doc = "The elements of x where the mask is not 0, in one dimension."};
+
+/* -- maskedCopy -------------------------------------------------------------------------------- */
+
+static tn_status maskedCopy_run(tn_call *call) {
+  tn_tensor *x = call->in[0], *mask, *source = NULL, *to = NULL;
+  int64_t wanted, have = tn__numel(call->in[2]);
+  tn_status s = mask_for(call, &mask, x);
+  if (s == TN_OK && (wanted = count_set(mask)) > have) {
+    s = tn_fail(call->ctx, TN_ESHAPE, "the mask names %lld elements, but the source has %lld",
+                (long long)wanted, (long long)have);
+  }
+  if (s == TN_OK) s = tn__contiguous_of(call->ctx, &source, call->in[2], (tn_dtype)x->dtype);
+  if (s == TN_OK) s = tn__result_begin(call, 0, (tn_dtype)x->dtype, &to);
+  if (s == TN_OK) {
+    if (!tn__same_view(to, x)) tn__copy_view(call->ctx, to, x);
+    move_masked(tn__numel(to), mask, to, source, PUT);
+  }
+  s = tn__result_end(call, 0, to, s);
+  tn_tensor_release(source);
+  tn_tensor_release(mask);
+  return s;
+}
+
+/* The source's elements that were not needed get 0. */
+static tn_tensor *source_grad(tn_eval *ep, const tn_grad_call *g) {
+  tn_eval e = *ep;
+  tn_meta rest = {.dtype = g->dout[0]->dtype, .ndim = 1, .sizes = {1}};
+  tn_tensor *d = DO2(maskedSelect, g->dout[0], g->in[1]);
+  for (int i = 0; i < g->meta[2].ndim; i++) rest.sizes[0] *= g->meta[2].sizes[i];
+  if (d != NULL && d->sizes[0] < rest.sizes[0]) {
+    tn_attrs attrs = {.i = {0}, .ni = 1};
+    rest.sizes[0] -= d->sizes[0];
+    d = tn__do(&e, TN_OP_cat, &attrs, 2, (tn_tensor *[]){d, tn__zeros(&e, &rest)});
+  }
+  d = tn__reshaped(&e, d, g->meta[2].ndim, g->meta[2].sizes);
+  *ep = e;
+  return d;
+}
+
+static tn_status maskedCopy_grad(tn_grad_call *g) {
+  tn_eval e = tn__eval_begin(g->ctx);
+  if (g->need[0]) {
+    tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
+    g->din[0] = tn__keep(&e, DO3(maskedCopy, g->dout[0], g->in[1], zeros));
+  }
+  if (g->need[2]) g->din[2] = tn__keep(&e, source_grad(&e, g));
+  tn_status s = tn__eval_end(&e);
+  return g->din[2] == NULL ? s : tn__reduce_to(g->ctx, &g->din[2], &g->meta[2]);
+}
+
+const tn_op tn__op_maskedCopy = {
+    .name = "maskedCopy", .lua = "maskedCopy", .aliases = "masked_scatter",
+    .args = "T x; T mask; T source", .convention = 'A', .flags = TN_FLOATS | TN_INTEGERS,
+    .nout = 1, .saves = TN_SAVE_B, .low = -2, .high = 2, .shape = tn__shape_same,
+    .run = maskedCopy_run, .grad = maskedCopy_grad,
+    .doc = "x with the source's first elements put where the mask is not 0."};
+
+/* -- nonzero ----------------------------------------------------------------------------------- */
+
+/* The bits of an element that tell whether it is 0: of a float all but the sign. */
+static uint64_t telling_bits(tn_dtype dtype) {
+  uint64_t all = ~(uint64_t)0 >> (64 - 8 * tn_dtype_size(dtype));
+  return tn_dtype_is_float(dtype) ? all >> 1 : all;
+}
+
+/* marks[i] = is element i different from 0? */
+static void mark(uint8_t *marks, const tn_tensor *x) {
+  const uint64_t bits = telling_bits((tn_dtype)x->dtype);
+  const void *data = tn__data(x);
+  const int64_t n = tn__numel(x);
+  switch (tn_dtype_size((tn_dtype)x->dtype)) {
+  case 1:
+    for (int64_t i = 0; i < n; i++) marks[i] = (((const uint8_t *)data)[i] & bits) != 0;
+    break;
+  case 2:
+    for (int64_t i = 0; i < n; i++) marks[i] = (((const uint16_t *)data)[i] & bits) != 0;
+    break;
+  case 4:
+    for (int64_t i = 0; i < n; i++) marks[i] = (((const uint32_t *)data)[i] & bits) != 0;
+    break;
+  default:
+    for (int64_t i = 0; i < n; i++) marks[i] = (((const uint64_t *)data)[i] & bits) != 0;
+  }
+}
+
+/* *out: one byte for each element of the call's input, 1 where it is not 0. */
+static tn_status marks_of(tn_call *call, tn_tensor **out) {
+  tn_tensor *x = call->in[0], *flat;
+  *out = NULL;
+  tn_status s = tn__contiguous_of(call->ctx, &flat, x, (tn_dtype)x->dtype);
+  if (s != TN_OK) return s;
+  s = tn_tensor_new(call->ctx, out, TN_U8, x->ndim, x->sizes);
+  if (s == TN_OK) mark((uint8_t *)tn__data(*out), flat);
+  tn_tensor_release(flat);
+  return s;
+}
+
+static tn_status nonzero_shape(tn_call *call) {
+  tn_tensor *marks;
+  tn_status s = marks_of(call, &marks);
+  if (s != TN_OK) return s;
+  call->meta[0].dtype = TN_I64;
+  call->meta[0].ndim = 2;
+  call->meta[0].sizes[0] = count_set(marks);
+  call->meta[0].sizes[1] = call->in[0]->ndim;
+  tn_tensor_release(marks);
+  return TN_OK;
+}
+
+/* Row by row of the last dimension, with a running position in the others. */
+static void list_positions(int64_t *list, const tn_tensor *marks, int64_t base) {
+  const uint8_t *m = (const uint8_t *)tn__data(marks);
+  const int last = marks->ndim - 1;
+  const int64_t n = tn__numel(marks), width = last < 0 ? 1 : marks->sizes[last];
+  int64_t at[TN_MAX_DIMS] = {0};
+  for (int64_t first = 0; first < n; first += width) {
+    for (int64_t i = 0; i < width; i++) {
+      if (m[first + i] == 0) continue;
+      for (int d = 0; d < last; d++) *list++ = at[d] + base;
+      if (last >= 0) *list++ = i + base;
+    }
+    for (int d = last - 1; d >= 0 && ++at[d] == marks->sizes[d]; d--) at[d] = 0;
+  }
+}
+
+static tn_status nonzero_run(tn_call *call) {
+  tn_tensor *marks, *to = NULL;
+  tn_status s = marks_of(call, &marks);
+  if (s == TN_OK) s = tn__result_begin(call, 0, TN_I64, &to);
+  if (s == TN_OK) list_positions((int64_t *)tn__data(to), marks, call->ctx->index_base);
+  s = tn__result_end(call, 0, to, s);
+  tn_tensor_release(marks);
+  return s;
+}
+
+const tn_op tn__op_nonzero = {
+    .name = "nonzero", .lua = "nonzero", .args = "T x", .convention = 'C',
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = nonzero_shape,
+    .run = nonzero_run, .no_grad = "positions do not change smoothly", .onnx = "NonZero",
+    .doc = "The indices of all elements different from 0, one row for each."};

@@ -1,0 +1,126 @@
+/* storage.c -- reference-counted memory that tensors are views of. */
+#include <stdlib.h>
+
+#include "tensor/internal.h"
+
+enum { HEADER = 128 }; /* keeps the data that follows 64-byte aligned */
+_Static_assert(sizeof(tn_storage) <= HEADER, "a storage's header must fit before its data");
+
+static tn_status no_memory(tn_ctx *ctx, size_t bytes) {
+  tn_memory_stats s = tn__memory_stats(ctx->allocator);
+  size_t limit = tn__memory_limit(ctx->allocator);
+  if (limit != 0) {
+    return tn_fail(ctx, TN_ENOMEM,
+                   "not enough memory for %.1f MiB: %.1f MiB are in use by %zu tensors, and the "
+                   "limit is %.1f MiB",
+                   bytes / 1048576.0, s.live_bytes / 1048576.0, s.live_storages,
+                   limit / 1048576.0);
+  }
+  return tn_fail(ctx, TN_ENOMEM,
+                 "not enough memory for %.1f MiB: %.1f MiB are in use by %zu tensors",
+                 bytes / 1048576.0, s.live_bytes / 1048576.0, s.live_storages);
+}
+
+static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t block) {
+  atomic_init(&s->refs, 1);
+  s->version = 0;
+  s->device = TN_CPU;
+  s->inlined = false;
+  s->writer = NULL;
+  s->data = data;
+  s->bytes = bytes;
+  s->capacity = 0;
+  s->block = block;
+  s->allocator = ctx->allocator;
+  s->release = NULL;
+  s->arg = NULL;
+}
+
+tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes) {
+  *out = NULL;
+  if (bytes > (size_t)1 << 46) return no_memory(ctx, bytes);
+  if (!tn__account(ctx->allocator, bytes)) return no_memory(ctx, bytes);
+  size_t block = HEADER + bytes;
+  tn_storage *s = tn__alloc(ctx->allocator, &block);
+  if (s == NULL) {
+    tn__unaccount(ctx->allocator, bytes);
+    return no_memory(ctx, bytes);
+  }
+  init(s, ctx, (char *)s + HEADER, bytes, block);
+  s->inlined = true;
+  *out = s;
+  return TN_OK;
+}
+
+tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t bytes,
+                            void (*release)(void *arg), void *arg) {
+  *out = NULL;
+  size_t block = HEADER;
+  tn_storage *s = tn__alloc(ctx->allocator, &block);
+  if (s == NULL) return no_memory(ctx, block);
+  init(s, ctx, data, bytes, block);
+  s->release = release;
+  s->arg = arg;
+  *out = s;
+  return TN_OK;
+}
+
+/* Does the data belong to the host? */
+static bool borrowed(const tn_storage *s) { return !s->inlined && s->capacity == 0; }
+
+tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
+  if (borrowed(s)) {
+    if (bytes <= s->bytes) return TN_OK;
+    return tn_fail(ctx, TN_EARG, "memory of the host cannot grow from %zu to %zu bytes", s->bytes,
+                   bytes);
+  }
+  size_t room = s->inlined ? s->block - HEADER : s->capacity;
+  if (bytes > room) {
+    if (bytes > (size_t)1 << 46 || !tn__account(s->allocator, bytes)) return no_memory(ctx, bytes);
+    size_t capacity = bytes;
+    void *data = tn__alloc(s->allocator, &capacity);
+    if (data == NULL) {
+      tn__unaccount(s->allocator, bytes);
+      return no_memory(ctx, bytes);
+    }
+    memcpy(data, s->data, s->bytes);
+    if (!s->inlined) tn__free(s->allocator, s->data, s->capacity);
+    tn__unaccount(s->allocator, s->bytes);
+    s->data = data;
+    s->capacity = capacity;
+    s->inlined = false;
+  } else if (bytes != s->bytes) {
+    if (!tn__account(s->allocator, bytes)) return no_memory(ctx, bytes);
+    tn__unaccount(s->allocator, s->bytes);
+  }
+  s->bytes = bytes;
+  s->version++;
+  s->writer = "resize";
+  return TN_OK;
+}
+
+tn_storage *tn_storage_retain(tn_storage *s) {
+  if (s != NULL) atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+  return s;
+}
+
+void tn_storage_release(tn_storage *s) {
+  if (s == NULL) return;
+  if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+  if (borrowed(s)) {
+    if (s->release != NULL) s->release(s->arg);
+  } else {
+    tn__unaccount(s->allocator, s->bytes);
+    if (!s->inlined) tn__free(s->allocator, s->data, s->capacity);
+  }
+  tn__free(s->allocator, s, s->block);
+}
+
+void *tn_storage_data(const tn_storage *s) { return s->data; }
+
+size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
+
+void tn_storage_touch(tn_storage *s) {
+  s->version++;
+  s->writer = "a write from outside";
+}

@@ -1,0 +1,290 @@
+/* bind.c -- the core table: boxes, metatables, errors, and the collector's share of memory. */
+#include "bind.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "packages.h"
+
+const char bind_tensor_magic = 't', bind_storage_magic = 's';
+
+enum { PRESSURE = 12 << 20 }; /* bytes of tensors that may pile up before a collection */
+
+/* -- Boxes ------------------------------------------------------------------------------------- */
+
+tn_tensor *bind_check_tensor(lua_State *L, int index, const char *function) {
+  tn_tensor *t = bind_to_tensor(L, index);
+  if (t == NULL) {
+    luaL_error(L, "%s: tensor expected as argument %d, got %s", function, index,
+               luaL_typename(L, index));
+  }
+  return t;
+}
+
+storage_box *bind_check_storage(lua_State *L, int index, const char *function) {
+  storage_box *box = bind_to_storage(L, index);
+  if (box == NULL) {
+    luaL_error(L, "%s: storage expected as argument %d, got %s", function, index,
+               luaL_typename(L, index));
+  }
+  return box;
+}
+
+tensor_box *bind_new_box(lua_State *L) {
+  tensor_box *box = (tensor_box *)moonlet_newuserdata(L, sizeof *box);
+  box->magic = &bind_tensor_magic;
+  box->t = NULL;
+  return box;
+}
+
+void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t) {
+  tensor_box *box = (tensor_box *)lua_touserdata(L, index);
+  box->t = t;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, b->tensor_mt[tn_tensor_dtype(t)]);
+  lua_setmetatable(L, index);
+}
+
+void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index) {
+#ifdef MOONLET_LUA54
+  if (!tn_dtype_is_float(tn_tensor_dtype(t))) {
+    lua_pushinteger(L, (lua_Integer)tn_tensor_get(t, index));
+    return;
+  }
+#endif
+  lua_pushnumber(L, tn_tensor_get(t, index));
+}
+
+void bind_result_at(lua_State *L, binding *b, int index, tn_tensor *t, bool as_number) {
+  if (as_number && tn_tensor_ndim(t) == 0 && !tn_requires_grad(t)) {
+    bind_push_number(L, t, 0);
+    tn_tensor_release(t);
+    lua_replace(L, index);
+  } else {
+    bind_fill(L, b, index, t);
+  }
+}
+
+storage_box *bind_new_storage(lua_State *L, binding *b, tn_dtype dtype) {
+  storage_box *box = (storage_box *)moonlet_newuserdata(L, sizeof *box);
+  box->magic = &bind_storage_magic;
+  box->s = NULL;
+  box->dtype = dtype;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, b->storage_mt[dtype]);
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes) {
+  storage_box *box = bind_new_storage(L, b, TN_I64);
+  bind_check(L, b, tn_storage_new(b->ctx, &box->s, sizeof(int64_t) * (size_t)n));
+  memcpy(tn_storage_data(box->s), sizes, sizeof(int64_t) * (size_t)n);
+}
+
+/* -- Errors and memory ------------------------------------------------------------------------- */
+
+void bind_collect(lua_State *L, binding *b) {
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  size_t live = tn_memory(b->ctx).live_bytes;
+  b->collect_at = live + (live / 2 > PRESSURE ? live / 2 : PRESSURE);
+}
+
+/* Lua's collector sees a few bytes for each tensor, whatever the tensor holds. */
+void bind_pressure(lua_State *L, binding *b) {
+  if (tn_live_bytes(b->ctx) > b->collect_at) bind_collect(L, b);
+}
+
+void bind_check(lua_State *L, binding *b, tn_status s) {
+  if (s == TN_OK) return;
+  luaL_where(L, 1);
+  lua_pushstring(L, tn_message(b->ctx));
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+/* -- Arguments --------------------------------------------------------------------------------- */
+
+int64_t bind_check_int(lua_State *L, int index, const char *function, const char *what) {
+  int64_t v = 0;
+  if (!moonlet_toint(L, index, &v)) {
+    if (lua_type(L, index) == LUA_TNUMBER) {
+      luaL_error(L, "%s: %s must be a whole number, got %f", function, what,
+                 lua_tonumber(L, index));
+    }
+    luaL_error(L, "%s: a number expected as %s, got %s", function, what, luaL_typename(L, index));
+  }
+  return v;
+}
+
+int bind_sizes(lua_State *L, int first, int64_t *sizes, int most, int *last) {
+  int n = 0, top = lua_gettop(L);
+  *last = first;
+  const storage_box *box = bind_to_storage(L, first);
+  if (box != NULL) {
+    size_t item = tn_dtype_size(box->dtype), count = tn_storage_bytes(box->s) / item;
+    if (box->dtype != TN_I64 || count > (size_t)most) return -1;
+    memcpy(sizes, tn_storage_data(box->s), count * sizeof(int64_t));
+    return (int)count;
+  }
+  if (lua_istable(L, first)) {
+    n = (int)lua_rawlen(L, first);
+    if (n > most) return -1;
+    for (int i = 0; i < n; i++) {
+      lua_rawgeti(L, first, i + 1);
+      bool ok = moonlet_toint(L, -1, &sizes[i]);
+      lua_pop(L, 1);
+      if (!ok) return -1;
+    }
+    return n;
+  }
+  while (first + n <= top && n < most && lua_type(L, first + n) == LUA_TNUMBER) {
+    if (!moonlet_toint(L, first + n, &sizes[n])) return -1;
+    n++;
+  }
+  *last = first + n - 1;
+  return n > 0 ? n : -1;
+}
+
+bool bind_dtype(const char *name, tn_dtype *out) {
+  char text[40];
+  if (strncmp(name, "torch.", 6) == 0) name += 6;
+  for (int d = 0; d < TN_DTYPE_COUNT; d++) {
+    const char *torch = tn_dtype_torch_name((tn_dtype)d);
+    snprintf(text, sizeof text, "%sTensor", torch);
+    if (strcmp(name, text) == 0 || strcmp(name, torch) == 0 ||
+        strcmp(name, tn_dtype_name((tn_dtype)d)) == 0) {
+      *out = (tn_dtype)d;
+      return true;
+    }
+  }
+  if (strcmp(name, "half") == 0) *out = TN_F16;
+  else if (strcmp(name, "float") == 0) *out = TN_F32;
+  else if (strcmp(name, "double") == 0) *out = TN_F64;
+  else if (strcmp(name, "long") == 0) *out = TN_I64;
+  else if (strcmp(name, "int") == 0) *out = TN_I32;
+  else return false;
+  return true;
+}
+
+tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value) {
+  bool whole = value == (double)(int64_t)(value > -9e18 && value < 9e18 ? value : 0);
+  tn_status s = tn_tensor_scalar(ctx, out, whole ? TN_I64 : TN_F64, value);
+  if (s == TN_OK) tn_tensor_mark_number(*out);
+  return s;
+}
+
+void bind_register(lua_State *L, binding *b, const luaL_Reg *functions) {
+  for (; functions->name != NULL; functions++) {
+    lua_pushlightuserdata(L, b);
+    lua_pushcclosure(L, functions->func, 1);
+    lua_setfield(L, -2, functions->name);
+  }
+}
+
+/* -- Opening ----------------------------------------------------------------------------------- */
+
+static int tensor_gc(lua_State *L) {
+  tensor_box *box = (tensor_box *)lua_touserdata(L, 1);
+  if (box == NULL || box->magic != &bind_tensor_magic) return 0;
+  tn_tensor *t = box->t;
+  box->t = NULL;
+  tn_tensor_release(t);
+  return 0;
+}
+
+static int storage_gc(lua_State *L) {
+  storage_box *box = (storage_box *)lua_touserdata(L, 1);
+  if (box == NULL || box->magic != &bind_storage_magic) return 0;
+  tn_storage *s = box->s;
+  box->s = NULL;
+  tn_storage_release(s);
+  return 0;
+}
+
+static int binding_gc(lua_State *L) {
+  binding *b = (binding *)lua_touserdata(L, 1);
+  tn_close(b->ctx);
+  b->ctx = NULL;
+  return 0;
+}
+
+static bool interrupted(void *user) {
+  const binding *b = user;
+  return b->interrupt != NULL && *b->interrupt != 0;
+}
+
+/* The binding lives in the registry under a key of its own, for as long as the state does. */
+static binding *new_binding(lua_State *L) {
+  static const char key = 'b';
+  binding *b = (binding *)moonlet_newuserdata(L, sizeof *b);
+  memset(b, 0, sizeof *b);
+  lua_newtable(L);
+  lua_pushcfunction(L, binding_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  tn_config config = {.size = sizeof config, .threads = 1, .index_base = 1,
+                      .interrupted = interrupted, .user = b};
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
+  if (lua_isnumber(L, -1)) config.threads = (int)lua_tointeger(L, -1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_INTERRUPT);
+  b->interrupt = (const volatile int *)lua_touserdata(L, -1);
+  lua_pop(L, 2);
+  b->ctx = tn_open(&config);
+  if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
+  b->collect_at = PRESSURE;
+  b->L = L;
+  return b;
+}
+
+/* Pushes a new metatable named torch.<word><kind> and keeps a reference in *ref. */
+static void new_metatable(lua_State *L, binding *b, tn_dtype dtype, const char *kind,
+                          lua_CFunction gc, int *ref) {
+  lua_newtable(L);
+  lua_pushfstring(L, "torch.%s%s", tn_dtype_torch_name(dtype), kind);
+  lua_setfield(L, -2, "__typename");
+  lua_pushlightuserdata(L, b);
+  lua_pushcclosure(L, gc, 1);
+  lua_setfield(L, -2, "__gc");
+  lua_pushvalue(L, -1);
+  *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* Copies the fields of the table at `from` into the one on the top. */
+static void copy_fields(lua_State *L, int from) {
+  lua_pushnil(L);
+  while (lua_next(L, from)) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+int luaopen_moonlet_core(lua_State *L) {
+  binding *b = new_binding(L);
+  lua_settop(L, 0);
+  lua_newtable(L); /* 1: the core table */
+  lua_newtable(L); /* 2: methods of tensors */
+  bind_open_calls(L, b, 1, 2);
+  bind_open_tensor(L, b, 1, 2);
+  bind_open_make(L, b, 1, 2);
+  bind_open_storage(L, b, 1, 2);
+  bind_open_grad(L, b, 1, 2);
+  bind_open_system(L, b, 1);
+  lua_newtable(L); /* 3: metatables by name */
+  for (int d = 0; d < TN_DTYPE_COUNT; d++) {
+    new_metatable(L, b, (tn_dtype)d, "Tensor", tensor_gc, &b->tensor_mt[d]);
+    copy_fields(L, 2);
+    bind_open_index(L, b, lua_gettop(L));
+    lua_getfield(L, -1, "__typename");
+    lua_insert(L, -2);
+    lua_rawset(L, 3);
+    new_metatable(L, b, (tn_dtype)d, "Storage", storage_gc, &b->storage_mt[d]);
+    bind_open_storage(L, b, 0, lua_gettop(L));
+    lua_getfield(L, -1, "__typename");
+    lua_insert(L, -2);
+    lua_rawset(L, 3);
+  }
+  lua_setfield(L, 1, "metatables");
+  lua_settop(L, 1);
+  return 1;
+}

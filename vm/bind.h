@@ -1,0 +1,102 @@
+/* bind.h -- what the bindings of tensors to Lua share. The only files that see both lua.h and
+ * tensor.h are vm/bind*.c. */
+#ifndef MOONLET_BIND_H
+#define MOONLET_BIND_H
+
+#include "lua_compat.h"
+#include "tensor/tensor.h"
+
+/* A userdata that holds a tensor, or (with another magic) a storage. Created empty before the
+ * core is asked for what goes into it, so that no Lua error can lose a reference. */
+typedef struct {
+  const void *magic;
+  tn_tensor *t;
+} tensor_box;
+
+typedef struct {
+  const void *magic;
+  tn_storage *s;
+  tn_dtype dtype;
+} storage_box;
+
+/* One per Lua state, anchored in the registry; upvalue 1 of every function here. */
+typedef struct binding {
+  tn_ctx *ctx;
+  lua_State *L; /* running now: for callbacks of the core */
+  size_t collect_at; /* live bytes at which the collector is run */
+  int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
+  const volatile int *interrupt;
+} binding;
+
+extern const char bind_tensor_magic, bind_storage_magic;
+
+static inline binding *bind_state(lua_State *L) {
+  return (binding *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* The tensor at `index`, or NULL. Borrowed: it lives as long as the value on the stack. */
+static inline tn_tensor *bind_to_tensor(lua_State *L, int index) {
+  const tensor_box *box = (const tensor_box *)lua_touserdata(L, index);
+  if (box == NULL || lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box ||
+      box->magic != &bind_tensor_magic) {
+    return NULL;
+  }
+  return box->t;
+}
+
+static inline storage_box *bind_to_storage(lua_State *L, int index) {
+  storage_box *box = (storage_box *)lua_touserdata(L, index);
+  if (box == NULL || lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box ||
+      box->magic != &bind_storage_magic) {
+    return NULL;
+  }
+  return box;
+}
+
+tn_tensor *bind_check_tensor(lua_State *L, int index, const char *function);
+storage_box *bind_check_storage(lua_State *L, int index, const char *function);
+
+/* Pushes an empty box; bind_fill gives the one at `index` its tensor (a reference) and its
+ * metatable, and raises nothing. */
+tensor_box *bind_new_box(lua_State *L);
+void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t);
+/* The same, but where `as_number` and the tensor has neither dimension nor recorded gradient, the
+ * number in it replaces the box. */
+void bind_result_at(lua_State *L, binding *b, int index, tn_tensor *t, bool as_number);
+storage_box *bind_new_storage(lua_State *L, binding *b, tn_dtype dtype);
+/* Pushes a LongStorage of these numbers. */
+void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes);
+void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index);
+
+/* Raises the context's message unless s is TN_OK; a full memory has been collected before. */
+void bind_check(lua_State *L, binding *b, tn_status s);
+/* Runs the collector when tensors have taken much memory since it ran last. */
+void bind_pressure(lua_State *L, binding *b);
+void bind_collect(lua_State *L, binding *b);
+
+/* Sizes from the arguments at `first` on: numbers, one LongStorage or one table. Returns how many;
+ * -1 when there are none such. `last`: index of the last argument used. */
+int bind_sizes(lua_State *L, int first, int64_t *sizes, int most, int *last);
+/* "torch.FloatTensor", "float32", "Float" → dtype; false for anything else. */
+bool bind_dtype(const char *name, tn_dtype *out);
+int64_t bind_check_int(lua_State *L, int index, const char *function, const char *what);
+/* A plain number as a tensor that is weak in promotion. */
+tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value);
+
+/* Adds functions to the table on the top of the stack, with the binding as their upvalue. */
+void bind_register(lua_State *L, binding *b, const luaL_Reg *functions);
+
+/* Each of these files adds its part: functions to the core table at index `core`, and methods to
+ * the table of tensor methods at index `methods`. */
+void bind_open_calls(lua_State *L, binding *b, int core, int methods);
+void bind_open_tensor(lua_State *L, binding *b, int core, int methods);
+void bind_open_index(lua_State *L, binding *b, int mt);
+void bind_open_make(lua_State *L, binding *b, int core, int methods);
+void bind_open_storage(lua_State *L, binding *b, int core, int methods);
+void bind_open_grad(lua_State *L, binding *b, int core, int methods);
+void bind_open_system(lua_State *L, binding *b, int core);
+
+/* `==` of the metatable at index mt: the same object. */
+void bind_share_equality(lua_State *L, binding *b, int mt);
+
+#endif

@@ -1,0 +1,265 @@
+/* bind_call.c -- calls of operations in Torch7's three conventions.
+ *
+ * Of an operation f with inputs (x, ...):
+ *   torch.f(x, ...)       gives something new       torch.f(res, x, ...)   writes into res
+ *   A  x:f(...)           changes x                 res:f(x, ...)          writes into res
+ *   B  res:f(x, ...)      writes into res           x:f(...)               new, where unambiguous
+ *   C  x:f(...)           gives something new       res:f(x, ...)          writes into res
+ *   I  x:f(...)           changes x, and so does torch.f(x, ...) */
+#include <stdio.h>
+#include <string.h>
+
+#include "bind_forms.h"
+
+enum { ENTRY_FORMS = 6 };
+
+/* A Lua name, and the forms of all operations that answer to it. */
+typedef struct {
+  const char *name;
+  int count;
+  form forms[ENTRY_FORMS];
+} entry;
+
+typedef enum { NEW, INTO, INPLACE } style;
+
+static entry *entry_of(lua_State *L) {
+  return (entry *)lua_touserdata(L, lua_upvalueindex(2));
+}
+
+/* What the arguments were: "FloatTensor 2x3, number, nil". */
+static void describe_arguments(lua_State *L, int top, luaL_Buffer *out) {
+  char text[96];
+  for (int i = 1; i <= top; i++) {
+    const tn_tensor *t = bind_to_tensor(L, i);
+    if (i > 1) luaL_addstring(out, ", ");
+    if (t == NULL) {
+      luaL_addstring(out, bind_to_storage(L, i) != NULL ? "storage" : luaL_typename(L, i));
+      continue;
+    }
+    snprintf(text, sizeof text, "%sTensor", tn_dtype_torch_name(tn_tensor_dtype(t)));
+    luaL_addstring(out, text);
+    for (int d = 0; d < tn_tensor_ndim(t); d++) {
+      snprintf(text, sizeof text, "%s%lld", d == 0 ? " " : "x",
+               (long long)tn_tensor_sizes(t)[d]);
+      luaL_addstring(out, text);
+    }
+  }
+}
+
+static int no_form(lua_State *L, const entry *e) {
+  int top = lua_gettop(L);
+  luaL_Buffer out;
+  luaL_buffinit(L, &out);
+  luaL_addstring(&out, e->name);
+  luaL_addstring(&out, ": cannot be called with (");
+  describe_arguments(L, top, &out);
+  luaL_addstring(&out, "); its parameters are ");
+  for (int k = 0; k < e->count; k++) {
+    tn_op_info info = tn_op_describe(e->forms[k].code);
+    if (k > 0 && e->forms[k].code == e->forms[k - 1].code) continue;
+    if (k > 0) luaL_addstring(&out, " or ");
+    luaL_addstring(&out, "(");
+    luaL_addstring(&out, info.args);
+    luaL_addstring(&out, ")");
+  }
+  luaL_pushresult(&out);
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+static tn_status run(binding *b, bound_call *call, style how, tn_tensor **out) {
+  tn_opcode code = call->form->code;
+  if (how == INPLACE) return tn_apply_inplace(b->ctx, code, call->nin, call->in, &call->attrs);
+  return tn_apply(b->ctx, code, call->nin, call->in, &call->attrs, out);
+}
+
+/* Binds and runs a matched form. `dest`: stack index of the first destination, for INTO. */
+static int perform(lua_State *L, binding *b, const entry *e, const form *f, style how, int first,
+                   int count, int self, int dest) {
+  tn_op_info info = tn_op_describe(f->code);
+  const int boxes = lua_gettop(L) + 1;
+  tn_tensor *out[TN_MAX_OUTPUTS] = {NULL};
+  bound_call call;
+  char text[160];
+  int results = info.hides ? 1 : info.outputs;
+  bind_pressure(L, b);
+  luaL_checkstack(L, 8, e->name);
+  if (how == NEW) {
+    for (int i = 0; i < results; i++) bind_new_box(L);
+  }
+  const char *wrong = form_bind(L, b, f, first, count, self, &call, text, sizeof text);
+  if (wrong != NULL) {
+    form_release(&call);
+    return luaL_error(L, "%s: %s", e->name, wrong);
+  }
+  if (how == INTO) {
+    for (int i = 0; i < results; i++) out[i] = bind_to_tensor(L, dest + i);
+  }
+  tn_status s = run(b, &call, how, out);
+  if (s == TN_ENOMEM) { /* what the collector has not looked at yet may be what is missing */
+    bind_collect(L, b);
+    s = run(b, &call, how, out);
+  }
+  bool number = info.number || (info.number_inputs && call.all_numbers);
+  form_release(&call);
+  bind_check(L, b, s);
+  if (how == INPLACE) {
+    lua_pushvalue(L, self > 0 ? self : first);
+    return 1;
+  }
+  if (how == INTO) {
+    for (int i = 0; i < results; i++) lua_pushvalue(L, dest + i);
+    for (int i = results; i < info.outputs; i++) tn_tensor_release(out[i]);
+    return results;
+  }
+  for (int i = results; i < info.outputs; i++) tn_tensor_release(out[i]);
+  if (info.truth && tn_tensor_ndim(out[0]) == 0) {
+    lua_pushboolean(L, tn_tensor_get(out[0], 0) != 0);
+    tn_tensor_release(out[0]);
+    return 1;
+  }
+  for (int i = 0; i < results; i++) bind_result_at(L, b, boxes + i, out[i], number);
+  return results;
+}
+
+static int call_function(lua_State *L) {
+  binding *b = bind_state(L);
+  const entry *e = entry_of(L);
+  int top = lua_gettop(L);
+  for (int k = 0; k < e->count; k++) {
+    const form *f = &e->forms[k];
+    char convention = tn_op_describe(f->code).convention;
+    if (form_match(L, f, 1, top, 0)) {
+      return perform(L, b, e, f, convention == 'I' ? INPLACE : NEW, 1, top, 0, 0);
+    }
+  }
+  for (int k = 0; k < e->count; k++) {
+    const form *f = &e->forms[k];
+    tn_op_info info = tn_op_describe(f->code);
+    int outputs = info.hides ? 1 : info.outputs;
+    bool all = info.convention != 'I' && top >= outputs;
+    for (int i = 1; i <= outputs && all; i++) all = bind_to_tensor(L, i) != NULL;
+    if (all && form_match(L, f, outputs + 1, top - outputs, 0)) {
+      return perform(L, b, e, f, INTO, outputs + 1, top - outputs, 0, 1);
+    }
+  }
+  return no_form(L, e);
+}
+
+/* The order in which a method's readings are tried, by convention. */
+static int call_method(lua_State *L) {
+  binding *b = bind_state(L);
+  const entry *e = entry_of(L);
+  int top = lua_gettop(L);
+  if (bind_to_tensor(L, 1) == NULL) return no_form(L, e);
+  for (int round = 0; round < 2; round++) {
+    for (int k = 0; k < e->count; k++) {
+      const form *f = &e->forms[k];
+      tn_op_info info = tn_op_describe(f->code);
+      char c = info.convention;
+      bool into = (round == 0) == (c == 'B');
+      if (!into) { /* self is the first input */
+        if (c == 'B' && top > 3) continue;
+        bool list = f->count > 0 && f->item[0].kind == 'L';
+        if (list ? !form_match(L, f, 1, top, 0) : !form_match(L, f, 2, top - 1, 1)) continue;
+        return perform(L, b, e, f, c == 'A' || c == 'I' ? INPLACE : NEW, list ? 1 : 2,
+                       list ? top : top - 1, list ? 0 : 1, 0);
+      }
+      int outputs = info.hides ? 1 : info.outputs;
+      bool all = c != 'I' && top >= outputs;
+      for (int i = 1; i <= outputs && all; i++) all = bind_to_tensor(L, i) != NULL;
+      if (all && form_match(L, f, outputs + 1, top - outputs, 0)) {
+        return perform(L, b, e, f, INTO, outputs + 1, top - outputs, 0, 1);
+      }
+    }
+  }
+  return no_form(L, e);
+}
+
+/* -- Registration ------------------------------------------------------------------------------ */
+
+/* Pushes the entry of a name, made when it is new, from the table of entries at `entries`. */
+static entry *get_entry(lua_State *L, int entries, const char *name) {
+  lua_getfield(L, entries, name);
+  entry *e = (entry *)lua_touserdata(L, -1);
+  if (e != NULL) return e;
+  lua_pop(L, 1);
+  e = (entry *)moonlet_newuserdata(L, sizeof *e);
+  memset(e, 0, sizeof *e);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, entries, name);
+  e->name = name;
+  return e;
+}
+
+/* Adds one name of an operation to functions and methods. `name` lies in static memory, or in a
+ * string that the entries' table keeps alive as its key. */
+static void add_name(lua_State *L, binding *b, int entries, int core, int methods,
+                     const char *name, const form *forms, int count) {
+  lua_pushstring(L, name);
+  entry *e = get_entry(L, entries, lua_tostring(L, -1));
+  for (int i = 0; i < count && e->count < ENTRY_FORMS; i++) e->forms[e->count++] = forms[i];
+  for (int method = 0; method < 2; method++) {
+    lua_pushlightuserdata(L, b);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, method ? call_method : call_function, 2);
+    lua_setfield(L, method ? methods : core, e->name);
+  }
+  lua_pop(L, 1);
+  /* the name's string stays in the entries' table as a key; drop ours */
+  lua_pop(L, 1);
+}
+
+/* {name=, doc=, forms=, ...} of every operation that scripts can call: for help() and the tests. */
+static void push_description(lua_State *L, tn_op_info info) {
+  lua_newtable(L);
+  lua_pushstring(L, info.lua), lua_setfield(L, -2, "name");
+  lua_pushstring(L, info.name), lua_setfield(L, -2, "op");
+  lua_pushstring(L, info.doc), lua_setfield(L, -2, "doc");
+  lua_pushstring(L, info.args), lua_setfield(L, -2, "args");
+  if (info.aliases != NULL) lua_pushstring(L, info.aliases), lua_setfield(L, -2, "aliases");
+  if (info.onnx != NULL) lua_pushstring(L, info.onnx), lua_setfield(L, -2, "onnx");
+  if (info.no_grad != NULL) lua_pushstring(L, info.no_grad), lua_setfield(L, -2, "no_grad");
+  lua_pushlstring(L, &info.convention, 1), lua_setfield(L, -2, "convention");
+  lua_pushnumber(L, info.low), lua_setfield(L, -2, "low");
+  lua_pushnumber(L, info.high), lua_setfield(L, -2, "high");
+  lua_pushinteger(L, info.outputs), lua_setfield(L, -2, "outputs");
+  lua_pushboolean(L, info.pointwise), lua_setfield(L, -2, "pointwise");
+  lua_pushboolean(L, info.integers), lua_setfield(L, -2, "integers");
+  lua_pushboolean(L, info.floats), lua_setfield(L, -2, "floats");
+  char text[256];
+  lua_newtable(L);
+  const char *orders = info.forms != NULL ? info.forms : info.args;
+  snprintf(text, sizeof text, "torch.%s(%s)", info.lua, orders);
+  lua_pushstring(L, text);
+  lua_rawseti(L, -2, 1);
+  lua_setfield(L, -2, "forms");
+}
+
+void bind_open_calls(lua_State *L, binding *b, int core, int methods) {
+  int top = lua_gettop(L), entries = top + 1, ops = top + 2, count = 0;
+  form forms[ENTRY_FORMS];
+  lua_newtable(L);
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    tn_op_info info = tn_op_describe((tn_opcode)code);
+    if (info.lua == NULL || info.convention == 'N') continue;
+    int n = form_parse((tn_opcode)code, forms, ENTRY_FORMS);
+    add_name(L, b, entries, core, methods, info.lua, forms, n);
+    const char *alias = info.aliases;
+    while (alias != NULL && *alias != 0) {
+      size_t length = strcspn(alias, " ");
+      lua_pushlstring(L, alias, length);
+      add_name(L, b, entries, core, methods, lua_tostring(L, -1), forms, n);
+      lua_pop(L, 1);
+      alias += length + (alias[length] == ' ');
+    }
+    push_description(L, info);
+    lua_rawseti(L, ops, ++count);
+  }
+  lua_setfield(L, core, "ops");
+  lua_setfield(L, LUA_REGISTRYINDEX, "moonlet.entries"); /* keeps names alive */
+  lua_settop(L, top);
+}

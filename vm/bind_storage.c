@@ -1,0 +1,278 @@
+/* bind_storage.c -- torch.XStorage: flat memory, as Torch7 shows it. */
+#include <string.h>
+
+#include "bind.h"
+
+static int64_t count_of(const storage_box *box) {
+  return box->s == NULL ? 0 : (int64_t)(tn_storage_bytes(box->s) / tn_dtype_size(box->dtype));
+}
+
+/* Pushes a one-dimensional tensor that shows the storage: the way to its elements. */
+static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
+  tn_tensor *t = NULL;
+  int64_t n = count_of(box);
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_view(b->ctx, &t, box->s, box->dtype, 1, &n, NULL, 0));
+  bind_fill(L, b, lua_gettop(L), t);
+  return t;
+}
+
+/* torch.XStorage([n] | {values}); upvalue 2: the dtype */
+static int new_storage(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_dtype dtype = (tn_dtype)lua_tointeger(L, lua_upvalueindex(2));
+  int64_t n = 0;
+  if (lua_istable(L, 1)) n = (int64_t)lua_rawlen(L, 1);
+  else if (lua_type(L, 1) == LUA_TSTRING) n = (int64_t)lua_rawlen(L, 1);
+  else if (!lua_isnoneornil(L, 1)) n = bind_check_int(L, 1, "Storage", "the size");
+  if (n < 0 || n > (int64_t)1 << 46) return luaL_error(L, "Storage: a size of %f",
+                                                       (lua_Number)n);
+  bind_pressure(L, b);
+  storage_box *box = bind_new_storage(L, b, dtype);
+  bind_check(L, b, tn_storage_new(b->ctx, &box->s, (size_t)n * tn_dtype_size(dtype)));
+  if (lua_istable(L, 1)) {
+    tn_tensor *t = push_view(L, b, box);
+    for (int64_t i = 0; i < n; i++) {
+      lua_rawgeti(L, 1, (int)i + 1);
+      tn_tensor_put(t, i, luaL_checknumber(L, -1));
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  } else if (lua_type(L, 1) == LUA_TSTRING) {
+    if (tn_dtype_size(dtype) != 1) return luaL_error(L, "Storage: only bytes come from a string");
+    memcpy(tn_storage_data(box->s), lua_tostring(L, 1), (size_t)n);
+  }
+  return 1;
+}
+
+static int storage_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)count_of(bind_check_storage(L, 1, "size")));
+  return 1;
+}
+
+static int64_t element(lua_State *L, const storage_box *box) {
+  int64_t i = bind_check_int(L, 2, "storage", "an index");
+  if (i < 1 || i > count_of(box)) {
+    luaL_error(L, "index %d is out of range: the storage has %d elements", (int)i,
+               (int)count_of(box));
+  }
+  return i - 1;
+}
+
+static int storage_index(lua_State *L) {
+  const storage_box *box = bind_to_storage(L, 1);
+  if (lua_type(L, 2) != LUA_TNUMBER || box == NULL) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(2));
+    return 1;
+  }
+  int64_t i = element(L, box);
+  tn_tensor *t = push_view(L, bind_state(L), box);
+  bind_push_number(L, t, i);
+  return 1;
+}
+
+static int storage_newindex(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "assignment");
+  int64_t i = element(L, box);
+  double value = luaL_checknumber(L, 3);
+  tn_tensor_put(push_view(L, bind_state(L), box), i, value);
+  return 0;
+}
+
+static int storage_fill(lua_State *L) {
+  binding *b = bind_state(L);
+  const storage_box *box = bind_check_storage(L, 1, "fill");
+  double value = luaL_checknumber(L, 2);
+  tn_tensor *in[2] = {push_view(L, b, box), NULL};
+  tn_status s = bind_number_tensor(b->ctx, &in[1], value);
+  if (s == TN_OK) s = tn_apply_inplace(b->ctx, TN_OP_fill, 2, in, NULL);
+  tn_tensor_release(in[1]);
+  bind_check(L, b, s);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int storage_copy(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_tensor *to = push_view(L, b, bind_check_storage(L, 1, "copy"));
+  tn_tensor *from = push_view(L, b, bind_check_storage(L, 2, "copy"));
+  bind_check(L, b, tn_copy(b->ctx, to, from));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int storage_resize(lua_State *L) {
+  binding *b = bind_state(L);
+  const storage_box *box = bind_check_storage(L, 1, "resize");
+  int64_t n = bind_check_int(L, 2, "resize", "the size");
+  if (n < 0 || n > (int64_t)1 << 46) return luaL_error(L, "resize: a size of %f", (lua_Number)n);
+  bind_check(L, b, tn_storage_resize(b->ctx, box->s, (size_t)n * tn_dtype_size(box->dtype)));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int storage_type(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "type");
+  lua_pushfstring(L, "torch.%sStorage", tn_dtype_torch_name(box->dtype));
+  return 1;
+}
+
+static int storage_element_size(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "elementSize");
+  lua_pushinteger(L, (lua_Integer)tn_dtype_size(box->dtype));
+  return 1;
+}
+
+static int storage_string(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "string");
+  if (tn_dtype_size(box->dtype) != 1) {
+    return luaL_error(L, "string: only a storage of bytes is a string");
+  }
+  lua_pushlstring(L, (const char *)tn_storage_data(box->s), tn_storage_bytes(box->s));
+  return 1;
+}
+
+static int storage_totable(lua_State *L) {
+  binding *b = bind_state(L);
+  const storage_box *box = bind_check_storage(L, 1, "totable");
+  const tn_tensor *t = push_view(L, b, box);
+  int64_t n = count_of(box);
+  lua_createtable(L, n < 1 << 26 ? (int)n : 0, 0);
+  for (int64_t i = 0; i < n; i++) {
+    bind_push_number(L, t, i);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* -- Of tensors -------------------------------------------------------------------------------- */
+
+static int tensor_storage(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_tensor *t = bind_check_tensor(L, 1, "storage");
+  if (tn_tensor_numel(t) == 0 && tn_storage_bytes(tn_tensor_storage(t)) == 0) return 0;
+  storage_box *box = bind_new_storage(L, b, tn_tensor_dtype(t));
+  box->s = tn_storage_retain(tn_tensor_storage(t));
+  return 1;
+}
+
+/* The address of the first element as a light userdata: stdlib makes typed FFI pointers of it. */
+static int tensor_data(lua_State *L) {
+  const storage_box *box = bind_to_storage(L, 1);
+  if (box != NULL) {
+    lua_pushlightuserdata(L, tn_storage_data(box->s));
+    return 1;
+  }
+  tn_tensor *t = bind_check_tensor(L, 1, "data");
+  tn_storage_touch(tn_tensor_storage(t));
+  lua_pushlightuserdata(L, tn_tensor_data(t));
+  return 1;
+}
+
+/* core.scalar_tensor(type name, storage, offset): a tensor without dimensions. */
+static int scalar_tensor(lua_State *L) {
+  binding *b = bind_state(L);
+  const storage_box *box = bind_check_storage(L, 2, "scalar_tensor");
+  int64_t offset = bind_check_int(L, 3, "scalar_tensor", "the offset");
+  tn_tensor *t = NULL;
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_view(b->ctx, &t, box->s, box->dtype, 0, NULL, NULL, offset - 1));
+  bind_fill(L, b, lua_gettop(L), t);
+  return 1;
+}
+
+/* -- Raw bytes, for files ---------------------------------------------------------------------- */
+
+static int storage_tostring(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "storage_tostring");
+  int64_t first = bind_check_int(L, 2, "storage_tostring", "the first element");
+  int64_t n = bind_check_int(L, 3, "storage_tostring", "the count");
+  size_t item = tn_dtype_size(box->dtype);
+  if (first < 1 || n < 0 || first - 1 > count_of(box) || n > count_of(box) - (first - 1)) {
+    return luaL_error(L, "storage_tostring: no %d elements from %d on", (int)n, (int)first);
+  }
+  lua_pushlstring(L, (const char *)tn_storage_data(box->s) + (size_t)(first - 1) * item,
+                  (size_t)n * item);
+  return 1;
+}
+
+static int storage_fromstring(lua_State *L) {
+  const storage_box *box = bind_check_storage(L, 1, "storage_fromstring");
+  int64_t first = bind_check_int(L, 2, "storage_fromstring", "the first element");
+  size_t length, item = tn_dtype_size(box->dtype);
+  const char *bytes = luaL_checklstring(L, 3, &length);
+  if (first < 1 || first - 1 > count_of(box) || length % item != 0 ||
+      length / item > (size_t)(count_of(box) - (first - 1))) {
+    return luaL_error(L, "storage_fromstring: %d bytes do not fit from element %d on", (int)length,
+                      (int)first);
+  }
+  memcpy((char *)tn_storage_data(box->s) + (size_t)(first - 1) * item, bytes, length);
+  if (box->dtype == TN_BOOL) { /* anything else than 0 and 1 is no bool */
+    uint8_t *flags = (uint8_t *)tn_storage_data(box->s) + (first - 1);
+    for (size_t i = 0; i < length; i++) flags[i] = flags[i] != 0;
+  }
+  tn_storage_touch(box->s);
+  return 0;
+}
+
+/* core.from_string(type name, bytes): a one-dimensional tensor with a copy of them. */
+static int from_string(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_dtype dtype;
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  tn_tensor *t = NULL;
+  if (!bind_dtype(luaL_checkstring(L, 1), &dtype)) {
+    return luaL_error(L, "from_string: no such type of tensor: '%s'", lua_tostring(L, 1));
+  }
+  int64_t n = (int64_t)(length / tn_dtype_size(dtype));
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_new(b->ctx, &t, dtype, 1, &n));
+  memcpy(tn_tensor_data(t), bytes, (size_t)n * tn_dtype_size(dtype));
+  bind_fill(L, b, lua_gettop(L), t);
+  return 1;
+}
+
+static void add_constructors(lua_State *L, binding *b) {
+  for (int d = 0; d < TN_DTYPE_COUNT; d++) {
+    lua_pushfstring(L, "%sStorage", tn_dtype_torch_name((tn_dtype)d));
+    lua_pushlightuserdata(L, b);
+    lua_pushinteger(L, d);
+    lua_pushcclosure(L, new_storage, 2);
+    lua_rawset(L, -3);
+  }
+}
+
+/* With a core table: its functions and the methods of tensors; without: methods of storages. */
+void bind_open_storage(lua_State *L, binding *b, int core, int methods) {
+  static const luaL_Reg functions[] = {{"storage_tostring", storage_tostring},
+                                       {"storage_fromstring", storage_fromstring},
+                                       {"from_string", from_string},
+                                       {"scalar_tensor", scalar_tensor},
+                                       {"data_pointer", tensor_data},
+                                       {NULL, NULL}};
+  static const luaL_Reg of_tensors[] = {{"storage", tensor_storage}, {NULL, NULL}};
+  static const luaL_Reg of_storages[] = {
+      {"size", storage_size}, {"__len", storage_size}, {"__newindex", storage_newindex},
+      {"fill", storage_fill}, {"copy", storage_copy}, {"resize", storage_resize},
+      {"totable", storage_totable}, {"type", storage_type},
+      {"elementSize", storage_element_size}, {"string", storage_string}, {NULL, NULL}};
+  if (core != 0) {
+    lua_pushvalue(L, core);
+    bind_register(L, b, functions);
+    add_constructors(L, b);
+    lua_pushvalue(L, methods);
+    bind_register(L, b, of_tensors);
+    lua_pop(L, 2);
+    return;
+  }
+  lua_pushvalue(L, methods);
+  bind_register(L, b, of_storages);
+  lua_pushlightuserdata(L, b);
+  lua_pushvalue(L, methods);
+  lua_pushcclosure(L, storage_index, 2);
+  lua_setfield(L, -2, "__index");
+  bind_share_equality(L, b, lua_gettop(L));
+  lua_pop(L, 1);
+}

@@ -1,0 +1,165 @@
+/* bind_system.c -- what the Lua packages need of the system, and threads and memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bind.h"
+
+/* clock() → seconds of real, user and system time */
+static int clock_seconds(lua_State *L) {
+  struct timespec now;
+  struct rusage usage;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  getrusage(RUSAGE_SELF, &usage);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + 1e-9 * (lua_Number)now.tv_nsec);
+  lua_pushnumber(L, (lua_Number)usage.ru_utime.tv_sec + 1e-6 * (lua_Number)usage.ru_utime.tv_usec);
+  lua_pushnumber(L, (lua_Number)usage.ru_stime.tv_sec + 1e-6 * (lua_Number)usage.ru_stime.tv_usec);
+  return 3;
+}
+
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+static int peak_memory(lua_State *L) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  lua_pushnumber(L, (lua_Number)usage.ru_maxrss * 1024);
+  return 1;
+}
+
+static bool sync_path(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool ok = fsync(fd) == 0;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return ok;
+}
+
+/* fsync_rename(from, to): `to` is, after a crash too, either what it was or all of `from`. */
+static int fsync_rename(lua_State *L) {
+  const char *from = luaL_checkstring(L, 1), *to = luaL_checkstring(L, 2);
+  char folder[1024];
+  if (!sync_path(from) || rename(from, to) != 0) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", to, strerror(errno));
+    return 2;
+  }
+  const char *slash = strrchr(to, '/');
+  size_t n = slash == NULL ? 0 : (size_t)(slash - to);
+  if (n < sizeof folder - 1) {
+    memcpy(folder, slash == NULL ? "." : to, n > 0 ? n : 1);
+    folder[n > 0 ? n : 1] = 0;
+    sync_path(folder); /* some file systems cannot: the rename itself has been done */
+  }
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int executable_dir(lua_State *L) {
+  char path[1024];
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (n <= 0) return 0;
+  path[n] = 0;
+  char *slash = strrchr(path, '/');
+  if (slash == NULL) return 0;
+  lua_pushlstring(L, path, (size_t)(slash - path));
+  return 1;
+}
+
+/* -- Numbers as little-endian bytes ------------------------------------------------------------ */
+
+static int pack(lua_State *L) {
+  const char *format = luaL_checkstring(L, 1);
+  lua_Number value = luaL_checknumber(L, 2);
+  unsigned char bytes[8];
+  uint64_t bits;
+  size_t n = 8;
+  if (strcmp(format, "d") == 0) {
+    double d = value;
+    memcpy(&bits, &d, sizeof bits);
+  } else if (strcmp(format, "i4") == 0 || strcmp(format, "i8") == 0) {
+    int64_t i = 0;
+    n = format[1] == '4' ? 4 : 8;
+    if (!moonlet_toint(L, 2, &i) || (n == 4 && (i < INT32_MIN || i > INT32_MAX))) {
+      return luaL_error(L, "pack: %f does not fit %s", value, format);
+    }
+    bits = (uint64_t)i;
+  } else {
+    return luaL_error(L, "pack: format d, i4 or i8 expected, got '%s'", format);
+  }
+  for (size_t k = 0; k < n; k++) bytes[k] = (unsigned char)(bits >> (8 * k));
+  lua_pushlstring(L, (const char *)bytes, n);
+  return 1;
+}
+
+static int unpack(lua_State *L) {
+  const char *format = luaL_checkstring(L, 1);
+  size_t length, n = strcmp(format, "i4") == 0 ? 4 : 8;
+  const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 2, &length);
+  lua_Integer at = luaL_optinteger(L, 3, 1);
+  uint64_t bits = 0;
+  double d;
+  if (at < 1 || (size_t)at > length || length - (size_t)(at - 1) < n) {
+    return luaL_error(L, "unpack: fewer than %d bytes are left", (int)n);
+  }
+  for (size_t k = 0; k < n; k++) bits |= (uint64_t)bytes[(size_t)at - 1 + k] << (8 * k);
+  if (strcmp(format, "d") == 0) {
+    memcpy(&d, &bits, sizeof d);
+    lua_pushnumber(L, d);
+  } else if (n == 4) {
+    lua_pushinteger(L, (int32_t)(uint32_t)bits);
+  } else if (strcmp(format, "i8") == 0) {
+#ifdef MOONLET_LUA54
+    lua_pushinteger(L, (lua_Integer)bits);
+#else
+    lua_pushnumber(L, (lua_Number)(int64_t)bits);
+#endif
+  } else {
+    return luaL_error(L, "unpack: format d, i4 or i8 expected, got '%s'", format);
+  }
+  return 1;
+}
+
+/* -- Threads, memory --------------------------------------------------------------------------- */
+
+static int set_threads(lua_State *L) {
+  binding *b = bind_state(L);
+  int64_t n = bind_check_int(L, 1, "setnumthreads", "the number of threads");
+  bind_check(L, b, tn_set_threads(b->ctx, n < 0 || n > 100000 ? 0 : (int)n));
+  return 0;
+}
+
+static int get_threads(lua_State *L) {
+  lua_pushinteger(L, tn_threads(bind_state(L)->ctx));
+  return 1;
+}
+
+/* memory() → {live=, peak=, cached= (bytes), storages=} */
+static int memory(lua_State *L) {
+  tn_memory_stats s = tn_memory(bind_state(L)->ctx);
+  lua_createtable(L, 0, 4);
+  lua_pushnumber(L, (lua_Number)s.live_bytes), lua_setfield(L, -2, "live");
+  lua_pushnumber(L, (lua_Number)s.peak_bytes), lua_setfield(L, -2, "peak");
+  lua_pushnumber(L, (lua_Number)s.cached_bytes), lua_setfield(L, -2, "cached");
+  lua_pushnumber(L, (lua_Number)s.live_storages), lua_setfield(L, -2, "storages");
+  return 1;
+}
+
+void bind_open_system(lua_State *L, binding *b, int core) {
+  static const luaL_Reg functions[] = {
+      {"clock", clock_seconds}, {"isatty", is_terminal}, {"peak_memory", peak_memory},
+      {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir}, {"pack", pack},
+      {"unpack", unpack}, {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
+      {"memory", memory}, {NULL, NULL}};
+  lua_pushvalue(L, core);
+  bind_register(L, b, functions);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,233 @@
+/* packages.c -- finds and loads the embedded Lua packages. See packages.h. */
+#include "packages.h"
+
+#include "moonlet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The registry's entry for us: a table with the fields require, loaded, env and path. */
+static const char state_key[] = "moonlet.packages";
+
+/* Value of `loaded` while a package runs; its address is what counts. */
+static char loading_mark;
+
+const char *const moonlet_packages_globals[] = {"torch", "nn", "optim", "data", NULL};
+
+bool moonlet__is_listed(const char *name, size_t length, const char *const *list) {
+  for (; *list; list++)
+    if (strlen(*list) == length && memcmp(*list, name, length) == 0) return true;
+  return false;
+}
+
+const moonlet_package *moonlet__find_embedded(const char *name) {
+  for (const moonlet_package *p = moonlet__packages; p->name; p++)
+    if (strcmp(p->name, name) == 0) return p;
+  return NULL;
+}
+
+/* Pushes a field of our state. */
+void moonlet__push_field(lua_State *L, const char *field) {
+  lua_getfield(L, LUA_REGISTRYINDEX, state_key);
+  lua_getfield(L, -1, field);
+  lua_remove(L, -2);
+}
+
+static bool file_exists(const char *path) {
+  FILE *file = fopen(path, "r");
+  if (file) fclose(file);
+  return file != NULL;
+}
+
+/* Pushes the path of `name` under MOONLET_PATH, or pushes nothing and returns NULL. */
+const char *moonlet__push_file(lua_State *L, const char *name) {
+  static const char *const forms[] = {"%s/stdlib/%s.lua", "%s/stdlib/%s/init.lua", "%s/%s.lua",
+                                      "%s/%s/init.lua"};
+  moonlet__push_field(L, "path");
+  const char *root = lua_tostring(L, -1);
+  const char *inner = root ? luaL_gsub(L, name, ".", "/") : NULL;
+  for (size_t i = 0; inner && i < sizeof forms / sizeof forms[0]; i++) {
+    const char *path = lua_pushfstring(L, forms[i], root, inner);
+    if (file_exists(path)) {
+      lua_replace(L, -3);
+      lua_pop(L, 1);
+      return path;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, root ? 2 : 1);
+  return NULL;
+}
+
+/* -- require ----------------------------------------------------------------------------------- */
+
+static const luaL_Reg cores[] = {{"torch.core", luaopen_moonlet_core},
+                                 {"moonlet.gzip", luaopen_moonlet_gzip},
+                                 {"moonlet.packages", moonlet__packages_index},
+                                 {"moonlet", moonlet_packages_module},
+                                 {NULL, NULL}};
+
+lua_CFunction moonlet__find_core(const char *name) {
+  for (const luaL_Reg *core = cores; core->name; core++)
+    if (strcmp(core->name, name) == 0) return core->func;
+  return NULL;
+}
+
+/* Pushes the function that makes module `name`, and where it comes from; or pushes nothing. */
+static bool push_loader(lua_State *L, const char *name) {
+  int status = LUA_OK;
+  const char *path = moonlet__push_file(L, name);
+  const moonlet_package *p = path ? NULL : moonlet__find_embedded(name);
+  lua_CFunction core = path || p ? NULL : moonlet__find_core(name);
+  if (core) {
+    lua_pushcfunction(L, core);
+    lua_pushliteral(L, "(built in)");
+    return true;
+  }
+  if (path) {
+    status = luaL_loadfilex(L, path, "t");
+  } else if (p) {
+    path = lua_pushfstring(L, "@%s", p->path) + 1;
+    status = luaL_loadbufferx(L, (const char *)p->code, p->size, path - 1, "t");
+  } else {
+    return false;
+  }
+  if (status != LUA_OK)
+    luaL_error(L, "error loading module '%s':\n\t%s", name, lua_tostring(L, -1));
+  moonlet__push_field(L, "env");
+  moonlet_setenv(L, -2);
+  lua_pushstring(L, path);
+  lua_remove(L, -3);
+  return true;
+}
+
+/* Modules which are not ours: the host knows where its own are. */
+static int require_host(lua_State *L, const char *name) {
+  lua_settop(L, 1);
+  lua_getglobal(L, "require");
+  if (!lua_isfunction(L, -1)) return luaL_error(L, "module '%s' not found", name);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static int require(lua_State *L);
+
+/* Whether a call of require for `name` is under way, as its first stack slot tells: one that
+ * failed leaves its mark, and must not be taken for a circle. */
+static bool is_loading(lua_State *L, const char *name) {
+  lua_Debug call;
+  int top = lua_gettop(L);
+  bool found = false;
+  for (int level = 1; !found && lua_getstack(L, level, &call); level++) {
+    lua_getinfo(L, "f", &call);
+    if (lua_tocfunction(L, -1) == require && lua_getlocal(L, &call, 1))
+      found = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), name) == 0;
+    lua_settop(L, top);
+  }
+  return found;
+}
+
+/* require(name). A module that failed is tried again, as its file may have been mended; one
+ * without a value counts as true, as Lua has it. */
+static int require(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  moonlet__push_field(L, "loaded");
+  lua_getfield(L, 2, name);
+  bool marked = lua_touserdata(L, 3) == &loading_mark;
+  if (lua_toboolean(L, 3) && !marked) return 1;
+  if (marked && is_loading(L, name))
+    return luaL_error(L, "module '%s' requires itself while it loads", name);
+  if (!push_loader(L, name)) return require_host(L, name);
+  lua_pushlightuserdata(L, &loading_mark);
+  lua_setfield(L, 2, name);
+  lua_pushvalue(L, 1);
+  lua_insert(L, -2);
+  lua_call(L, 2, 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, 2, name);
+  return 1;
+}
+
+void moonlet_packages_require(lua_State *L) {
+  moonlet__push_field(L, "require");
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+static void open_state(lua_State *L) {
+  lua_createtable(L, 0, 4);
+  const char *root = getenv("MOONLET_PATH");
+  if (root && *root) {
+    lua_pushstring(L, root);
+    lua_setfield(L, -2, "path");
+  }
+  lua_newtable(L);
+  lua_setfield(L, -2, "loaded");
+  lua_pushcfunction(L, require);
+  lua_setfield(L, -2, "require");
+  lua_newtable(L); /* env: require is ours, everything else the host's */
+  lua_getfield(L, -2, "require");
+  lua_setfield(L, -2, "require");
+  lua_createtable(L, 0, 1);
+  lua_pushglobaltable(L);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "env");
+  lua_setfield(L, LUA_REGISTRYINDEX, state_key);
+}
+
+void moonlet_packages_open(lua_State *L, bool global) {
+  luaL_checkstack(L, 10, "moonlet");
+  lua_getfield(L, LUA_REGISTRYINDEX, state_key);
+  if (lua_isnil(L, -1)) open_state(L);
+  lua_pop(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, state_key);
+  lua_getfield(L, -1, "global");
+  if (global && !lua_toboolean(L, -1)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -3, "global");
+    moonlet__packages_make_global(L);
+  }
+  lua_pop(L, 2);
+}
+
+/* -- the guest's module ------------------------------------------------------------------------ */
+
+/* __index of the module: loads a package and keeps it as a field. */
+static int module_index(lua_State *L) {
+  size_t length;
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  const char *name = lua_tolstring(L, 2, &length);
+  if (!moonlet__is_listed(name, length, moonlet_packages_globals)) return 0;
+  moonlet_packages_require(L);
+  lua_pushvalue(L, 2);
+  lua_call(L, 1, 1);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+int moonlet_packages_module(lua_State *L) {
+  lua_settop(L, 0);
+  moonlet_packages_open(L, false);
+  lua_createtable(L, 0, 8);
+  lua_pushliteral(L, MOONLET_VERSION);
+  lua_setfield(L, 1, "version");
+  lua_pushliteral(L, MOONLET_VM);
+  lua_setfield(L, 1, "vm");
+  moonlet_packages_require(L);
+  lua_setfield(L, 1, "require");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, module_index);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, 1);
+  return 1;
+}
