@@ -142,7 +142,7 @@ static tn_status saved_output(engine *e, tn_node *node, int i, tn_tensor **out) 
   if (node->saved_out[i] == NULL) return TN_OK;
   tn_status s = check_version(e, node, node->saved_out[i], node->out_version[i]);
   if (s == TN_OK) s = tn_tensor_detach(e->ctx, out, node->saved_out[i]);
-  if (s == TN_OK && e->options.create_graph) {
+  if (s == TN_OK && e->options.create_graph && !(node->op->fixed >> i & 1)) {
     (*out)->node = tn__node_retain(node);
     (*out)->output = (uint8_t)i;
   }

@@ -24,30 +24,24 @@ tn_op_info tn_op_describe(tn_opcode code) {
   return info;
 }
 
-static bool shares_memory(const tn_call *call, const tn_tensor *out) {
-  for (int i = 0; i < call->nin; i++) {
-    if (call->in[i] != NULL && tn__overlaps(call->in[i], out)) return true;
-  }
-  return false;
-}
-
-/* May the kernel write straight into `out`, which the caller gave? A pointwise loop may if every
- * input that shares its memory is the very same view. */
-static bool writable(const tn_call *call, const tn_tensor *out, const tn_meta *meta) {
-  if (call->op->pointwise == NULL) return out->dtype == meta->dtype && !shares_memory(call, out);
-  for (int i = 0; i < call->nin; i++) {
-    const tn_tensor *t = call->in[i];
-    if (t == NULL || !tn__overlaps(t, out)) continue;
-    if (!tn__same_view(t, out)) return false;
-    if (t->ndim != meta->ndim) return false;
-    if (memcmp(t->sizes, meta->sizes, sizeof(int64_t) * meta->ndim) != 0) return false;
-  }
-  return true;
-}
-
 static bool has_shape(const tn_tensor *t, const tn_meta *meta) {
   return t->ndim == meta->ndim &&
          memcmp(t->sizes, meta->sizes, sizeof(int64_t) * meta->ndim) == 0;
+}
+
+/* May the kernel write straight into `out`, which the caller gave? A pointwise loop may if every
+ * input that shares its memory is the very same view; so may the rows that work in place, for their
+ * first input. Other kernels expect memory of its own, one element after another. */
+static bool writable(const tn_call *call, const tn_tensor *out, const tn_meta *meta) {
+  const bool pointwise = call->op->pointwise != NULL, works = call->op->flags & TN_INPLACE;
+  if (!pointwise && (out->dtype != meta->dtype || (!works && !tn__contiguous(out)))) return false;
+  for (int i = 0; i < call->nin; i++) {
+    const tn_tensor *t = call->in[i];
+    if (t == NULL || !tn__overlaps(t, out)) continue;
+    bool may = pointwise || (works && i == 0);
+    if (!may || !tn__same_view(t, out) || !has_shape(t, meta)) return false;
+  }
+  return true;
 }
 
 /* Puts a tensor for the kernel to write into call->out[i]; `given` is the caller's or NULL. */
@@ -145,6 +139,9 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   tn_status s = run(&call, out);
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
     s = tn__record(&call, out[0] != NULL && call.op->view == NULL);
+  }
+  if (s == TN_OK && ctx->grad_enabled && call.op->view != NULL) {
+    tn__remember_base(call.out[0], in[0]);
   }
   for (int i = 0; i < call.op->nout; i++) {
     if (s == TN_OK && out[i] == NULL) out[i] = call.out[i];

@@ -4,14 +4,19 @@
 
 static const struct {
   const char *name, *torch;
-  uint8_t size;
 } dtypes[TN_DTYPE_COUNT] = {
-#define X(NAME, word, type, torch7) {#word, #torch7, sizeof(type)},
+#define X(NAME, word, type, torch7) {#word, #torch7},
   TN_DTYPE_MAP(X)
 #undef X
 };
 
-size_t tn_dtype_size(tn_dtype dtype) { return dtypes[dtype].size; }
+const uint8_t tn__item_sizes[TN_DTYPE_COUNT] = {
+#define X(NAME, word, type, torch7) sizeof(type),
+    TN_DTYPE_MAP(X)
+#undef X
+};
+
+size_t tn_dtype_size(tn_dtype dtype) { return tn__item_sizes[dtype]; }
 const char *tn_dtype_name(tn_dtype dtype) { return dtypes[dtype].name; }
 const char *tn_dtype_torch_name(tn_dtype dtype) { return dtypes[dtype].torch; }
 bool tn_dtype_is_float(tn_dtype dtype) { return dtype >= TN_F16; }

@@ -19,12 +19,14 @@ typedef struct tn_allocator tn_allocator;
 
 tn_allocator *tn__allocator_new(size_t limit);
 void tn__allocator_close(tn_allocator *a); /* frees itself with its last block */
-/* Blocks are 64-byte aligned; *size is rounded up to what can be used. NULL: out of memory. */
-void *tn__alloc(tn_allocator *a, size_t *size);
-void tn__free(tn_allocator *a, void *block, size_t size);
-/* Counts bytes against the limit; tensors' memory only, not the allocator's own users. */
-bool tn__account(tn_allocator *a, size_t bytes);
-void tn__unaccount(tn_allocator *a, size_t bytes);
+/* Blocks are 64-byte aligned; *size is rounded up to what can be used. `counted` bytes count
+ * against the limit, unless TN_UNCOUNTED. NULL: out of memory. */
+#define TN_UNCOUNTED SIZE_MAX
+void *tn__alloc(tn_allocator *a, size_t *size, size_t counted);
+void tn__free(tn_allocator *a, void *block, size_t size, size_t counted);
+/* Bytes that counted as `before` now count as `after`; false, and nothing changed, over the limit. */
+bool tn__recount(tn_allocator *a, size_t before, size_t after);
+void tn__uncount(tn_allocator *a, size_t bytes);
 tn_memory_stats tn__memory_stats(tn_allocator *a);
 size_t tn__memory_limit(const tn_allocator *a);
 void tn__memory_trim(tn_allocator *a);
@@ -86,6 +88,9 @@ struct tn_ctx {
   char message[TN_MESSAGE];
 };
 
+extern const uint8_t tn__item_sizes[TN_DTYPE_COUNT];
+static inline size_t tn__item_size(int dtype) { return tn__item_sizes[dtype]; }
+
 static inline int64_t tn__numel(const tn_tensor *t) {
   int64_t n = 1;
   for (int d = 0; d < t->ndim; d++) n *= t->sizes[d];
@@ -93,7 +98,7 @@ static inline int64_t tn__numel(const tn_tensor *t) {
 }
 
 static inline char *tn__data(const tn_tensor *t) {
-  return (char *)t->storage->data + t->offset * (int64_t)tn_dtype_size((tn_dtype)t->dtype);
+  return (char *)t->storage->data + t->offset * (int64_t)tn__item_size(t->dtype);
 }
 
 static inline bool tn__tracked(const tn_tensor *t) {
@@ -185,6 +190,7 @@ enum { /* tn_op.flags */
   TN_NUMBER_INPUTS = 2, /* plain numbers give a plain number */
   TN_FLOATS = 4, TN_INTEGERS = 8, /* which inputs tests may feed it */
   TN_ANY_INPUTS = 16,    /* takes a list of tensors */
+  TN_INPLACE = 128,      /* the kernel may write into in[0] itself, and into strided memory */
   TN_HIDES = 64,         /* results after the first are for the gradient only */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
@@ -216,6 +222,8 @@ tn_status tn__call(tn_call *call); /* dispatch: the only way to a kernel */
 tn_status tn__pointwise_shape(tn_call *call);
 tn_status tn__pointwise_run(tn_call *call);
 tn_status tn__pointwise_grad(tn_grad_call *g);
+/* What this call has to save (TN_SAVE_*): the row's saves, less what no gradient asked for reads. */
+uint8_t tn__pointwise_saves(const tn_call *call);
 
 /* Shape rules that several operations share. */
 tn_status tn__shape_same(tn_call *call); /* as the first input */
@@ -223,14 +231,14 @@ tn_status tn__shape_same(tn_call *call); /* as the first input */
 /* -- Gradients --------------------------------------------------------------------------------- */
 
 tn_status tn__record(tn_call *call, bool wrote_out);
+/* A view made while gradients are recorded knows the tensor it shows a part of: what is written into
+ * the one counts for the other. */
+void tn__remember_base(tn_tensor *view, tn_tensor *of);
 void tn__node_release(tn_node *node);
 tn_node *tn__node_retain(tn_node *node);
 tn_node *tn__node_of(tn_ctx *ctx, tn_tensor *t); /* current, also after in-place changes of its base */
 /* Sums *t to the shape `meta` and converts it: the gradient of broadcasting and promotion. *t is
  * replaced; after a failure it is NULL. */
 tn_status tn__reduce_to(tn_ctx *ctx, tn_tensor **t, const tn_meta *meta);
-/* An operation whose gradients reach only through what it returns: a write of a view into the
- * tensor it is a view of. */
-tn_status tn__record_write(tn_ctx *ctx, tn_tensor *view);
 
 #endif

@@ -84,11 +84,31 @@ void tn__allocator_close(tn_allocator *a) {
   if (last) free(a);
 }
 
-void *tn__alloc(tn_allocator *a, size_t *size) {
+/* Counts bytes of tensors against the limit. Locked. */
+static bool account(tn_allocator *a, size_t bytes) {
+  size_t live = atomic_load_explicit(&a->live, memory_order_relaxed);
+  if (a->limit != 0 && (bytes > a->limit || live > a->limit - bytes)) return false;
+  atomic_store_explicit(&a->live, live + bytes, memory_order_relaxed);
+  a->storages++;
+  if (live + bytes > a->peak) a->peak = live + bytes;
+  return true;
+}
+
+static void unaccount(tn_allocator *a, size_t bytes) {
+  size_t live = atomic_load_explicit(&a->live, memory_order_relaxed);
+  atomic_store_explicit(&a->live, live - bytes, memory_order_relaxed);
+  a->storages--;
+}
+
+void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   size_t rounded;
   if (*size > (size_t)1 << 46) return NULL;
   int c = class_of(*size, &rounded);
   lock(a);
+  if (counted != TN_UNCOUNTED && !account(a, counted)) {
+    unlock(a);
+    return NULL;
+  }
   free_block *b = a->free[c];
   if (b != NULL) {
     a->free[c] = b->next;
@@ -104,6 +124,7 @@ void *tn__alloc(tn_allocator *a, size_t *size) {
   if (b == NULL) {
     lock(a);
     a->blocks--;
+    if (counted != TN_UNCOUNTED) unaccount(a, counted);
     unlock(a);
     return NULL;
   }
@@ -111,11 +132,12 @@ void *tn__alloc(tn_allocator *a, size_t *size) {
   return b;
 }
 
-void tn__free(tn_allocator *a, void *block, size_t size) {
+void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
   size_t rounded;
   int c = class_of(size, &rounded);
   free_block *b = block;
   lock(a);
+  if (counted != TN_UNCOUNTED) unaccount(a, counted);
   if (!a->closed) {
     b->next = a->free[c];
     a->free[c] = b;
@@ -131,23 +153,24 @@ void tn__free(tn_allocator *a, void *block, size_t size) {
   if (last) free(a);
 }
 
-bool tn__account(tn_allocator *a, size_t bytes) {
+void tn__uncount(tn_allocator *a, size_t bytes) {
   lock(a);
-  bool fits = a->limit == 0 || (bytes <= a->limit && a->live <= a->limit - bytes);
-  if (fits) {
-    atomic_store_explicit(&a->live, a->live + bytes, memory_order_relaxed);
-    a->storages++;
-    if (a->live > a->peak) a->peak = a->live;
+  unaccount(a, bytes);
+  unlock(a);
+}
+
+bool tn__recount(tn_allocator *a, size_t before, size_t after) {
+  lock(a);
+  unaccount(a, before);
+  bool fits = account(a, after);
+  if (!fits) {
+    size_t limit = a->limit;
+    a->limit = 0;
+    account(a, before);
+    a->limit = limit;
   }
   unlock(a);
   return fits;
-}
-
-void tn__unaccount(tn_allocator *a, size_t bytes) {
-  lock(a);
-  atomic_store_explicit(&a->live, a->live - bytes, memory_order_relaxed);
-  a->storages--;
-  unlock(a);
 }
 
 size_t tn__memory_limit(const tn_allocator *a) { return a->limit; }

@@ -56,16 +56,27 @@ static tn_dtype promoted(const tn_call *call) {
   return (tn_dtype)result;
 }
 
+/* Of one shape and dtype, and no plain numbers: nothing is left to decide. */
+static bool alike(const tn_tensor *a, const tn_tensor *b) {
+  return a != NULL && b != NULL && a->dtype == b->dtype && !a->number && !b->number &&
+         tn__same_shape(a, b);
+}
+
 tn_status tn__pointwise_shape(tn_call *call) {
   const tn_pointwise *pw = call->op->pointwise;
   tn_meta *m = &call->meta[0];
   tn_meta next;
+  if (call->nin == 2 && alike(call->in[0], call->in[1]) && pw->kind == TN_KIND_NUM) {
+    tn__meta_of(m, call->in[0]);
+    call->dim = m->dtype;
+    return TN_OK;
+  }
   for (int i = 0; i < call->nin; i++) {
     if (call->in[i] == NULL) return tn_fail(call->ctx, TN_EARG, "input %d is missing", i + 1);
   }
   tn__meta_of(m, call->in[0]);
   for (int i = 1; i < call->nin; i++) {
-    if (call->in[i]->ndim == 0) continue;
+    if (call->in[i]->ndim == 0 || tn__same_shape(call->in[0], call->in[i])) continue;
     tn__meta_of(&next, call->in[i]);
     tn_status s = tn__broadcast(call->ctx, m, &next, m);
     if (s != TN_OK) return s;
@@ -141,7 +152,7 @@ static void run_row(loop *l, char *const *at, int64_t n) {
   _Alignas(64) char buffer[MAX_OPERANDS + 1][TN_CHUNK * sizeof(double)];
   const int inner = l->ndim - 1, out = l->nin;
   const tn_dtype compute = compute_dtypes[l->compute];
-  const size_t result_item = tn_dtype_size(l->result);
+  const size_t result_item = tn__item_size(l->result);
   const void *in[MAX_OPERANDS];
   bool staged[MAX_OPERANDS + 1];
   unsigned scalars = 0;
@@ -173,7 +184,7 @@ static void run_row(loop *l, char *const *at, int64_t n) {
     for (int k = 0; k < l->nin; k++) {
       int64_t stride = l->strides[k][inner];
       if (stride == 0) continue;
-      char *from = at[k] + done * stride * (int64_t)tn_dtype_size(l->dtype[k]);
+      char *from = at[k] + done * stride * (int64_t)tn__item_size(l->dtype[k]);
       in[k] = from;
       if (!staged[k]) continue;
       tn__convert(m, buffer[k], compute, 1, from, l->dtype[k], stride);
@@ -183,7 +194,7 @@ static void run_row(loop *l, char *const *at, int64_t n) {
     if (staged[out]) {
       int64_t stride = l->strides[out][inner];
       l->kernel(m, buffer[out], in, scalars, l->p);
-      tn__convert(m, at[out] + done * stride * (int64_t)tn_dtype_size(l->dtype[out]),
+      tn__convert(m, at[out] + done * stride * (int64_t)tn__item_size(l->dtype[out]),
                   l->dtype[out], stride, buffer[out], l->result, 1);
     } else {
       l->kernel(m, at[out] + done * (int64_t)result_item, in, scalars, l->p);
@@ -207,7 +218,7 @@ static void run_range(void *arg, int64_t begin, int64_t end) {
     for (int k = 0; k <= l->nin; k++) {
       int64_t offset = 0;
       for (int d = 0; d <= inner; d++) offset += index[d] * l->strides[k][d];
-      at[k] = l->data[k] + offset * (int64_t)tn_dtype_size(l->dtype[k]);
+      at[k] = l->data[k] + offset * (int64_t)tn__item_size(l->dtype[k]);
     }
     run_row(l, at, n);
     begin += n;
@@ -274,7 +285,7 @@ static void run_flat(void *arg, int64_t begin, int64_t end) {
 static bool try_flat(tn_call *call, tn_kernel *kernel, int compute, tn_dtype result) {
   const tn_tensor *out = call->out[0];
   const tn_dtype type = compute_dtypes[compute];
-  flat_loop l = {kernel, call->attrs->f, 0, tn_dtype_size(type), tn_dtype_size(result), {0},
+  flat_loop l = {kernel, call->attrs->f, 0, tn__item_size(type), tn__item_size(result), {0},
                  call->nin};
   double number;
   if (out->dtype != result || !tn__contiguous(out)) return false;
@@ -318,6 +329,30 @@ tn_status tn__pointwise_run(tn_call *call) {
   l.refuse_zero = refuse_zero;
   atomic_init(&l.found_zero, false);
   return run_loop(call->ctx, &l, call->in, call->out[0]);
+}
+
+/* Which saved values derivative k reads: those whose letters stand in its text. */
+static uint8_t read_by(const tn_pointwise *pw, int k) {
+  static _Atomic uint8_t known[TN_PW_COUNT][3]; /* the same whoever finds it; bit 7: found */
+  uint8_t mask = atomic_load_explicit(&known[pw->index][k], memory_order_relaxed);
+  if (mask != 0) return mask;
+  mask = 0x80;
+  for (const char *p = pw->text[k]; *p != 0; p++) {
+    bool alone = (p == pw->text[k] || strchr(" (,", p[-1]) != NULL) && strchr("),", p[1]) != NULL;
+    if (!alone) continue;
+    mask |= *p == 'a' || *p == 'x' ? TN_SAVE_A : *p == 'b' ? TN_SAVE_B : *p == 'c' ? TN_SAVE_C
+            : *p == 'y' ? TN_SAVE_Y : 0;
+  }
+  atomic_store_explicit(&known[pw->index][k], mask, memory_order_relaxed);
+  return mask;
+}
+
+uint8_t tn__pointwise_saves(const tn_call *call) {
+  uint8_t mask = 0;
+  for (int k = 0; k < call->nin; k++) {
+    if (tn__tracked(call->in[k])) mask |= read_by(call->op->pointwise, k);
+  }
+  return mask & call->op->saves;
 }
 
 /* -- Gradients --------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ bool tn__same_view(const tn_tensor *a, const tn_tensor *b) {
 
 /* First and last byte offset that a view touches; false when it has no element. */
 static bool extent(const tn_tensor *t, int64_t *first, int64_t *last) {
-  int64_t low = t->offset, high = t->offset, item = (int64_t)tn_dtype_size((tn_dtype)t->dtype);
+  int64_t low = t->offset, high = t->offset, item = (int64_t)tn__item_size(t->dtype);
   for (int d = 0; d < t->ndim; d++) {
     if (t->sizes[d] == 0) return false;
     int64_t reach = (t->sizes[d] - 1) * t->strides[d];

@@ -39,13 +39,9 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
 tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes) {
   *out = NULL;
   if (bytes > (size_t)1 << 46) return no_memory(ctx, bytes);
-  if (!tn__account(ctx->allocator, bytes)) return no_memory(ctx, bytes);
   size_t block = HEADER + bytes;
-  tn_storage *s = tn__alloc(ctx->allocator, &block);
-  if (s == NULL) {
-    tn__unaccount(ctx->allocator, bytes);
-    return no_memory(ctx, bytes);
-  }
+  tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
+  if (s == NULL) return no_memory(ctx, bytes);
   init(s, ctx, (char *)s + HEADER, bytes, block);
   s->inlined = true;
   *out = s;
@@ -56,7 +52,7 @@ tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t by
                             void (*release)(void *arg), void *arg) {
   *out = NULL;
   size_t block = HEADER;
-  tn_storage *s = tn__alloc(ctx->allocator, &block);
+  tn_storage *s = tn__alloc(ctx->allocator, &block, TN_UNCOUNTED);
   if (s == NULL) return no_memory(ctx, block);
   init(s, ctx, data, bytes, block);
   s->release = release;
@@ -76,22 +72,17 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   }
   size_t room = s->inlined ? s->block - HEADER : s->capacity;
   if (bytes > room) {
-    if (bytes > (size_t)1 << 46 || !tn__account(s->allocator, bytes)) return no_memory(ctx, bytes);
     size_t capacity = bytes;
-    void *data = tn__alloc(s->allocator, &capacity);
-    if (data == NULL) {
-      tn__unaccount(s->allocator, bytes);
-      return no_memory(ctx, bytes);
-    }
+    void *data = bytes > (size_t)1 << 46 ? NULL : tn__alloc(s->allocator, &capacity, bytes);
+    if (data == NULL) return no_memory(ctx, bytes);
     memcpy(data, s->data, s->bytes);
-    if (!s->inlined) tn__free(s->allocator, s->data, s->capacity);
-    tn__unaccount(s->allocator, s->bytes);
+    if (!s->inlined) tn__free(s->allocator, s->data, s->capacity, s->bytes);
+    else tn__uncount(s->allocator, s->bytes); /* the old data goes with the header */
     s->data = data;
     s->capacity = capacity;
     s->inlined = false;
   } else if (bytes != s->bytes) {
-    if (!tn__account(s->allocator, bytes)) return no_memory(ctx, bytes);
-    tn__unaccount(s->allocator, s->bytes);
+    if (!tn__recount(s->allocator, s->bytes, bytes)) return no_memory(ctx, bytes);
   }
   s->bytes = bytes;
   s->version++;
@@ -109,11 +100,10 @@ void tn_storage_release(tn_storage *s) {
   if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
   if (borrowed(s)) {
     if (s->release != NULL) s->release(s->arg);
-  } else {
-    tn__unaccount(s->allocator, s->bytes);
-    if (!s->inlined) tn__free(s->allocator, s->data, s->capacity);
+  } else if (!s->inlined) {
+    tn__free(s->allocator, s->data, s->capacity, s->bytes);
   }
-  tn__free(s->allocator, s, s->block);
+  tn__free(s->allocator, s, s->block, s->inlined ? s->bytes : TN_UNCOUNTED);
 }
 
 void *tn_storage_data(const tn_storage *s) { return s->data; }

@@ -37,7 +37,7 @@ static void destroy(tn_node *node) {
     tn__node_release(node->edges[i].node);
     tn_tensor_release(node->edges[i].leaf);
   }
-  tn__free(node->allocator, node, node->size);
+  tn__free(node->allocator, node, node->size, TN_UNCOUNTED);
 }
 
 /* Without recursion: a chain of a million nodes must not need a million stack frames. */
@@ -58,7 +58,7 @@ void tn__node_release(tn_node *node) {
 
 static tn_status new_node(tn_ctx *ctx, tn_node **out, const tn_op *op, int nin, int nout) {
   size_t size = sizeof(tn_node) + sizeof(tn_edge) * (size_t)nin;
-  tn_node *n = tn__alloc(ctx->allocator, &size);
+  tn_node *n = tn__alloc(ctx->allocator, &size, TN_UNCOUNTED);
   *out = n;
   if (n == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory to record the gradient");
   atomic_init(&n->refs, 1);
@@ -179,12 +179,13 @@ tn_status tn__record(tn_call *call, bool wrote_out) {
   if (!wants_history(call, 0)) return TN_OK;
   tn_status s = new_node(ctx, &node, op, call->nin, op->nout);
   if (s != TN_OK) return s;
+  const uint8_t keep = op->pointwise != NULL ? tn__pointwise_saves(call) : op->saves;
   int connected = 0;
   for (; connected < call->nin && s == TN_OK; connected++) {
     tn_edge *edge = &node->edges[connected];
     tn_tensor *t = call->in[connected];
     s = connect(ctx, edge, t);
-    bool saves = connected < 4 && (op->saves >> connected & 1);
+    bool saves = connected < 4 && (keep >> connected & 1);
     if (s == TN_OK && t != NULL && saves) {
       save(ctx, edge, t, wrote_out && t->storage == first->storage, &s);
     }
@@ -193,7 +194,7 @@ tn_status tn__record(tn_call *call, bool wrote_out) {
   if (s == TN_OK) copy_attrs(&node->attrs, call->attrs);
   for (int i = 0; i < op->nout && s == TN_OK; i++) {
     tn__meta_of(&node->meta[i], call->out[i]);
-    if (op->saves >> (4 + i) & 1) {
+    if (keep >> (4 + i) & 1) {
       s = tn_tensor_detach(ctx, &node->saved_out[i], call->out[i]);
       node->out_version[i] = call->out[i]->storage->version;
     }
@@ -202,15 +203,15 @@ tn_status tn__record(tn_call *call, bool wrote_out) {
     if (wants_history(call, i)) set_history(call->out[i], node, i);
   }
   tn__node_release(node);
-  if (s != TN_OK) return s;
-  if (op->view != NULL && first->base == NULL) {
-    tn_tensor *root = call->in[0]->base != NULL ? call->in[0]->base : call->in[0];
-    first->base = tn_tensor_retain(root);
-    first->epoch = root->epoch;
-  } else if (wrote_out && first->base != NULL) {
-    s = record_in_base(ctx, first);
-  }
-  return s;
+  return s == TN_OK && wrote_out && first->base != NULL ? record_in_base(ctx, first) : s;
+}
+
+void tn__remember_base(tn_tensor *view, tn_tensor *of) {
+  tn_tensor *root = of->base != NULL ? of->base : of;
+  if (view->base != NULL || view == root || !tn_dtype_is_float((tn_dtype)view->dtype)) return;
+  if (view->storage != root->storage) return; /* matmul and its like make new values */
+  view->base = tn_tensor_retain(root);
+  view->epoch = of == root ? root->epoch : of->epoch;
 }
 
 tn_status tn_record_custom(tn_ctx *ctx, const tn_custom *custom, int nin,

@@ -5,7 +5,7 @@
 
 static tn_status allocate(tn_ctx *ctx, tn_tensor **out) {
   size_t size = sizeof(tn_tensor);
-  tn_tensor *t = tn__alloc(ctx->allocator, &size);
+  tn_tensor *t = tn__alloc(ctx->allocator, &size, TN_UNCOUNTED);
   *out = t;
   if (t == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a tensor's header");
   atomic_init(&t->refs, 1);
@@ -24,7 +24,7 @@ static tn_status allocate(tn_ctx *ctx, tn_tensor **out) {
 tn_status tn_tensor_new(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, int ndim,
                         const int64_t *sizes) {
   int64_t count = 0;
-  size_t item = tn_dtype_size(dtype);
+  size_t item = tn__item_size(dtype);
   *out = NULL;
   tn_status s = tn__count(ctx, ndim, sizes, item, &count);
   if (s != TN_OK) return s;
@@ -68,7 +68,7 @@ static tn_status check_reach(tn_ctx *ctx, const tn_storage *storage, tn_dtype dt
     if (reach < 0) low += reach;
     else high += reach;
   }
-  room = storage == NULL ? 0 : (int64_t)(storage->bytes / tn_dtype_size(dtype));
+  room = storage == NULL ? 0 : (int64_t)(storage->bytes / tn__item_size(dtype));
   if (offset < 0 || low < 0 || high >= room) {
     char text[TN_SHAPE_TEXT];
     return tn_fail(ctx, TN_EINDEX,
@@ -83,7 +83,7 @@ tn_status tn_tensor_view(tn_ctx *ctx, tn_tensor **out, tn_storage *storage, tn_d
                          int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) {
   int64_t own[TN_MAX_DIMS], count;
   *out = NULL;
-  tn_status s = tn__count(ctx, ndim, sizes, tn_dtype_size(dtype), &count);
+  tn_status s = tn__count(ctx, ndim, sizes, tn__item_size(dtype), &count);
   if (s != TN_OK) return s;
   if (strides == NULL) {
     tn__contiguous_strides(ndim, sizes, own);
@@ -156,7 +156,7 @@ tn_status tn_tensor_set(tn_ctx *ctx, tn_tensor *t, const tn_tensor *source) {
 tn_status tn_tensor_resize(tn_ctx *ctx, tn_tensor *t, int ndim, const int64_t *sizes,
                            const int64_t *strides) {
   int64_t own[TN_MAX_DIMS], count, high = t->offset;
-  size_t item = tn_dtype_size((tn_dtype)t->dtype);
+  size_t item = tn__item_size(t->dtype);
   tn_status s = tn__count(ctx, ndim, sizes, item, &count);
   if (s != TN_OK) return s;
   if (strides == NULL) {
@@ -194,7 +194,7 @@ void tn_tensor_release(tn_tensor *t) {
   if (t->node != NULL || t->base != NULL) forget(t);
   tn_tensor_release(t->grad);
   tn_storage_release(t->storage);
-  tn__free(t->allocator, t, sizeof(tn_tensor));
+  tn__free(t->allocator, t, sizeof(tn_tensor), TN_UNCOUNTED);
 }
 
 tn_dtype tn_tensor_dtype(const tn_tensor *t) { return (tn_dtype)t->dtype; }

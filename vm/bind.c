@@ -8,7 +8,10 @@
 
 const char bind_tensor_magic = 't', bind_storage_magic = 's';
 
-enum { PRESSURE = 12 << 20 }; /* bytes of tensors that may pile up before a collection */
+/* What may pile up before a collection. Small tensors cost more in the processor's caches than they
+ * hold, so they are counted, too. A collection takes about as long as Lua's own heap is large, so
+ * with that both limits grow. */
+enum { PRESSURE = 12 << 20, BOXES = 4096 };
 
 /* -- Boxes ------------------------------------------------------------------------------------- */
 
@@ -40,6 +43,7 @@ tensor_box *bind_new_box(lua_State *L) {
 void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t) {
   tensor_box *box = (tensor_box *)lua_touserdata(L, index);
   box->t = t;
+  b->boxes++;
   lua_rawgeti(L, LUA_REGISTRYINDEX, b->tensor_mt[tn_tensor_dtype(t)]);
   lua_setmetatable(L, index);
 }
@@ -84,18 +88,31 @@ void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes) {
 
 void bind_collect(lua_State *L, binding *b) {
   lua_gc(L, LUA_GCCOLLECT, 0);
-  size_t live = tn_memory(b->ctx).live_bytes;
-  b->collect_at = live + (live / 2 > PRESSURE ? live / 2 : PRESSURE);
+  size_t live = tn_live_bytes(b->ctx), heap = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
+  size_t room = live / 2 > 8 * heap ? live / 2 : 8 * heap;
+  b->collect_at = live + (room > PRESSURE ? room : PRESSURE);
+  size_t boxes = heap / 256;
+  b->collect_boxes = boxes < BOXES ? BOXES : boxes < INT32_MAX ? (int)boxes : INT32_MAX;
+  b->boxes = 0;
 }
 
 /* Lua's collector sees a few bytes for each tensor, whatever the tensor holds. */
 void bind_pressure(lua_State *L, binding *b) {
-  if (tn_live_bytes(b->ctx) > b->collect_at) bind_collect(L, b);
+  if (b->boxes > b->collect_boxes || tn_live_bytes(b->ctx) > b->collect_at) bind_collect(L, b);
+}
+
+void bind_where(lua_State *L) {
+  for (int level = 1; level < 6; level++) {
+    luaL_where(L, level);
+    if (*lua_tostring(L, -1) != 0) return;
+    lua_pop(L, 1);
+  }
+  lua_pushliteral(L, "");
 }
 
 void bind_check(lua_State *L, binding *b, tn_status s) {
   if (s == TN_OK) return;
-  luaL_where(L, 1);
+  bind_where(L);
   lua_pushstring(L, tn_message(b->ctx));
   lua_concat(L, 2);
   lua_error(L);
@@ -232,6 +249,7 @@ static binding *new_binding(lua_State *L) {
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
   b->collect_at = PRESSURE;
+  b->collect_boxes = BOXES;
   b->L = L;
   return b;
 }

@@ -23,7 +23,8 @@ typedef struct {
 typedef struct binding {
   tn_ctx *ctx;
   lua_State *L; /* running now: for callbacks of the core */
-  size_t collect_at; /* live bytes at which the collector is run */
+  size_t collect_at;  /* live bytes at which the collector is run, */
+  int boxes, collect_boxes; /* or this many tensors made since it ran */
   int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
   const volatile int *interrupt;
 } binding;
@@ -37,8 +38,8 @@ static inline binding *bind_state(lua_State *L) {
 /* The tensor at `index`, or NULL. Borrowed: it lives as long as the value on the stack. */
 static inline tn_tensor *bind_to_tensor(lua_State *L, int index) {
   const tensor_box *box = (const tensor_box *)lua_touserdata(L, index);
-  if (box == NULL || lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box ||
-      box->magic != &bind_tensor_magic) {
+  /* the length of a light userdata is 0 */
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &bind_tensor_magic) {
     return NULL;
   }
   return box->t;
@@ -46,8 +47,7 @@ static inline tn_tensor *bind_to_tensor(lua_State *L, int index) {
 
 static inline storage_box *bind_to_storage(lua_State *L, int index) {
   storage_box *box = (storage_box *)lua_touserdata(L, index);
-  if (box == NULL || lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof *box ||
-      box->magic != &bind_storage_magic) {
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &bind_storage_magic) {
     return NULL;
   }
   return box;
@@ -68,6 +68,8 @@ storage_box *bind_new_storage(lua_State *L, binding *b, tn_dtype dtype);
 void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes);
 void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index);
 
+/* Pushes the position of the nearest Lua function that called: "train.lua:12: ". */
+void bind_where(lua_State *L);
 /* Raises the context's message unless s is TN_OK; a full memory has been collected before. */
 void bind_check(lua_State *L, binding *b, tn_status s);
 /* Runs the collector when tensors have taken much memory since it ran last. */

@@ -63,7 +63,7 @@ static int no_form(lua_State *L, const entry *e) {
     luaL_addstring(&out, ")");
   }
   luaL_pushresult(&out);
-  luaL_where(L, 1);
+  bind_where(L);
   lua_insert(L, -2);
   lua_concat(L, 2);
   return lua_error(L);
@@ -71,38 +71,37 @@ static int no_form(lua_State *L, const entry *e) {
 
 static tn_status run(binding *b, bound_call *call, style how, tn_tensor **out) {
   tn_opcode code = call->form->code;
-  if (how == INPLACE) return tn_apply_inplace(b->ctx, code, call->nin, call->in, &call->attrs);
-  return tn_apply(b->ctx, code, call->nin, call->in, &call->attrs, out);
+  if (how == INPLACE) return tn_apply_inplace(b->ctx, code, call->nin, call->in, call->attrs);
+  return tn_apply(b->ctx, code, call->nin, call->in, call->attrs, out);
 }
 
 /* Binds and runs a matched form. `dest`: stack index of the first destination, for INTO. */
-static int perform(lua_State *L, binding *b, const entry *e, const form *f, style how, int first,
-                   int count, int self, int dest) {
-  tn_op_info info = tn_op_describe(f->code);
+static int perform(lua_State *L, binding *b, const entry *e, const form *f,
+                   const form_arguments *args, style how, int first, int self, int dest) {
   const int boxes = lua_gettop(L) + 1;
   tn_tensor *out[TN_MAX_OUTPUTS] = {NULL};
   bound_call call;
   char text[160];
-  int results = info.hides ? 1 : info.outputs;
+  const int results = f->outputs;
   bind_pressure(L, b);
   luaL_checkstack(L, 8, e->name);
   if (how == NEW) {
     for (int i = 0; i < results; i++) bind_new_box(L);
   }
-  const char *wrong = form_bind(L, b, f, first, count, self, &call, text, sizeof text);
+  const char *wrong = form_bind(L, b, f, args, first, self, &call, text, sizeof text);
   if (wrong != NULL) {
     form_release(&call);
     return luaL_error(L, "%s: %s", e->name, wrong);
   }
   if (how == INTO) {
-    for (int i = 0; i < results; i++) out[i] = bind_to_tensor(L, dest + i);
+    for (int i = 0; i < results; i++) out[i] = args->tensor[dest + i];
   }
   tn_status s = run(b, &call, how, out);
   if (s == TN_ENOMEM) { /* what the collector has not looked at yet may be what is missing */
     bind_collect(L, b);
     s = run(b, &call, how, out);
   }
-  bool number = info.number || (info.number_inputs && call.all_numbers);
+  bool number = f->number || (f->number_inputs && call.all_numbers);
   form_release(&call);
   bind_check(L, b, s);
   if (how == INPLACE) {
@@ -111,11 +110,11 @@ static int perform(lua_State *L, binding *b, const entry *e, const form *f, styl
   }
   if (how == INTO) {
     for (int i = 0; i < results; i++) lua_pushvalue(L, dest + i);
-    for (int i = results; i < info.outputs; i++) tn_tensor_release(out[i]);
+    for (int i = results; i < TN_MAX_OUTPUTS; i++) tn_tensor_release(out[i]);
     return results;
   }
-  for (int i = results; i < info.outputs; i++) tn_tensor_release(out[i]);
-  if (info.truth && tn_tensor_ndim(out[0]) == 0) {
+  for (int i = results; i < TN_MAX_OUTPUTS; i++) tn_tensor_release(out[i]);
+  if (f->truth && tn_tensor_ndim(out[0]) == 0) {
     lua_pushboolean(L, tn_tensor_get(out[0], 0) != 0);
     tn_tensor_release(out[0]);
     return 1;
@@ -124,25 +123,29 @@ static int perform(lua_State *L, binding *b, const entry *e, const form *f, styl
   return results;
 }
 
+/* Are the first arguments tensors to write the form's results into? */
+static bool destinations(const form *f, const form_arguments *args) {
+  if (f->convention == 'I' || args->top < f->outputs) return false;
+  for (int i = 1; i <= f->outputs; i++) {
+    if (args->kind[i] != 'T') return false;
+  }
+  return true;
+}
+
 static int call_function(lua_State *L) {
   binding *b = bind_state(L);
   const entry *e = entry_of(L);
-  int top = lua_gettop(L);
+  form_arguments args;
+  form_look(L, &args);
   for (int k = 0; k < e->count; k++) {
     const form *f = &e->forms[k];
-    char convention = tn_op_describe(f->code).convention;
-    if (form_match(L, f, 1, top, 0)) {
-      return perform(L, b, e, f, convention == 'I' ? INPLACE : NEW, 1, top, 0, 0);
-    }
+    if (!form_match(L, f, &args, 1, 0)) continue;
+    return perform(L, b, e, f, &args, f->convention == 'I' ? INPLACE : NEW, 1, 0, 0);
   }
   for (int k = 0; k < e->count; k++) {
     const form *f = &e->forms[k];
-    tn_op_info info = tn_op_describe(f->code);
-    int outputs = info.hides ? 1 : info.outputs;
-    bool all = info.convention != 'I' && top >= outputs;
-    for (int i = 1; i <= outputs && all; i++) all = bind_to_tensor(L, i) != NULL;
-    if (all && form_match(L, f, outputs + 1, top - outputs, 0)) {
-      return perform(L, b, e, f, INTO, outputs + 1, top - outputs, 0, 1);
+    if (destinations(f, &args) && form_match(L, f, &args, f->outputs + 1, 0)) {
+      return perform(L, b, e, f, &args, INTO, f->outputs + 1, 0, 1);
     }
   }
   return no_form(L, e);
@@ -152,27 +155,24 @@ static int call_function(lua_State *L) {
 static int call_method(lua_State *L) {
   binding *b = bind_state(L);
   const entry *e = entry_of(L);
-  int top = lua_gettop(L);
-  if (bind_to_tensor(L, 1) == NULL) return no_form(L, e);
+  form_arguments args;
+  form_look(L, &args);
+  if (args.top < 1 || args.kind[1] != 'T') return no_form(L, e);
   for (int round = 0; round < 2; round++) {
     for (int k = 0; k < e->count; k++) {
       const form *f = &e->forms[k];
-      tn_op_info info = tn_op_describe(f->code);
-      char c = info.convention;
+      const char c = f->convention;
       bool into = (round == 0) == (c == 'B');
-      if (!into) { /* self is the first input */
-        if (c == 'B' && top > 3) continue;
-        bool list = f->count > 0 && f->item[0].kind == 'L';
-        if (list ? !form_match(L, f, 1, top, 0) : !form_match(L, f, 2, top - 1, 1)) continue;
-        return perform(L, b, e, f, c == 'A' || c == 'I' ? INPLACE : NEW, list ? 1 : 2,
-                       list ? top : top - 1, list ? 0 : 1, 0);
+      if (into) {
+        if (destinations(f, &args) && form_match(L, f, &args, f->outputs + 1, 0)) {
+          return perform(L, b, e, f, &args, INTO, f->outputs + 1, 0, 1);
+        }
+        continue;
       }
-      int outputs = info.hides ? 1 : info.outputs;
-      bool all = c != 'I' && top >= outputs;
-      for (int i = 1; i <= outputs && all; i++) all = bind_to_tensor(L, i) != NULL;
-      if (all && form_match(L, f, outputs + 1, top - outputs, 0)) {
-        return perform(L, b, e, f, INTO, outputs + 1, top - outputs, 0, 1);
-      }
+      bool list = f->count > 0 && f->item[0].kind == 'L';
+      int first = list ? 1 : 2, self = list ? 0 : 1;
+      if (!form_match(L, f, &args, first, self)) continue;
+      return perform(L, b, e, f, &args, c == 'A' || c == 'I' ? INPLACE : NEW, first, self, 0);
     }
   }
   return no_form(L, e);

@@ -95,6 +95,11 @@ int form_parse(tn_opcode code, form *forms, int most) {
     f->code = code;
     f->ints = ints;
     f->inputs = inputs;
+    f->outputs = info.hides ? 1 : (uint8_t)info.outputs;
+    f->convention = info.convention;
+    f->number = info.number;
+    f->number_inputs = info.number_inputs;
+    f->truth = info.truth;
     set_defaults(all, n, ints, &f->defaults);
     if (info.forms == NULL) {
       for (int i = 0; i < n && i < FORM_ITEMS; i++) f->item[f->count++] = all[i].item;
@@ -115,76 +120,106 @@ int form_parse(tn_opcode code, form *forms, int most) {
 
 /* -- Matching ---------------------------------------------------------------------------------- */
 
+void form_look(lua_State *L, form_arguments *args) {
+  args->top = lua_gettop(L);
+  if (args->top > FORM_ARGUMENTS) args->top = FORM_ARGUMENTS + 1; /* no form takes so many */
+  for (int i = 1; i <= args->top; i++) {
+    char kind = '?';
+    switch (lua_type(L, i)) {
+    case LUA_TUSERDATA:
+      args->tensor[i] = bind_to_tensor(L, i);
+      kind = args->tensor[i] != NULL ? 'T' : bind_to_storage(L, i) != NULL ? 'S' : '?';
+      break;
+    case LUA_TNUMBER: kind = 'n'; break;
+    case LUA_TBOOLEAN: kind = 'b'; break;
+    case LUA_TTABLE: kind = 't'; break;
+    case LUA_TNIL: kind = '0'; break;
+    }
+    args->kind[i] = kind;
+  }
+}
+
 static bool is_tensor_table(lua_State *L, int index) {
-  if (!lua_istable(L, index)) return false;
   lua_rawgeti(L, index, 1);
   bool yes = bind_to_tensor(L, -1) != NULL;
   lua_pop(L, 1);
   return yes;
 }
 
-/* How many of the values from `index` on (at most `left`) this item takes; -1: it does not fit. */
-static int takes(lua_State *L, const form_item *item, int index, int left) {
-  if (left == 0) return item->optional ? 0 : -1;
-  int type = lua_type(L, index);
+/* How many arguments from `at` on have this kind. */
+static int run_of(const form_arguments *args, int at, char kind) {
+  int n = 0;
+  while (at + n <= args->top && args->kind[at + n] == kind) n++;
+  return n;
+}
+
+/* How many of the arguments from `at` on this item takes; -1: it does not fit. */
+static int takes(lua_State *L, const form_item *item, const form_arguments *args, int at) {
+  if (at > args->top) return item->optional ? 0 : -1;
+  const char kind = args->kind[at];
   bool fits = false;
   switch (item->kind) {
-  case 'T': fits = bind_to_tensor(L, index) != NULL; break;
-  case 'X': fits = type == LUA_TNUMBER || bind_to_tensor(L, index) != NULL; break;
-  case 'b': fits = type == LUA_TBOOLEAN; break;
-  case 'L': {
-    int n = 0;
-    if (is_tensor_table(L, index)) return 1;
-    while (n < left && bind_to_tensor(L, index + n) != NULL) n++;
-    if (n > 0) return n;
+  case 'T': fits = kind == 'T'; break;
+  case 'X': fits = kind == 'T' || kind == 'n'; break;
+  case 'b': fits = kind == 'b'; break;
+  case 'L':
+    if (kind == 't' && is_tensor_table(L, at)) return 1;
+    if (kind == 'T') return run_of(args, at, 'T');
     break;
-  }
   case 'z':
-  case 'D': {
-    int64_t sizes[TN_MAX_DIMS];
-    int last;
-    if (type == LUA_TTABLE || type == LUA_TUSERDATA) {
-      fits = bind_sizes(L, index, sizes, TN_MAX_DIMS, &last) >= 0;
-    } else if (type == LUA_TNUMBER) {
-      int n = 0;
-      while (n < left && lua_type(L, index + n) == LUA_TNUMBER) n++;
-      return n;
+  case 'D':
+    if (kind == 'n') return run_of(args, at, 'n');
+    if (kind == 't' || kind == 'S') {
+      int64_t sizes[TN_MAX_DIMS];
+      int last;
+      fits = bind_sizes(L, at, sizes, TN_MAX_DIMS, &last) >= 0;
     }
     break;
+  default: fits = kind == 'n';
   }
-  default: fits = type == LUA_TNUMBER;
-  }
-  if (fits) return 1;
-  if (item->optional && type == LUA_TNIL) return 1;
+  if (fits || (item->optional && kind == '0')) return 1;
   return item->optional ? 0 : -1;
 }
 
-bool form_match(lua_State *L, const form *f, int first, int count, int self) {
-  int at = first, end = first + count;
+/* Is this the item whose place `self` takes? */
+static bool is_self(const form_item *item, int self) {
+  return self > 0 && item->slot == 0 && (item->kind == 'T' || item->kind == 'X');
+}
+
+bool form_match(lua_State *L, const form *f, const form_arguments *args, int first, int self) {
+  int at = first;
   for (int k = 0; k < f->count; k++) {
-    const form_item *item = &f->item[k];
-    if (self > 0 && is_tensor_kind(item->kind) && item->slot == 0 && item->kind != 'L') continue;
-    int n = takes(L, item, at, end - at);
+    if (is_self(&f->item[k], self)) continue;
+    int n = takes(L, &f->item[k], args, at);
     if (n < 0) return false;
     at += n;
   }
-  return at == end;
+  return at == args->top + 1;
 }
 
 /* -- Binding ----------------------------------------------------------------------------------- */
 
-static const char *bind_tensor_item(lua_State *L, binding *b, const form_item *item, int index,
-                                    bound_call *call) {
-  tn_tensor *t = bind_to_tensor(L, index);
-  if (t == NULL && lua_type(L, index) == LUA_TNUMBER) {
-    if (bind_number_tensor(b->ctx, &t, lua_tonumber(L, index)) != TN_OK) return "out of memory";
-    call->made |= (uint64_t)1 << item->slot;
-  } else if (t != NULL) {
+static const char *bind_tensor_item(lua_State *L, binding *b, const form_item *item,
+                                    const form_arguments *args, int at, bound_call *call) {
+  tn_tensor *t = NULL;
+  if (args->kind[at] == 'T') {
+    t = args->tensor[at];
     call->all_numbers = false;
+  } else if (args->kind[at] == 'n') {
+    if (bind_number_tensor(b->ctx, &t, lua_tonumber(L, at)) != TN_OK) return "out of memory";
+    call->made |= (uint64_t)1 << item->slot;
   }
   call->in[item->slot] = t;
-  if (item->slot >= call->nin) call->nin = item->slot + 1;
   return NULL;
+}
+
+/* Most calls change nothing of the defaults, so they are copied late. */
+static tn_attrs *own_attrs(bound_call *call) {
+  if (call->attrs != &call->own) {
+    call->own = *call->attrs;
+    call->attrs = &call->own;
+  }
+  return &call->own;
 }
 
 static const char *bind_list(lua_State *L, int index, int n, bound_call *call) {
@@ -237,36 +272,36 @@ static const char *bind_rest(lua_State *L, const form_item *item, int index, int
   }
   for (int i = 0; i < have; i++) {
     if (item->kind == 'D' && values[i] == 0) return "dimensions are counted from 1, got 0";
-    call->attrs.i[item->slot + i] = values[i] - (item->kind == 'D' && values[i] > 0);
+    own_attrs(call)->i[item->slot + i] = values[i] - (item->kind == 'D' && values[i] > 0);
   }
-  call->attrs.ni = item->slot + have;
+  own_attrs(call)->ni = item->slot + have;
   return NULL;
 }
 
-const char *form_bind(lua_State *L, binding *b, const form *f, int first, int count, int self,
-                      bound_call *call, char *text, size_t size) {
-  int at = first, end = first + count;
+const char *form_bind(lua_State *L, binding *b, const form *f, const form_arguments *args,
+                      int first, int self, bound_call *call, char *text, size_t size) {
+  int at = first;
   call->form = f;
   call->nin = f->inputs;
   call->made = 0;
   call->all_numbers = true;
-  memcpy(&call->attrs, &f->defaults, sizeof call->attrs);
+  call->attrs = &f->defaults;
   for (int k = 0; k < f->inputs; k++) call->in[k] = NULL;
   const char *wrong = NULL;
   for (int k = 0; k < f->count && wrong == NULL; k++) {
     const form_item *item = &f->item[k];
-    if (self > 0 && is_tensor_kind(item->kind) && item->slot == 0 && item->kind != 'L') {
-      wrong = bind_tensor_item(L, b, item, self, call);
+    if (is_self(item, self)) {
+      wrong = bind_tensor_item(L, b, item, args, self, call);
       continue;
     }
-    int n = takes(L, item, at, end - at);
-    if (n == 0 || lua_isnil(L, at)) { /* the default stands */
+    int n = takes(L, item, args, at);
+    if (n == 0 || args->kind[at] == '0') { /* the default stands */
     } else if (item->kind == 'L') wrong = bind_list(L, at, n, call);
-    else if (is_tensor_kind(item->kind)) wrong = bind_tensor_item(L, b, item, at, call);
-    else if (item->kind == 'n') call->attrs.f[item->slot] = lua_tonumber(L, at);
+    else if (is_tensor_kind(item->kind)) wrong = bind_tensor_item(L, b, item, args, at, call);
+    else if (item->kind == 'n') own_attrs(call)->f[item->slot] = lua_tonumber(L, at);
     else if (item->kind == 'z' || item->kind == 'D')
       wrong = bind_rest(L, item, at, n, call, text, size);
-    else wrong = bind_int(L, item, at, &call->attrs.i[item->slot], text, size);
+    else wrong = bind_int(L, item, at, &own_attrs(call)->i[item->slot], text, size);
     at += n;
   }
   while (wrong == NULL && call->nin > 1 && call->in[call->nin - 1] == NULL) call->nin--;

@@ -19,15 +19,29 @@ typedef struct {
 
 typedef struct {
   tn_opcode code;
-  uint8_t count, inputs, ints;
+  uint8_t count, inputs, ints, outputs;
+  char convention;
+  bool number, number_inputs, truth;
   form_item item[FORM_ITEMS];
   tn_attrs defaults; /* of what a call leaves out, and of what this form does not name */
 } form;
 
+/* The arguments on the stack, looked at once. kind: T tensor, S storage, n number, b boolean,
+ * t table, 0 nil, ? anything else. */
+enum { FORM_ARGUMENTS = 24 };
+typedef struct {
+  int top;
+  char kind[FORM_ARGUMENTS + 2];
+  tn_tensor *tensor[FORM_ARGUMENTS + 2]; /* where kind is T */
+} form_arguments;
+
+void form_look(lua_State *L, form_arguments *args);
+
 /* A call as it is being bound. */
 typedef struct {
   const form *form;
-  tn_attrs attrs;
+  const tn_attrs *attrs; /* the form's defaults, or what the call changes of them: */
+  tn_attrs own;
   int nin;
   tn_tensor *in[FORM_INPUTS];
   uint64_t made; /* bit k: in[k] was made from a number here, and is to be released */
@@ -37,15 +51,12 @@ typedef struct {
 /* Reads an operation's args and forms; returns how many forms there are (at most `most`). */
 int form_parse(tn_opcode code, form *forms, int most);
 
-/* Do the `count` values from stack index `first` on fit the form? `self` >= 0: it is the first
- * tensor, in whatever place the form has it. Nothing is made, nothing raised. */
-bool form_match(lua_State *L, const form *f, int first, int count, int self);
+/* Do the arguments from `first` on fit the form? `self` > 0: that argument is the first tensor, in
+ * whatever place the form has it. Nothing is made, nothing raised. */
+bool form_match(lua_State *L, const form *f, const form_arguments *args, int first, int self);
 /* Fills `call` from a match. Raises nothing: returns NULL or what is wrong, in `text`. */
-const char *form_bind(lua_State *L, binding *b, const form *f, int first, int count, int self,
-                      bound_call *call, char *text, size_t size);
+const char *form_bind(lua_State *L, binding *b, const form *f, const form_arguments *args,
+                      int first, int self, bound_call *call, char *text, size_t size);
 void form_release(bound_call *call);
-
-/* Writes "x, [alpha,] y"-like text of a form. */
-void form_text(const form *f, const char *args, char *text, size_t size);
 
 #endif

@@ -44,6 +44,14 @@ static options read_options(lua_State *L, const binding *b, const char *function
   return o;
 }
 
+static double check_number(lua_State *L, int index, const char *function) {
+  if (lua_type(L, index) != LUA_TNUMBER) {
+    luaL_error(L, "%s: a number expected as argument %d, got %s", function, index,
+               luaL_typename(L, index));
+  }
+  return lua_tonumber(L, index);
+}
+
 /* Pushes a new tensor of the sizes given by arguments `first` and on. */
 static tn_tensor *make_sized(lua_State *L, binding *b, const options *o, int first,
                              const char *function) {
@@ -62,7 +70,7 @@ static tn_tensor *make_sized(lua_State *L, binding *b, const options *o, int fir
     s = tn_tensor_new(b->ctx, &t, o->dtype, n, sizes);
   }
   if (s != TN_OK) {
-    luaL_where(L, 1);
+    bind_where(L);
     lua_pushfstring(L, "%s: %s", function, tn_message(b->ctx));
     lua_concat(L, 2);
     lua_error(L);
@@ -121,7 +129,7 @@ static int full(lua_State *L) {
   binding *b = bind_state(L);
   options o = read_options(L, b, "full");
   int top = lua_gettop(L);
-  double value = luaL_checknumber(L, top);
+  double value = check_number(L, top, "full");
   lua_settop(L, top - 1);
   tn_tensor *t = make_sized(L, b, &o, 1, "full");
   fill_by(L, b, t, TN_OP_fill, value, 0);
@@ -378,7 +386,7 @@ static int draw(lua_State *L, tn_opcode code, double f0, double f1, int most, co
   int first = t != NULL ? 2 : 1, given = lua_gettop(L) - first + 1;
   double f[2] = {f0, f1};
   if (given > most) return luaL_error(L, "%s: at most %d numbers expected", function, most);
-  for (int k = 0; k < given; k++) f[k] = luaL_checknumber(L, first + k);
+  for (int k = 0; k < given; k++) f[k] = check_number(L, first + k, function);
   if (code == TN_OP_random && given < 2) { /* random(high), random() */
     f[1] = given == 1 ? f[0] : 0x1p31 - 1;
     f[0] = 1;
@@ -406,7 +414,7 @@ static int random_(lua_State *L) { return draw(L, TN_OP_random, 0, 0, 2, "random
 
 static int manual_seed(lua_State *L) {
   binding *b = bind_state(L);
-  double seed = luaL_checknumber(L, 1);
+  double seed = check_number(L, 1, "manualSeed");
   tn_seed(tn_default_generator(b->ctx), (uint64_t)(int64_t)(seed > -9e18 && seed < 9e18 ? seed : 0));
   return 0;
 }

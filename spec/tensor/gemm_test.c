@@ -88,10 +88,10 @@ static bool run_library(int isa, const tn_gemm *g, size_t size) {
     return tn__onednn_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
                             g->ldb, (float)g->beta, g->c, g->ldc);
   if (size == 4)
-    return tn__openblas_sgemm(2, g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda,
-                              g->b, g->ldb, (float)g->beta, g->c, g->ldc);
-  return tn__openblas_dgemm(2, g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b,
-                            g->ldb, g->beta, g->c, g->ldc);
+    return tn__openblas_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
+                              g->ldb, (float)g->beta, g->c, g->ldc);
+  return tn__openblas_dgemm(g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b, g->ldb,
+                            g->beta, g->c, g->ldc);
 }
 
 static bool run(means how, const tn_gemm *g, size_t size) {
@@ -297,6 +297,25 @@ static void test_threads(void) {
   free(d.memory);
 }
 
+/* Large enough for the dispatcher to ask a library where there is one. */
+static void test_large(tn_pool *pool, size_t size) {
+  int64_t m = 501, n = 499, k = 503, isa = tn__isa();
+  matrix a = make(m, k, 0, size), b = make(n, k, 0, size);
+  matrix c = make(m, n, 0, size), d = make(m, n, 0, size);
+  tn_gemm g = {false, true, m, n, k, 1, 0, a.data, b.data, c.data, k, k, n};
+  bool good = run_kernel((int)isa, &g, size);
+  g.c = d.data;
+  good = run((means){pool, DISPATCH}, &g, size) && good;
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++)
+      good = good && fabs(get(&c, i, j) - get(&d, i, j)) < (size == 4 ? 1e-3 : 1e-11);
+  check(good, size == 4 ? "a large product of floats" : "a large product of doubles");
+  free(a.memory);
+  free(b.memory);
+  free(c.memory);
+  free(d.memory);
+}
+
 int main(void) {
   static const char *const names[] = {"baseline", "avx2", "avx512"};
   tn_pool *pool = tn__pool_new(3);
@@ -307,10 +326,13 @@ int main(void) {
   test_sizes((means){pool, DISPATCH}, "dispatcher");
   test_blocks((means){pool, DISPATCH}, "dispatcher");
   test_blocks((means){NULL, DISPATCH}, "dispatcher without a pool");
-  float one = 1;
   if (tn__onednn_ready()) test_blocks((means){pool, ONEDNN}, "oneDNN");
-  if (tn__openblas_sgemm(1, false, false, 1, 1, 1, 1, &one, 1, &one, 1, 0, &one, 1))
+  if (tn__openblas_begin()) {
     test_blocks((means){pool, OPENBLAS}, "OpenBLAS");
+    tn__openblas_end();
+  }
+  test_large(pool, 4);
+  test_large(pool, 8);
   test_trivial(pool);
   test_batch(pool);
   test_nested(pool);

@@ -73,6 +73,13 @@ function idx.parse(bytes, label)
   return core.from_string(type_name, values):view(unpack(sizes))
 end
 
+-- gunzip(source) or gunzip_file(path). Where in this file it was called is of no use to anybody.
+local function decompress(name, source)
+  local ok, result = pcall(require('moonlet.gzip')[name], source, MAX_BYTES)
+  if ok then return result end
+  error(type(result) == 'string' and result:gsub('^[^:]+:%d+: ', '') or result, 0)
+end
+
 local function read_bytes(path)
   local file, why = io.open(path, 'rb')
   if not file then fail(path, 'cannot open: %s', (why:gsub('^.*: ', ''))) end
@@ -80,7 +87,7 @@ local function read_bytes(path)
   local bytes, read_why
   if magic and magic ~= GZIP_MAGIC and file:seek('set') then bytes, read_why = file:read('*a') end
   file:close()
-  if magic == GZIP_MAGIC then return require('moonlet.gzip').gunzip_file(path, MAX_BYTES) end
+  if magic == GZIP_MAGIC then return decompress('gunzip_file', path) end
   if not bytes then fail(path, 'cannot read: %s', read_why or 'the file is empty') end
   return bytes
 end
@@ -102,9 +109,7 @@ end
 
 --- idx.unpack(bytes, label): a tensor from the bytes of a file, gzipped or not.
 function idx.unpack(bytes, label)
-  if bytes:sub(1, 2) == GZIP_MAGIC then
-    bytes = require('moonlet.gzip').gunzip(bytes, MAX_BYTES)
-  end
+  if bytes:sub(1, 2) == GZIP_MAGIC then bytes = decompress('gunzip', bytes) end
   return idx.parse(bytes, label)
 end
 

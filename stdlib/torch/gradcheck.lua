@@ -11,8 +11,7 @@ local function read_options(given)
   for name, value in pairs(defaults) do options[name] = value end
   for name, value in pairs(given or {}) do
     if defaults[name] == nil then
-      error(('gradcheck: no option %q: there are eps, atol, rtol and second'):format(tostring(name)),
-        3)
+      error('gradcheck: no option ' .. tostring(name) .. ': there are eps, atol, rtol, second', 3)
     end
     options[name] = value
   end
@@ -83,8 +82,8 @@ local function copy_inputs(inputs)
     end
   end
   if #checked == 0 then
-    error('gradcheck: an input of type torch.DoubleTensor expected: narrower numbers are too coarse '
-      .. 'for differences', 3)
+    error('gradcheck: an input of type torch.DoubleTensor expected: narrower numbers are too '
+      .. 'coarse for differences', 0)
   end
   return copies, flats, checked
 end
@@ -124,7 +123,8 @@ local function compare(evaluate, inputs, order, options)
       local numeric = (above - below) / (2 * options.eps)
       local analytic = grad and grad[e] or 0
       local difference = math.abs(analytic - numeric)
-      if not (difference <= options.atol + options.rtol * math.abs(numeric)) then
+      local good = difference <= options.atol + options.rtol * math.abs(numeric)
+      if not good then -- also where one of them is not a number
         error(('gradcheck: %sinput %d, element %s: the gradient is %.9g, but differences give %.9g')
           :format(order, k, place(copies[k], e), analytic, numeric), 0)
       end
@@ -169,7 +169,7 @@ local function gradcheck(f, inputs, given)
   local options = read_options(given)
   if torch.isTensor(inputs) then inputs = {inputs} end
   if type(inputs) ~= 'table' then
-    error(('gradcheck: a tensor or a table of inputs expected, got %s'):format(torch.type(inputs)), 2)
+    error('gradcheck: a tensor or a table of inputs expected, got ' .. torch.type(inputs), 2)
   end
   torch.enable_grad(function()
     local weights = {}

@@ -36,7 +36,7 @@ typedef struct {
   const tn_gemm *whole;
   const element_kind *kind;
   int64_t rows, cols, across, tasks;
-  bool onednn;
+  int blas; /* TN_BLAS_...: what run_part may call */
   char *scratch;
   size_t scratch_each;
 } split;
@@ -57,25 +57,32 @@ static tn_gemm part(const split *s, int64_t task) {
   return g;
 }
 
-static bool run_onednn(const tn_gemm *g) {
-  return tn__onednn_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
-                          g->ldb, (float)g->beta, g->c, g->ldc);
+/* False, and nothing done, where the library is not wanted or declines. */
+static bool run_library(int blas, const tn_gemm *g, size_t size) {
+  if (size == sizeof(float)) {
+    if (blas == TN_BLAS_ONEDNN)
+      return tn__onednn_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
+                              g->ldb, (float)g->beta, g->c, g->ldc);
+    if (blas == TN_BLAS_OPENBLAS)
+      return tn__openblas_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda,
+                                g->b, g->ldb, (float)g->beta, g->c, g->ldc);
+  } else if (blas == TN_BLAS_OPENBLAS) {
+    return tn__openblas_dgemm(g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b,
+                              g->ldb, g->beta, g->c, g->ldc);
+  }
+  return false;
 }
 
-static bool run_openblas(const tn_gemm *g, size_t size, int threads) {
-  if (size == sizeof(float))
-    return tn__openblas_sgemm(threads, g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a,
-                              g->lda, g->b, g->ldb, (float)g->beta, g->c, g->ldc);
-  return tn__openblas_dgemm(threads, g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b,
-                            g->ldb, g->beta, g->c, g->ldc);
+static void run_part(const split *s, const tn_gemm *g, int64_t task) {
+  if (!run_library(s->blas, g, s->kind->size))
+    s->kind->run(g, s->scratch + task * (int64_t)s->scratch_each);
 }
 
 static void run_tasks(void *arg, int64_t begin, int64_t end) {
   const split *s = arg;
   for (int64_t task = begin; task < end; task++) {
     tn_gemm g = part(s, task);
-    if (s->onednn && run_onednn(&g)) continue;
-    s->kind->run(&g, s->scratch + task * (int64_t)s->scratch_each);
+    run_part(s, &g, task);
   }
 }
 
@@ -127,7 +134,10 @@ static int with_scratch(tn_pool *pool, split *s, int64_t n, tn_pool_fn *fn, void
     if (posix_memalign(&own, 64, bytes) != 0) return -1;
     s->scratch = own;
   }
+  bool openblas = s->blas == TN_BLAS_OPENBLAS && tn__openblas_begin();
+  if (s->blas == TN_BLAS_OPENBLAS && !openblas) s->blas = TN_BLAS_BUILTIN;
   tn__pool_run(pool, n, 1, fn, arg);
+  if (openblas) tn__openblas_end();
   free(own);
   return 0;
 }
@@ -159,22 +169,16 @@ static int choose(const tn_gemm *g, size_t size) {
   if (wish != TN_BLAS_AUTO) return wish;
   bool is_float = size == sizeof(float);
   if (products(g) < (is_float ? ONEDNN_PRODUCTS : OPENBLAS_PRODUCTS)) return TN_BLAS_BUILTIN;
-  if (g->m < 8 || g->n < 8) return TN_BLAS_BUILTIN; /* memory-bound, and exact in its sums */
+  if (g->m < 8 || g->n < 8) return TN_BLAS_BUILTIN; /* bound by memory, not by kernels */
   return is_float && tn__onednn_ready() ? TN_BLAS_ONEDNN : TN_BLAS_OPENBLAS;
 }
 
 /* One product by the best means. */
 static int multiply(tn_pool *pool, const tn_gemm *g, size_t size) {
   element_kind kind = kind_of(size);
-  split s = {.whole = g, .kind = &kind};
-  int64_t threads = useful_threads(pool, products(g));
-  int blas = choose(g, size);
-  /* OpenBLAS's thread count belongs to the process: it is not for calls from several threads. */
-  if (blas == TN_BLAS_OPENBLAS && !tn__pool_inside() && run_openblas(g, size, (int)threads))
-    return 0;
-  s.onednn = blas == TN_BLAS_ONEDNN && size == sizeof(float) && tn__onednn_ready();
-  divide(&s, threads);
-  s.scratch_each = scratch_of(&s); /* oneDNN's too: it may decline */
+  split s = {.whole = g, .kind = &kind, .blas = choose(g, size)};
+  divide(&s, useful_threads(pool, products(g)));
+  s.scratch_each = scratch_of(&s); /* for a library too: it may decline */
   return with_scratch(pool, &s, s.tasks, run_tasks, &s);
 }
 
@@ -200,8 +204,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end) {
     int64_t i = chunk * job->batch / job->chunks, stop = (chunk + 1) * job->batch / job->chunks;
     for (; i < stop; i++) {
       tn_gemm g = nth(job, i);
-      if (job->s.onednn && run_onednn(&g)) continue;
-      job->s.kind->run(&g, job->s.scratch + chunk * (int64_t)job->s.scratch_each);
+      run_part(&job->s, &g, chunk);
     }
   }
 }
@@ -221,7 +224,8 @@ static int multiply_batch(tn_pool *pool, const tn_gemm *g, size_t size, int64_t 
   element_kind kind = kind_of(size);
   batch_job job = {.first = *g, .stride_a = stride_a, .stride_b = stride_b, .stride_c = stride_c,
                    .batch = batch};
-  job.s = (split){.whole = &job.first, .kind = &kind, .scratch_each = kind.scratch(g)};
+  job.s = (split){.whole = &job.first, .kind = &kind, .blas = choose(g, size),
+                  .scratch_each = kind.scratch(g)};
   job.s.scratch_each = (job.s.scratch_each + 63) / 64 * 64;
   int64_t threads = useful_threads(pool, products(g) * (double)batch);
   /* Too few to keep all threads busy: one after the other, each on all of them. */
@@ -233,8 +237,6 @@ static int multiply_batch(tn_pool *pool, const tn_gemm *g, size_t size, int64_t 
     }
     return status;
   }
-  int blas = choose(g, size);
-  job.s.onednn = blas == TN_BLAS_ONEDNN && size == sizeof(float) && tn__onednn_ready();
   job.chunks = threads == 1 ? 1 : batch < 4 * threads ? batch : 4 * threads;
   return with_scratch(pool, &job.s, job.chunks, run_chunks, &job);
 }

@@ -37,19 +37,21 @@ int tn__dgemm_batch(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64
  * for measurements; TN_BLAS_AUTO picks by size. */
 enum { TN_BLAS_AUTO, TN_BLAS_BUILTIN, TN_BLAS_ONEDNN, TN_BLAS_OPENBLAS };
 
-/* onednn.c: on this thread alone; false, and nothing done, where oneDNN is missing. */
+/* onednn.c: on this thread alone; false, and C as it was, where oneDNN is missing or declines. */
 bool tn__onednn_ready(void); /* opens it at the first call */
 bool tn__onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
                       const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
                       float *c, int64_t ldc);
 
-/* openblas.c: on `threads` threads of OpenBLAS's own; false where it is missing or a size does
- * not fit its 32-bit integers. */
-bool tn__openblas_sgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                        float beta, float *c, int64_t ldc);
-bool tn__openblas_dgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
-                        double beta, double *c, int64_t ldc);
+/* openblas.c: on this thread alone, between begin and end, which may be on another thread; false,
+ * and C as it was, if a size does not fit OpenBLAS's 32-bit integers. */
+bool tn__openblas_begin(void); /* opens it at the first call; false, and no end, if missing */
+void tn__openblas_end(void);
+bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                        const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                        float *c, int64_t ldc);
+bool tn__openblas_dgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+                        const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
+                        double *c, int64_t ldc);
 
 #endif

@@ -1,23 +1,32 @@
 /* openblas.c -- OpenBLAS's matrix products, opened when first needed.
  *
- * OpenBLAS has one thread count for the whole process. It is set to what the caller may use for
- * the length of a call, and put back. Its own threads sleep between calls. */
+ * OpenBLAS's own threads spin for some 30 ms after each call, on the cores that our pool is about
+ * to use. So it is called from the pool's threads, each with a part of C. Its thread count belongs
+ * to the whole process: it is 1 from the first tn__openblas_begin to the last tn__openblas_end, and
+ * then what it was, for a host that uses OpenBLAS too. */
 #include "gemm.h"
 
 #ifdef TN_EMBED
 
-bool tn__openblas_sgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                        float beta, float *c, int64_t ldc) {
-  (void)threads, (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda;
+bool tn__openblas_begin(void) {
+  return false;
+}
+
+void tn__openblas_end(void) {
+}
+
+bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                        const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                        float *c, int64_t ldc) {
+  (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda;
   (void)b, (void)ldb, (void)beta, (void)c, (void)ldc;
   return false;
 }
 
-bool tn__openblas_dgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
-                        double beta, double *c, int64_t ldc) {
-  (void)threads, (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda;
+bool tn__openblas_dgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+                        const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
+                        double *c, int64_t ldc) {
+  (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda;
   (void)b, (void)ldb, (void)beta, (void)c, (void)ldc;
   return false;
 }
@@ -36,7 +45,8 @@ typedef void dgemm_fn(int order, int ta, int tb, int m, int n, int k, double alp
                       const double *a, int lda, const double *b, int ldb, double beta, double *c,
                       int ldc);
 
-/* Written once, under pthread_once; constant for the life of the process afterwards. */
+/* Written once, under pthread_once; constant for the life of the process afterwards. Not closed:
+ * a library with threads of its own cannot be unloaded safely. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static sgemm_fn *sgemm;
 static dgemm_fn *dgemm;
@@ -50,44 +60,51 @@ static void open_library(void) {
   *(void **)&dgemm = dlsym(library, "cblas_dgemm");
   *(void **)&get_threads = dlsym(library, "openblas_get_num_threads");
   *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
-  if (!get_threads || !set_threads) sgemm = NULL, dgemm = NULL;
+  if (!get_threads || !set_threads || !dgemm) sgemm = NULL;
+}
+
+/* How many callers are between begin and end, and the host's thread count meanwhile. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int users, host_threads;
+
+bool tn__openblas_begin(void) {
+  pthread_once(&once, open_library);
+  if (!sgemm) return false;
+  pthread_mutex_lock(&lock);
+  if (users++ == 0) {
+    host_threads = get_threads();
+    if (host_threads != 1) set_threads(1);
+  }
+  pthread_mutex_unlock(&lock);
+  return true;
+}
+
+void tn__openblas_end(void) {
+  pthread_mutex_lock(&lock);
+  if (--users == 0 && host_threads != 1) set_threads(host_threads);
+  pthread_mutex_unlock(&lock);
 }
 
 static bool fits(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc) {
-  pthread_once(&once, open_library);
   return m <= INT_MAX && n <= INT_MAX && k <= INT_MAX && lda <= INT_MAX && ldb <= INT_MAX &&
          ldc <= INT_MAX;
 }
 
-static int change_threads(int threads) {
-  int before = get_threads();
-  if (before != threads) set_threads(threads);
-  return before;
-}
-
-static void restore_threads(int before) {
-  if (get_threads() != before) set_threads(before);
-}
-
-bool tn__openblas_sgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                        float beta, float *c, int64_t ldc) {
-  if (!fits(m, n, k, lda, ldb, ldc) || !sgemm) return false;
-  int before = change_threads(threads);
+bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                        const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                        float *c, int64_t ldc) {
+  if (!fits(m, n, k, lda, ldb, ldc)) return false;
   sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,
         (int)lda, b, (int)ldb, beta, c, (int)ldc);
-  restore_threads(before);
   return true;
 }
 
-bool tn__openblas_dgemm(int threads, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                        double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
-                        double beta, double *c, int64_t ldc) {
-  if (!fits(m, n, k, lda, ldb, ldc) || !dgemm) return false;
-  int before = change_threads(threads);
+bool tn__openblas_dgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+                        const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
+                        double *c, int64_t ldc) {
+  if (!fits(m, n, k, lda, ldb, ldc)) return false;
   dgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, (int)m, (int)n, (int)k, alpha, a,
         (int)lda, b, (int)ldb, beta, c, (int)ldc);
-  restore_threads(before);
   return true;
 }
 

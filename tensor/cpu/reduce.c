@@ -22,7 +22,7 @@ static bool is_arg(tn_reduction kind) { return kind == TN_RED_ARGMAX || kind == 
 
 static void put(const job *j, int64_t at, const void *value) {
   if (j->compute == TN_COMPUTE_I64 && j->scale == 1 && j->kind != TN_RED_SUMSQ) {
-    tn__convert(1, j->out + at * (int64_t)tn_dtype_size(j->out_dtype), j->out_dtype, 1, value,
+    tn__convert(1, j->out + at * (int64_t)tn__item_size(j->out_dtype), j->out_dtype, 1, value,
                 TN_I64, 1);
   } else if (is_arg(j->kind)) {
     tn__store(j->out, j->out_dtype, at, (double)*(const int64_t *)value);

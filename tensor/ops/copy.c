@@ -11,9 +11,9 @@ static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst
   for (int64_t done = 0; done < n; done += TN_CHUNK) {
     int64_t m = n - done < TN_CHUNK ? n - done : TN_CHUNK;
     table[middle][src_dtype](m, buffer, 1,
-                             src + done * src_stride * (int64_t)tn_dtype_size(src_dtype),
+                             src + done * src_stride * (int64_t)tn__item_size(src_dtype),
                              src_stride);
-    table[dst_dtype][middle](m, dst + done * dst_stride * (int64_t)tn_dtype_size(dst_dtype),
+    table[dst_dtype][middle](m, dst + done * dst_stride * (int64_t)tn__item_size(dst_dtype),
                              dst_stride, buffer, 1);
   }
 }
@@ -21,7 +21,7 @@ static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst
 void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
                  tn_dtype src_dtype, int64_t src_stride) {
   if (dst_dtype == src_dtype && dst_stride == 1 && src_stride == 1) {
-    memcpy(dst, src, (size_t)n * tn_dtype_size(dst_dtype));
+    memcpy(dst, src, (size_t)n * tn__item_size(dst_dtype));
     return;
   }
   tn_convert_fn *direct = TN_ISA_PICK(tn__conversions)[dst_dtype][src_dtype];
@@ -51,8 +51,8 @@ static void copy_range(void *arg, int64_t begin, int64_t end) {
       to += index[d] * l->to[d];
       from += index[d] * l->from[d];
     }
-    tn__convert(n, l->dst + to * (int64_t)tn_dtype_size(l->dst_dtype), l->dst_dtype, l->to[inner],
-                l->src + from * (int64_t)tn_dtype_size(l->src_dtype), l->src_dtype,
+    tn__convert(n, l->dst + to * (int64_t)tn__item_size(l->dst_dtype), l->dst_dtype, l->to[inner],
+                l->src + from * (int64_t)tn__item_size(l->src_dtype), l->src_dtype,
                 l->from[inner]);
     begin += n;
     index[inner] = 0;
@@ -120,7 +120,7 @@ static tn_status copy_grad(tn_grad_call *g) {
 
 const tn_op tn__op_copy = {
     .name = "copy", .lua = "copy", .args = "T x; T source", .convention = 'I',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
     .run = copy_run, .grad = copy_grad,
     .doc = "Overwrites x with the values of another tensor, of any dtype and as many elements."};
 

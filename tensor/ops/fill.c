@@ -30,14 +30,14 @@ static tn_status fill_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_fill = {.name = "fill", .lua = "fill", .args = "T x; X value",
-                           .convention = 'I', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1,
+                           .convention = 'I', .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1,
                            .low = -2, .high = 2, .shape = tn__shape_same, .run = fill_run,
                            .grad = fill_grad, .doc = "Sets every element to a number."};
 
 static tn_status zero_run(tn_call *call) {
   tn_tensor *x = call->out[0];
   if (tn__contiguous(x)) {
-    memset(tn__data(x), 0, (size_t)tn__numel(x) * tn_dtype_size((tn_dtype)x->dtype));
+    memset(tn__data(x), 0, (size_t)tn__numel(x) * tn__item_size(x->dtype));
     return TN_OK;
   }
   int64_t zero = 0;
@@ -49,7 +49,7 @@ static tn_status zero_run(tn_call *call) {
 }
 
 const tn_op tn__op_zero = {.name = "zero", .lua = "zero", .args = "T x", .convention = 'I',
-                           .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+                           .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
                            .shape = tn__shape_same, .run = zero_run, .grad = no_input_grad,
                            .doc = "Sets every element to 0."};
 

@@ -147,7 +147,7 @@ static tn_status gather_run(tn_call *call) {
   tn_tensor *x = call->in[0], *index;
   tn_status s = tn__index_values(call->ctx, &index, call->in[1], call->dim, x->sizes[call->dim]);
   if (s != TN_OK) return s;
-  walk_rows(call, index, x, call->out[0], mover(TAKE, tn_dtype_size((tn_dtype)x->dtype)),
+  walk_rows(call, index, x, call->out[0], mover(TAKE, tn__item_size(x->dtype)),
             true);
   tn_tensor_release(index);
   return TN_OK;
@@ -187,7 +187,7 @@ static tn_status scatter_run(tn_call *call) {
   s = tn__contiguous_of(call->ctx, &source, call->in[2], (tn_dtype)x->dtype);
   if (s == TN_OK) {
     tn__result_copy(call);
-    walk_rows(call, index, call->out[0], source, mover(PUT, tn_dtype_size((tn_dtype)x->dtype)),
+    walk_rows(call, index, call->out[0], source, mover(PUT, tn__item_size(x->dtype)),
               false);
   }
   tn_tensor_release(source);
@@ -238,14 +238,14 @@ static tn_status scatter_add_grad(tn_grad_call *g) {
 
 const tn_op tn__op_scatter = {
     .name = "scatter", .lua = "scatter", .args = "T x; d dim; T index; X source",
-    .convention = 'A', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .saves = TN_SAVE_B, .low = -2,
+    .convention = 'A', .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, .saves = TN_SAVE_B, .low = -2,
     .high = 2, .shape = scatter_shape, .run = scatter_run, .grad = scatter_grad,
     .onnx = "ScatterElements",
     .doc = "x with the elements that the indices name along a dimension replaced."};
 
 const tn_op tn__op_scatter_add = {
     .name = "scatter_add", .lua = "scatter_add", .aliases = "scatterAdd",
-    .args = "T x; d dim; T index; T source", .convention = 'A', .flags = TN_FLOATS | TN_INTEGERS,
+    .args = "T x; d dim; T index; T source", .convention = 'A', .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS,
     .nout = 1, .saves = TN_SAVE_B, .low = -2, .high = 2, .shape = scatter_shape,
     .run = scatter_add_run, .grad = scatter_add_grad, .onnx = "ScatterElements",
     .doc = "x with the source added to the elements that the indices name along a dimension."};

@@ -53,7 +53,7 @@ static void fill_job(job *j, const tn_call *call, const tn_tensor *index) {
   j->count = tn__numel(index);
   j->base = call->ctx->index_base;
   j->index = (const int64_t *)tn__data(index);
-  j->item = (int64_t)tn_dtype_size((tn_dtype)x->dtype);
+  j->item = (int64_t)tn__item_size(x->dtype);
   j->row = j->from_step = j->x.inner * j->item;
 }
 
@@ -272,7 +272,8 @@ static tn_status overwrite_grad(tn_grad_call *g) {
 #define CHANGE_ROW(name_, aliases_, last_, grad_, onnx_, doc_)                                    \
   const tn_op tn__op_##name_ = {.name = #name_, .lua = #name_, .aliases = aliases_,               \
                                 .args = "T x; d dim; T index; " last_, .convention = 'A',         \
-                                .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2,           \
+                                .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, \
+                                .low = -2,                                                \
                                 .high = 2, .saves = TN_SAVE_B, .shape = change_shape,             \
                                 .run = name_##_run, .grad = grad_, .onnx = onnx_, .doc = doc_};
 

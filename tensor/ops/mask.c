@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) void move_masked(int64_t n, const t
                                                               const tn_tensor *packed, int way) {
   const uint8_t *m = (const uint8_t *)tn__data(mask);
   char *data = tn__data(x), *list = tn__data(packed);
-  switch (tn_dtype_size((tn_dtype)x->dtype)) {
+  switch (tn__item_size(x->dtype)) {
   case 1: move(n, m, data, list, way, 1); break;
   case 2: move(n, m, data, list, way, 2); break;
   case 4: move(n, m, data, list, way, 4); break;
@@ -154,7 +154,7 @@ static tn_status maskedCopy_grad(tn_grad_call *g) {
 
 const tn_op tn__op_maskedCopy = {
     .name = "maskedCopy", .lua = "maskedCopy", .aliases = "masked_scatter",
-    .args = "T x; T mask; T source", .convention = 'A', .flags = TN_FLOATS | TN_INTEGERS,
+    .args = "T x; T mask; T source", .convention = 'A', .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS,
     .nout = 1, .saves = TN_SAVE_B, .low = -2, .high = 2, .shape = tn__shape_same,
     .run = maskedCopy_run, .grad = maskedCopy_grad,
     .doc = "x with the source's first elements put where the mask is not 0."};
@@ -163,7 +163,7 @@ const tn_op tn__op_maskedCopy = {
 
 /* The bits of an element that tell whether it is 0: of a float all but the sign. */
 static uint64_t telling_bits(tn_dtype dtype) {
-  uint64_t all = ~(uint64_t)0 >> (64 - 8 * tn_dtype_size(dtype));
+  uint64_t all = ~(uint64_t)0 >> (64 - 8 * tn__item_size(dtype));
   return tn_dtype_is_float(dtype) ? all >> 1 : all;
 }
 
@@ -172,7 +172,7 @@ static void mark(uint8_t *marks, const tn_tensor *x) {
   const uint64_t bits = telling_bits((tn_dtype)x->dtype);
   const void *data = tn__data(x);
   const int64_t n = tn__numel(x);
-  switch (tn_dtype_size((tn_dtype)x->dtype)) {
+  switch (tn__item_size(x->dtype)) {
   case 1:
     for (int64_t i = 0; i < n; i++) marks[i] = (((const uint8_t *)data)[i] & bits) != 0;
     break;

@@ -323,7 +323,7 @@ static tn_status add_shape(tn_call *call, tn_status (*rule)(tn_call *)) {
 /* out = M broadcast; unless beta is 0, when M's values, NaN too, do not count. */
 static tn_status place(tn_call *call, double beta) {
   tn_tensor *in[2] = {call->out[0], call->in[0]};
-  if (beta == 0) return TN_OK;
+  if (beta == 0 || tn__same_view(call->out[0], call->in[0])) return TN_OK;
   tn_call copy = {.ctx = call->ctx, .op = &tn__op_copy, .nin = 2, .in = in,
                   .out = {call->out[0]}, .attrs = call->attrs};
   return tn__op_copy.run(&copy);
@@ -395,12 +395,12 @@ static tn_status baddbmm_grad(tn_grad_call *g) { return add_grad(g, bmm_grad); }
 #define ADD_FORMS "m a b; m alpha a b; beta m alpha a b; beta m a b"
 #define ADD_SAVES (TN_SAVE_B | TN_SAVE_C)
 
-PRODUCT_ROW(addmv, ADD_ARGS, ADD_FORMS, 'A', 0, ADD_SAVES, NULL, "beta * m + alpha * (a b), a "
+PRODUCT_ROW(addmv, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL, "beta * m + alpha * (a b), a "
             "matrix, b vector.");
-PRODUCT_ROW(addmm, ADD_ARGS, ADD_FORMS, 'A', 0, ADD_SAVES, "Gemm", "beta * m + alpha * (a b).");
-PRODUCT_ROW(addr, ADD_ARGS, ADD_FORMS, 'A', 0, ADD_SAVES, NULL,
+PRODUCT_ROW(addmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, "Gemm", "beta * m + alpha * (a b).");
+PRODUCT_ROW(addr, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
             "beta * m + alpha * (the outer product of a and b).");
-PRODUCT_ROW(baddbmm, ADD_ARGS, ADD_FORMS, 'A', 0, ADD_SAVES, NULL,
+PRODUCT_ROW(baddbmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
             "beta * m + alpha * (a b), for batches of matrices.");
 
 /* -- matmul: what `a * b` means ----------------------------------------------------------------- */

@@ -37,7 +37,7 @@ static tn_status check(tn_call *call, int n) {
 
 static void adam_range(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
-  int64_t item = (int64_t)tn_dtype_size(j->type), n = end - begin;
+  int64_t item = (int64_t)tn__item_size(j->type), n = end - begin;
   char *at[4];
   for (int k = 0; k < 4; k++) at[k] = j->data[k] + begin * item;
   if (j->type == TN_F32) {
@@ -72,7 +72,7 @@ static tn_status adam_step_run(tn_call *call) {
 }
 
 const tn_op tn__op_adam_step = {
-    .name = "adam_step", .lua = "adam_step", .convention = 'A', .nout = 1, .flags = TN_OVERWRITES,
+    .name = "adam_step", .lua = "adam_step", .convention = 'A', .nout = 1, .flags = TN_INPLACE | TN_OVERWRITES,
     .args = "T x; T grad; T m; T v; n rate; n beta1; n beta2; n epsilon; n decay; "
             "n decoupled; i step",
     .shape = adam_step_shape, .run = adam_step_run, .no_grad = "a step of an optimizer",
@@ -114,7 +114,7 @@ static tn_status sgd_step_run(tn_call *call) {
 }
 
 const tn_op tn__op_sgd_step = {
-    .name = "sgd_step", .lua = "sgd_step", .convention = 'A', .nout = 1, .flags = TN_OVERWRITES,
+    .name = "sgd_step", .lua = "sgd_step", .convention = 'A', .nout = 1, .flags = TN_INPLACE | TN_OVERWRITES,
     .args = "T x; T grad; T? velocity; n rate; n momentum=0; n dampening=0; n decay=0; "
             "b nesterov=0; b first=0",
     .shape = sgd_step_shape, .run = sgd_step_run, .no_grad = "a step of an optimizer",

@@ -88,7 +88,7 @@ static tn_status no_grad(tn_grad_call *g) {
 #define FILL_ROW(name_, args_, doc_)                                                              \
   const tn_op tn__op_##name_ = {                                                                  \
       .name = #name_, .lua = #name_, .args = args_, .convention = 'I',                            \
-      .flags = TN_FLOATS | TN_OVERWRITES, .nout = 1, .low = -2, .high = 2,                        \
+      .flags = TN_INPLACE | TN_FLOATS | TN_OVERWRITES, .nout = 1, .low = -2, .high = 2,                        \
       .shape = tn__shape_same, .run = name_##_run, .grad = no_grad, .doc = doc_}
 
 static double uniform_value(double a, double b, double u, double v) {

@@ -32,7 +32,7 @@ static inline uint64_t float_key(uint64_t bits, int width, uint64_t infinity) {
 /* Keys of n elements, `step` apart. Those of small dtypes leave the high bytes 0. */
 static void make_keys(pair *to, const char *data, tn_dtype dtype, int64_t n, int64_t step,
                       bool descending) {
-  const uint64_t flip = descending ? ~(uint64_t)0 >> (64 - 8 * tn_dtype_size(dtype)) : 0;
+  const uint64_t flip = descending ? ~(uint64_t)0 >> (64 - 8 * tn__item_size(dtype)) : 0;
   switch (dtype) {
   case TN_BOOL: KEYS(uint8_t, v != 0);
   case TN_U8: KEYS(uint8_t, v);
@@ -133,7 +133,7 @@ typedef struct {
 
 static void sort_line(const job *j, int64_t line, pair *p) {
   const tn_lines *l = &j->lines;
-  const int64_t item = (int64_t)tn_dtype_size(j->dtype);
+  const int64_t item = (int64_t)tn__item_size(j->dtype);
   const int64_t outer = line / l->inner, inner = line % l->inner;
   const char *x = j->x + (outer * l->size * l->inner + inner) * item;
   int64_t to = outer * j->k * l->inner + inner;

@@ -23,7 +23,7 @@ static void clear_rows(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
   const tn_tensor *out = j->out;
   const int last = out->ndim - 1;
-  const size_t item = tn_dtype_size((tn_dtype)out->dtype);
+  const size_t item = tn__item_size(out->dtype);
   const int64_t columns = out->sizes[last], step = out->strides[last] * (int64_t)item;
   for (int64_t r = begin; r < end; r++) {
     int64_t at = 0, rest = r, row = r % out->sizes[last - 1];

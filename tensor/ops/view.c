@@ -312,34 +312,42 @@ static tn_status unfold_view(tn_call *call) {
   return tn__alias(call->ctx, &call->out[0], x, x->ndim + 1, sizes, strides, x->offset);
 }
 
-/* Slices may overlap, so their gradients are added one by one. */
+/* The k-th slice of an unfolded tensor with its elements where the unfolded dimension was. */
+static tn_tensor *unfolded_slice(tn_eval *e, tn_tensor *unfolded, int64_t dim, int64_t k) {
+  tn_tensor *slice = tn__with_two(e, TN_OP_select, unfolded, dim, k);
+  for (int64_t d = unfolded->ndim - 2; d > dim && e->status == TN_OK; d--) {
+    slice = tn__with_two(e, TN_OP_transpose, slice, d - 1, d);
+  }
+  return slice;
+}
+
+/* Slices may overlap, so their gradients are added one by one: in place, or, where the sum is
+ * recorded itself, each as a new tensor. */
 static tn_status unfold_grad(tn_grad_call *g) {
-  tn_eval e = tn__eval_begin(g->ctx);
+  tn_status s = TN_OK;
+  tn_tensor *sum = NULL;
   const int64_t dim = g->attrs->i[0] < 0 ? g->attrs->i[0] + g->meta[0].ndim : g->attrs->i[0];
-  const int last = g->out_meta[0].ndim - 1;
-  tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
-  if (g->create_graph) {
-    tn__eval_end(&e);
-    return tn_fail(g->ctx, TN_EGRAD, "no second gradient through unfold");
-  }
-  for (int64_t k = 0; k < g->out_meta[0].sizes[dim] && e.status == TN_OK; k++) {
-    tn_attrs part = {.i = {dim, k * g->attrs->i[2], g->attrs->i[1]}, .ni = 3};
-    tn_attrs one = {.i = {dim, k}, .ni = 2}, back = {.i = {dim, last - 1}, .ni = 2};
+  for (int64_t k = 0; k < g->out_meta[0].sizes[dim] && s == TN_OK; k++) {
+    tn_eval e = tn__eval_begin(g->ctx);
+    tn_attrs part = {.i = {dim, k * g->attrs->i[2], g->attrs->i[1]}, .ni = 3}, a = {.f = {1}};
+    tn_tensor *from = unfolded_slice(&e, g->dout[0], dim, k);
+    tn_tensor *zeros = sum == NULL || g->create_graph ? tn__zeros(&e, &g->meta[0]) : sum;
+    if (sum == NULL) sum = tn__keep(&e, zeros);
     tn_tensor *to = tn__do(&e, TN_OP_narrow, &part, 1, &zeros);
-    tn_tensor *from = tn__do(&e, TN_OP_select, &one, 1, &g->dout[0]);
-    /* the slice's elements are last; bring them to where the dimension was */
-    for (int64_t d = last - 1; d > dim && e.status == TN_OK; d--) {
-      back.i[0] = d - 1;
-      back.i[1] = d;
-      from = tn__do(&e, TN_OP_transpose, &back, 1, &from);
+    if (e.status == TN_OK && g->create_graph) {
+      tn__strided_attrs(&a, to, zeros);
+      to = tn__do(&e, TN_OP_as_strided_scatter, &a, 2, (tn_tensor *[]){zeros, from});
+      tn_tensor *more = tn__keep(&e, DO2(add, sum, to));
+      tn_tensor_release(sum);
+      sum = more;
+    } else if (e.status == TN_OK) {
+      e.status = tn_apply_inplace(g->ctx, TN_OP_add, 2, (tn_tensor *[]){to, from}, &a);
     }
-    if (e.status != TN_OK) break;
-    tn_attrs alpha = {.f = {1}};
-    e.status = tn_apply_inplace(g->ctx, TN_OP_add, 2, (tn_tensor *[]){to, from}, &alpha);
-    while (e.count > 1) tn_tensor_release(e.temps[--e.count]);
+    s = tn__eval_end(&e);
   }
-  g->din[0] = tn__keep(&e, zeros);
-  return tn__eval_end(&e);
+  if (s == TN_OK) g->din[0] = sum;
+  else tn_tensor_release(sum);
+  return s;
 }
 
 VIEW_OP(unfold, "unfold", NULL, "T x; d dim; i size; i step", 'C', NULL,
