@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "packages.h"
 
@@ -248,6 +249,9 @@ static binding *new_binding(lua_State *L) {
   lua_pop(L, 2);
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
+  /* every run has numbers of its own until torch.manualSeed says otherwise */
+  uint32_t seed = 0;
+  if (getentropy(&seed, sizeof seed) == 0) tn_seed(tn_default_generator(b->ctx), seed);
   b->collect_at = PRESSURE;
   b->collect_boxes = BOXES;
   b->L = L;

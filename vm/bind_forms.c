@@ -164,7 +164,10 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
   case 'b': fits = kind == 'b'; break;
   case 'L':
     if (kind == 't' && is_tensor_table(L, at)) return 1;
-    if (kind == 'T') return run_of(args, at, 'T');
+    if (kind == 'T') { /* two at most, as in Torch7: torch.cat(res, a, b) has a destination */
+      int n = run_of(args, at, 'T');
+      return n < 2 ? n : 2;
+    }
     break;
   case 'z':
   case 'D':

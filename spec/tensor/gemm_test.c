@@ -98,8 +98,8 @@ static bool run(means how, const tn_gemm *g, size_t size) {
   if (how.isa >= 0) return run_kernel(how.isa, g, size);
   if (how.isa < DISPATCH) return run_library(how.isa, g, size);
   if (size == 4)
-    return tn__sgemm(how.pool, g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda,
-                     g->b, g->ldb, (float)g->beta, g->c, g->ldc) == 0;
+    return tn__sgemm(how.pool, g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
+                     g->ldb, (float)g->beta, g->c, g->ldc) == 0;
   return tn__dgemm(how.pool, g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b, g->ldb,
                    g->beta, g->c, g->ldc) == 0;
 }
@@ -142,8 +142,8 @@ static bool try_one(means how, size_t size, bool ta, bool tb, const shape *s) {
       if (s->beta == 0) set(&c, i, j, NAN); /* must not be read */
       before[i * s->n + j] = get(&c, i, j);
     }
-  tn_gemm g = {ta, tb, s->m, s->n, s->k, s->alpha, s->beta, a.data, b.data, c.data,
-               a.ld, b.ld, c.ld};
+  tn_gemm g = {ta,     tb,     s->m,   s->n, s->k, s->alpha, s->beta,
+               a.data, b.data, c.data, a.ld, b.ld, c.ld};
   bool good = run(how, &g, size) && agrees(&g, &a, &b, &c, before);
   if (!good)
     printf("# isa %d size %d %c%c %dx%dx%d pad %d alpha %g beta %g\n", how.isa, (int)size,
@@ -172,8 +172,8 @@ static void test_sizes(means how, const char *name) {
   char what[80];
   bool good = true;
   for (int i = 0; i < 120; i++) {
-    shape s = {pick(1, 70), pick(1, 70), pick(1, 70), pick(0, 2) * MARGIN, alphas[i % 2],
-               betas[i % 3]};
+    shape s = {pick(1, 70),         pick(1, 70),   pick(1, 70),
+               pick(0, 2) * MARGIN, alphas[i % 2], betas[i % 3]};
     good = try_all(how, &s) && good;
   }
   snprintf(what, sizeof what, "%s: sizes from 1 to 70", name);
@@ -189,13 +189,13 @@ static void test_sizes(means how, const char *name) {
   check(good, what);
 }
 
-/* Beyond the blocks of the packed loops (at most 192 rows, 1024 columns, 384 deep). */
+/* Beyond the blocks of the packed loops (at most 96 rows, 1024 columns, 384 deep). */
 static void test_blocks(means how, const char *name) {
   static const shape shapes[] = {
-    {32, 128, 784, 0, 1, 0}, {128, 784, 32, 0, 1, 1},  {32, 10, 128, 0, 1, 0},
-    {213, 37, 401, 5, 1, 1}, {19, 1061, 33, 0, 2, 0},  {417, 300, 9, 0, 1, 1},
-    {61, 269, 391, 1, 1, 0}, {256, 256, 64, 0, 1, 0},  {205, 530, 40, 0, 1, 0.5},
-    {1, 700, 530, 0, 1, 0},  {700, 1, 530, 4, 1, 0.5}, {2100, 2, 3, 0, 1, 0},
+      {32, 128, 784, 0, 1, 0}, {128, 784, 32, 0, 1, 1},  {32, 10, 128, 0, 1, 0},
+      {213, 37, 401, 5, 1, 1}, {19, 1061, 33, 0, 2, 0},  {417, 300, 9, 0, 1, 1},
+      {61, 269, 391, 1, 1, 0}, {256, 256, 64, 0, 1, 0},  {205, 530, 40, 0, 1, 0.5},
+      {1, 700, 530, 0, 1, 0},  {700, 1, 530, 4, 1, 0.5}, {2100, 2, 3, 0, 1, 0},
   };
   char what[80];
   bool good = true;
@@ -214,7 +214,7 @@ static void test_trivial(tn_pool *pool) {
   good = tn__sgemm(pool, false, false, 2, 2, 0, 1, nan, 1, nan, 2, 0, nan, 2) == 0;
   check(good && nan[0] == 0 && nan[3] == 0, "beta 0: C is not read");
   check(tn__sgemm(pool, false, false, 0, 2, 2, 1, c, 2, c, 2, 0, c, 2) == 0 &&
-          tn__sgemm(pool, false, false, 2, 0, 2, 1, c, 2, c, 2, 0, c, 2) == 0,
+            tn__sgemm(pool, false, false, 2, 0, 2, 1, c, 2, c, 2, 0, c, 2) == 0,
         "empty results");
   double inf[1] = {INFINITY}, zero[1] = {0}, d[1] = {1};
   good = tn__dgemm(pool, false, false, 1, 1, 1, 1, inf, 1, zero, 1, 1, d, 1) == 0;
@@ -227,8 +227,8 @@ static bool try_batch(tn_pool *pool, int64_t batch, int64_t m, int64_t n, int64_
   matrix a = make(share_a ? m : m * batch, k, 0, 4), b = make(share_b ? k : k * batch, n, 0, 4);
   matrix c = make(m * batch, n, 0, 4), d = make(m * batch, n, 0, 4);
   int64_t sa = share_a ? 0 : m * k, sb = share_b ? 0 : k * n, lda = ta ? m : k, ldb = tb ? k : n;
-  bool good = tn__sgemm_batch(pool, ta, tb, m, n, k, 1, a.data, lda, sa, b.data, ldb, sb, 0,
-                              c.data, n, m * n, batch) == 0;
+  bool good = tn__sgemm_batch(pool, ta, tb, m, n, k, 1, a.data, lda, sa, b.data, ldb, sb, 0, c.data,
+                              n, m * n, batch) == 0;
   for (int64_t i = 0; i < batch; i++)
     tn__sgemm(NULL, ta, tb, m, n, k, 1, (float *)a.data + i * sa, lda, (float *)b.data + i * sb,
               ldb, 0, (float *)d.data + i * m * n, n);

@@ -14,8 +14,8 @@
 
 /* From here on a library is asked; below, its start (14 ms for oneDNN) and its calls cost more
  * than its kernels gain. Counted in products of two elements, m * n * k. */
-#define ONEDNN_PRODUCTS 1.2e8
-#define OPENBLAS_PRODUCTS 1.2e8
+#define ONEDNN_PRODUCTS   1.2e8
+#define OPENBLAS_PRODUCTS 1e9
 /* Products for which a second thread is worth waking. */
 #define THREAD_PRODUCTS 2.5e5
 
@@ -64,11 +64,11 @@ static bool run_library(int blas, const tn_gemm *g, size_t size) {
       return tn__onednn_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
                               g->ldb, (float)g->beta, g->c, g->ldc);
     if (blas == TN_BLAS_OPENBLAS)
-      return tn__openblas_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda,
-                                g->b, g->ldb, (float)g->beta, g->c, g->ldc);
+      return tn__openblas_sgemm(g->ta, g->tb, g->m, g->n, g->k, (float)g->alpha, g->a, g->lda, g->b,
+                                g->ldb, (float)g->beta, g->c, g->ldc);
   } else if (blas == TN_BLAS_OPENBLAS) {
-    return tn__openblas_dgemm(g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b,
-                              g->ldb, g->beta, g->c, g->ldc);
+    return tn__openblas_dgemm(g->ta, g->tb, g->m, g->n, g->k, g->alpha, g->a, g->lda, g->b, g->ldb,
+                              g->beta, g->c, g->ldc);
   }
   return false;
 }
@@ -222,10 +222,13 @@ static int multiply_batch(tn_pool *pool, const tn_gemm *g, size_t size, int64_t 
     return multiply(pool, &tall, size);
   }
   element_kind kind = kind_of(size);
-  batch_job job = {.first = *g, .stride_a = stride_a, .stride_b = stride_b, .stride_c = stride_c,
+  batch_job job = {.first = *g,
+                   .stride_a = stride_a,
+                   .stride_b = stride_b,
+                   .stride_c = stride_c,
                    .batch = batch};
-  job.s = (split){.whole = &job.first, .kind = &kind, .blas = choose(g, size),
-                  .scratch_each = kind.scratch(g)};
+  job.s = (split){
+      .whole = &job.first, .kind = &kind, .blas = choose(g, size), .scratch_each = kind.scratch(g)};
   job.s.scratch_each = (job.s.scratch_each + 63) / 64 * 64;
   int64_t threads = useful_threads(pool, products(g) * (double)batch);
   /* Too few to keep all threads busy: one after the other, each on all of them. */
@@ -270,10 +273,10 @@ static bool is_trivial(const tn_gemm *g, size_t size, int64_t stride_c, int64_t 
   return true;
 }
 
-#define GEMM_ARGS \
-  (tn_gemm) { \
+#define GEMM_ARGS                                                                             \
+  (tn_gemm) {                                                                                 \
     .ta = ta, .tb = tb, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = a, .b = b, \
-    .c = c, .lda = lda, .ldb = ldb, .ldc = ldc \
+    .c = c, .lda = lda, .ldb = ldb, .ldc = ldc                                                \
   }
 
 int tn__sgemm(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,

@@ -36,7 +36,9 @@ int tn__isa_best(void);
   type name##_avx2 args; \
   type name##_avx512 args;
 #define TN_ISA_AT(level, name) \
-  ((level) == TN_ISA_AVX512 ? name##_avx512 : (level) == TN_ISA_AVX2 ? name##_avx2 : name##_baseline)
+  ((level) == TN_ISA_AVX512 ? name##_avx512 \
+   : (level) == TN_ISA_AVX2 ? name##_avx2   \
+                            : name##_baseline)
 #else
 #define TN_ISA_DECLARE(type, name, args) type name##_baseline args;
 #define TN_ISA_AT(level, name) ((void)(level), name##_baseline)

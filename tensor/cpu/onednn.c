@@ -25,9 +25,8 @@ bool tn__onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float a
 #include <dlfcn.h>
 #include <pthread.h>
 
-typedef int sgemm_fn(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha,
-                     const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
-                     float *c, int64_t ldc);
+typedef int sgemm_fn(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                     int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 /* Written once, under pthread_once; constant for the life of the process afterwards. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -59,8 +58,7 @@ bool tn__onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float a
   if (!tn__onednn_ready()) return false;
   int threads = omp_set_num_threads ? omp_get_max_threads() : 1;
   if (threads != 1) omp_set_num_threads(1);
-  int status =
-    sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  int status = sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   if (threads != 1) omp_set_num_threads(threads);
   return status == 0;
 }

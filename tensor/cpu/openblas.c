@@ -12,8 +12,7 @@ bool tn__openblas_begin(void) {
   return false;
 }
 
-void tn__openblas_end(void) {
-}
+void tn__openblas_end(void) {}
 
 bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
                         const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
@@ -41,9 +40,8 @@ enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's numbers */
 
 typedef void sgemm_fn(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                       int lda, const float *b, int ldb, float beta, float *c, int ldc);
-typedef void dgemm_fn(int order, int ta, int tb, int m, int n, int k, double alpha,
-                      const double *a, int lda, const double *b, int ldb, double beta, double *c,
-                      int ldc);
+typedef void dgemm_fn(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
+                      int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
 /* Written once, under pthread_once; constant for the life of the process afterwards. Not closed:
  * a library with threads of its own cannot be unloaded safely. */

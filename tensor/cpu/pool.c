@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_THREADS 256
-#define SPIN_NANOSECONDS 15000 /* longer than a wake-up through the kernel, short for a peer */
-#define PIECES_PER_THREAD 4    /* so that one late or slow thread delays the loop by a quarter */
+#define MAX_THREADS       256
+#define SPIN_NANOSECONDS  15000 /* longer than a wake-up through the kernel, short for a peer */
+#define PIECES_PER_THREAD 4     /* so that one late or slow thread delays the loop by a quarter */
 
-#define GATE_OPEN (UINT64_C(1) << 16)
-#define GATE_INSIDE (GATE_OPEN - 1)
+#define GATE_OPEN         (UINT64_C(1) << 16)
+#define GATE_INSIDE       (GATE_OPEN - 1)
 #define GATE_NUMBER(word) ((word) >> 17)
 
 struct tn_pool {

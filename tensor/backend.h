@@ -1,0 +1,92 @@
+/* backend.h -- what a device's plug-in gives to tensor/: one table of functions.
+ *
+ * The plug-in is a shared library that exports tn_backend_cuda(). tensor/backend.c opens it at the
+ * first use of a device, and refuses one that was made for another version of this header or of
+ * the operation table.
+ *
+ * Ownership  Views are borrowed for the length of a call. Memory goes back through the table that
+ *            gave it.
+ * Errors     Functions return a status; message() then tells what went wrong, on that thread.
+ * Threads    Every function may be called by any thread. Work on one device runs in the order in
+ *            which it was asked for, and may still be running when a function returns. */
+#ifndef TN_BACKEND_H
+#define TN_BACKEND_H
+
+#include "tensor/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TN_BACKEND_VERSION 1
+#define TN_BACKEND_SYMBOL "tn_backend_cuda"
+#define TN_KERNEL_INPUTS 5 /* most that a kernel reads: a derivative takes d, a, b, c and y */
+
+/* A tensor as kernels see it. */
+typedef struct {
+  void *data;   /* first element, on the device; NULL: all elements are one number of the host */
+  double real;  /* that number */
+  int64_t whole; /* the same, exact where the dtype is one of integers */
+  int32_t dtype, ndim;
+  int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS]; /* in elements */
+} tn_view;
+
+/* One call of a kernel. Pointwise kernels find inputs that broadcast to out[0]; derivatives find
+ * the inputs {d, a, b, c, y}, those that they do not read being any. */
+typedef struct {
+  int device, nin;
+  tn_view in[TN_KERNEL_INPUTS], out[TN_MAX_OUTPUTS];
+  const tn_attrs *attrs;
+  uint64_t seed, offset; /* of random numbers: the position to begin at */
+  uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
+} tn_kernel_call;
+
+typedef tn_status tn_device_kernel(tn_kernel_call *call);
+
+/* The types in which pointwise kernels calculate. Others are converted on the way: float16 and
+ * bfloat16 to float32, integers to int64. */
+typedef enum { TN_AS_F32, TN_AS_F64, TN_AS_I64, TN_AS_COUNT } tn_computed;
+
+/* Pointwise kernels of one operation; NULL where it has none of that type. */
+typedef struct {
+  tn_device_kernel *run[TN_AS_COUNT];
+  tn_device_kernel *grad[3][2]; /* derivative by input k, in float32 or float64 */
+} tn_pointwise_kernels;
+
+typedef struct {
+  char name[128];
+  size_t memory, free_memory; /* bytes */
+  int major, minor;           /* compute capability */
+  int processors;
+} tn_device_info;
+
+typedef struct {
+  int version; /* TN_BACKEND_VERSION; stays the first field in every version */
+  int op_count;
+  const char *const *op_names; /* in the order of the operation table */
+  const char *name;            /* "cuda" */
+
+  tn_status (*count)(int *devices);
+  tn_status (*info)(int device, tn_device_info *info);
+  tn_status (*synchronize)(int device); /* waits, and reports what failed meanwhile */
+  const char *(*message)(void);
+
+  tn_status (*alloc)(int device, size_t bytes, void **out);
+  void (*free)(int device, void *data);
+  /* The device reads or writes memory of the host; done on return. */
+  tn_status (*write)(int device, void *to, const void *host, size_t bytes);
+  tn_status (*read)(int device, void *host, const void *from, size_t bytes);
+  tn_status (*peer)(int to_device, void *to, int from_device, const void *from, size_t bytes);
+
+  tn_device_kernel *move;                /* out[0] = in[0], converting and broadcasting */
+  tn_status (*has_zero)(int device, const tn_view *integers, bool *found);
+  const tn_pointwise_kernels *pointwise; /* by operation */
+  tn_device_kernel *const *kernels;      /* by operation; NULL: there is none */
+} tn_backend;
+
+typedef const tn_backend *tn_backend_entry(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
