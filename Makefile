@@ -56,7 +56,7 @@ ifdef SANITIZE
   SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
   # Not -O3: unrolled, peeled and versioned loops are twice the size and hardly faster.
-  ISA_OPT := -O2 -ftree-vectorize -fno-asynchronous-unwind-tables
+  ISA_OPT := -O2 -ftree-vectorize
   ifeq ($(findstring clang,$(CC)),)
     ISA_OPT += -fvect-cost-model=dynamic --param vect-epilogues-nomask=0
   endif
@@ -65,13 +65,22 @@ endif
 
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
   -fPIC -fvisibility=hidden -pthread -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
-  $(if $(EMBED),-DMOONLET_EMBED=1) $(CPPFLAGS) $(CFLAGS)
+  $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(CPPFLAGS) $(CFLAGS)
+# Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
+# for that; debuggers have their own.
+TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
 VM_FLAGS := $(C_FLAGS) $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
+# Where no call of a program's inner loop passes through, small is better than fast.
+small_c := tensor/backend.c tensor/device.c tensor/pointwise_compose.c tensor/ops/custom.c \
+  tensor/ops/triangle.c \
+  $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))
+small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
+
 # Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.
 isa_math := -fno-math-errno -fno-trapping-math -ffp-contract=fast
-isa_baseline := $(if $(SANITIZE),-O1,-O2 -fno-asynchronous-unwind-tables) $(isa_math)
+isa_baseline := $(if $(SANITIZE),-O1,-O2) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
@@ -88,7 +97,8 @@ exe_c := vm/main.c $(wildcard vm/repl*.c)
 module_c := vm/module.c
 vm_c := $(filter-out $(exe_c),$(wildcard vm/*.c))
 test_c := $(wildcard spec/tensor/*.c)
-packages := $(sort $(shell find stdlib nn -name '*.lua' -o -name '*.gz' 2>/dev/null))
+# Data is packed compressed, so without zlib it stays outside.
+packages := $(sort $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null))
 
 tensor_o := $(tensor_c:%.c=$(T)/%.o) $(foreach i,$(ISAS),$(isa_c:%.c=$(T)/%.$i.o))
 vm_o := $(vm_c:%.c=$(V)/%.o) $(V)/lua_packages.o
@@ -126,7 +136,7 @@ define remember
 endef
 
 $(T)/flags: FORCE
-	$(call remember,$(CC) $(C_FLAGS) $(isa_avx512))
+	$(call remember,$(CC) $(TENSOR_FLAGS) $(isa_avx512) $(filter tensor/%,$(small_c)))
 $(V)/flags: FORCE
 	@test -n '$(LUA_LIBDIR)' || \
 	  { echo 'no development files of $(LUA_PC): run scripts/setup --test'; exit 1; }
@@ -138,22 +148,23 @@ $(OUT)/flags: FORCE
 
 $(T)/tensor/%.o: tensor/%.c $(T)/flags
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $(DEPS) -c $< -o $@
+	$(CC) $(TENSOR_FLAGS) $(small) $(DEPS) -c $< -o $@
 
 define isa_rule
 $(T)/tensor/cpu/isa/%.$1.o: tensor/cpu/isa/%.c $(T)/flags
 	@mkdir -p $$(@D)
-	$(CC) $(C_FLAGS) $(isa_$1) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
+	$(CC) $(TENSOR_FLAGS) $(isa_$1) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
 
 $(V)/vm/%.o: vm/%.c $(V)/flags
 	@mkdir -p $(@D)
-	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
+	$(CC) $(VM_FLAGS) $(small) $(DEPS) -c $< -o $@
 
 # The Lua packages, and the data beside them, become one C file of the library.
 $(T)/embed: scripts/embed.c $(T)/flags
-	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@
+	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ \
+	  $(if $(EMBED),-DMOONLET_EMBED=1,-lz)
 $(V)/lua_packages.c: $(T)/embed $(V)/packages $(packages)
 	$(T)/embed $@ $(packages)
 $(V)/lua_packages.o: $(V)/lua_packages.c $(V)/flags
@@ -184,12 +195,15 @@ $(OUT)/th: $(OUT)/moonlet
 
 # ---- the GPU plug-in: no Lua and no host code in it, so one serves every configuration ----
 
+comma := ,
 NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c)
 cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)
-CUDA_ARCH := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-  -gencode arch=compute_90,code=compute_90
-NVCC_FLAGS := -O3 -std=c++17 -I. -Itensor $(CUDA_ARCH) -Xcompiler -fPIC,-fvisibility=hidden,-Wall
+# Machine code for compute capability 8.0 and 9.0, from one pass of the compiler's front end, and
+# PTX for whatever comes later.
+CUDA_ARCH := -gencode arch=compute_80,code=[sm_80,sm_90,compute_80]
+NVCC_FLAGS := -O3 -std=c++17 -I. -Itensor $(CUDA_ARCH) -Xfatbin -compress-all \
+  -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra$(if $(WERROR),$(comma)-Werror)
 CUDA_INCLUDE = $(dir $(NVCC))../include
 
 $(BUILD)/obj/cuda/flags: FORCE
@@ -199,9 +213,9 @@ $(BUILD)/obj/cuda/%.cu.o: %.cu $(BUILD)/obj/cuda/flags
 	$(NVCC) $(NVCC_FLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
 $(BUILD)/obj/cuda/%.c.o: %.c $(BUILD)/obj/cuda/flags
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) -I$(CUDA_INCLUDE) $(DEPS) -c $< -o $@
+	$(CC) $(C_FLAGS) -isystem $(CUDA_INCLUDE) $(DEPS) -c $< -o $@
 $(BUILD)/libmoonlet-cuda.so: $(cuda_o)
-	$(NVCC) -shared -cudart static -o $@ $(cuda_o)
+	$(NVCC) -shared -cudart static -Xlinker --exclude-libs=ALL,-z,defs,--as-needed -o $@ $(cuda_o)
 
 ifneq ($(and $(NVCC),$(cuda_src),$(if $(SANITIZE)$(EMBED),,yes)),)
 cuda: $(BUILD)/libmoonlet-cuda.so

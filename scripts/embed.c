@@ -3,10 +3,15 @@
  *   embed output.c file...
  *
  * A Lua file is named as `require` names it: stdlib/torch/init.lua -> torch,
- * nn/layers/Linear.lua -> nn.layers.Linear. Any other file (data) is named by its path. */
+ * nn/layers/Linear.lua -> nn.layers.Linear. Any other file (data) is named by its path. What
+ * zlib makes much smaller is packed that way, unless the library is built without zlib. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef MOONLET_EMBED
+#include <zlib.h>
+#endif
 
 enum { NAME_MAX_LENGTH = 512, BYTES_PER_LINE = 24 };
 
@@ -25,37 +30,78 @@ static int name_of(const char *path, char *name) {
   return 1;
 }
 
-/* Writes one array; -1 when the file cannot be read. A byte more than the file has, a zero, so
- * that an empty file is no empty array (which C forbids). */
-static long write_bytes(FILE *out, const char *path, int index) {
+typedef struct {
+  unsigned char *bytes;
+  size_t size, unpacked; /* unpacked: as in moonlet_package */
+} content;
+
+/* The bytes of a file; NULL when it cannot be read, or memory is short. */
+static unsigned char *read_file(const char *path, size_t *size) {
   FILE *in = fopen(path, "rb");
-  long size = 0;
-  int c;
-  if (!in) return -1;
-  fprintf(out, "static const unsigned char file_%d[] = {\n", index);
-  while ((c = getc(in)) != EOF) fprintf(out, ++size % BYTES_PER_LINE ? "%d," : "%d,\n", c);
-  fprintf(out, "0};\n");
-  if (ferror(in)) size = -1;
-  fclose(in);
-  return size;
+  size_t room = 1 << 16;
+  unsigned char *bytes = malloc(room);
+  *size = 0;
+  while (in && bytes && !ferror(in) && !feof(in)) {
+    *size += fread(bytes + *size, 1, room - *size, in);
+    if (*size < room) continue;
+    unsigned char *more = realloc(bytes, room *= 2);
+    if (!more) free(bytes);
+    bytes = more;
+  }
+  if (!in || ferror(in)) {
+    free(bytes);
+    bytes = NULL;
+  }
+  if (in) fclose(in);
+  return bytes;
 }
 
-static int write_all(FILE *out, char *const *paths, int count, long *sizes) {
+/* Data that is compressed already would gain a few bytes and cost time whenever it is read, so
+ * an eighth has to be saved. */
+static void pack(content *c) {
+#ifdef MOONLET_EMBED
+  (void)c;
+#else
+  uLongf size = compressBound((uLong)c->size);
+  unsigned char *bytes = malloc(size);
+  if (bytes && compress2(bytes, &size, c->bytes, (uLong)c->size, Z_BEST_COMPRESSION) == Z_OK &&
+      size < c->size - c->size / 8) {
+    free(c->bytes);
+    *c = (content){bytes, size, c->size};
+  } else {
+    free(bytes);
+  }
+#endif
+}
+
+/* Writes one array. A byte more than the file has, a zero, so that an empty file is no empty
+ * array (which C forbids). */
+static void write_bytes(FILE *out, const content *c, int index) {
+  fprintf(out, "static const unsigned char file_%d[] = {\n", index);
+  for (size_t i = 0; i < c->size; i++)
+    fprintf(out, (i + 1) % BYTES_PER_LINE ? "%d," : "%d,\n", c->bytes[i]);
+  fprintf(out, "0};\n");
+}
+
+static int write_all(FILE *out, char *const *paths, int count, content *files) {
   fprintf(out, "/* Made by scripts/embed.c. */\n#include \"vm/packages.h\"\n");
   for (int i = 0; i < count; i++) {
-    sizes[i] = write_bytes(out, paths[i], i);
-    if (sizes[i] < 0) {
+    files[i].bytes = read_file(paths[i], &files[i].size);
+    if (!files[i].bytes) {
       fprintf(stderr, "embed: cannot read %s\n", paths[i]);
       return 0;
     }
+    pack(&files[i]);
+    write_bytes(out, &files[i], i);
   }
   fprintf(out, "const moonlet_package moonlet__packages[] = {\n");
   for (int i = 0; i < count; i++) {
     char name[NAME_MAX_LENGTH];
     if (!name_of(paths[i], name)) return 0;
-    fprintf(out, "  {\"%s\", \"%s\", file_%d, %ld},\n", name, paths[i], i, sizes[i]);
+    fprintf(out, "  {\"%s\", \"%s\", file_%d, %zu, %zu},\n", name, paths[i], i, files[i].size,
+            files[i].unpacked);
   }
-  fprintf(out, "  {0, 0, 0, 0}};\n");
+  fprintf(out, "  {0, 0, 0, 0, 0}};\n");
   return 1;
 }
 
@@ -65,11 +111,12 @@ int main(int argc, char **argv) {
     return 2;
   }
   int count = argc - 2;
-  long *sizes = calloc((size_t)count + 1, sizeof *sizes);
+  content *files = calloc((size_t)count + 1, sizeof *files);
   FILE *out = fopen(argv[1], "w");
-  int ok = sizes && out && write_all(out, argv + 2, count, sizes);
+  int ok = files && out && write_all(out, argv + 2, count, files);
   if (out && fclose(out) != 0) ok = 0;
-  free(sizes);
+  for (int i = 0; files && i < count; i++) free(files[i].bytes);
+  free(files);
   if (ok) return 0;
   fprintf(stderr, "embed: cannot write %s\n", argv[1]);
   remove(argv[1]);

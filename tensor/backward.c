@@ -99,8 +99,8 @@ static tn_status accumulate_leaf(engine *e, tn_tensor *leaf, tn_tensor *g) {
   }
   if (!e->options.create_graph && !owned(g)) {
     tn_tensor *copy = NULL;
-    s = tn_tensor_new(e->ctx, &copy, (tn_dtype)g->dtype, g->ndim, g->sizes);
-    if (s == TN_OK) tn__copy_view(e->ctx, copy, g);
+    s = tn_tensor_new_on(e->ctx, &copy, g->storage->device, (tn_dtype)g->dtype, g->ndim, g->sizes);
+    if (s == TN_OK) s = tn__copy_view(e->ctx, copy, g);
     tn_tensor_release(g);
     g = copy;
   }
@@ -189,6 +189,14 @@ static tn_tensor *direct(const engine *e, const tn_edge *edge) {
   return g->dtype == leaf->dtype && tn__same_shape(g, leaf) && tn__contiguous(g) ? g : NULL;
 }
 
+/* Where the gradient of a node is calculated: where what arrived lies. */
+static int16_t device_of(const tn_grad_call *g) {
+  for (int i = 0; i < TN_MAX_OUTPUTS; i++) {
+    if (g->dout[i] != NULL) return g->dout[i]->storage->device;
+  }
+  return TN_CPU;
+}
+
 static tn_status differentiate(engine *e, tn_node *node) {
   tn_tensor *few[3][SMALL] = {{0}};
   bool few_needs[SMALL];
@@ -224,7 +232,10 @@ static tn_status differentiate(engine *e, tn_node *node) {
   g.need = need;
   g.din = din;
   g.into = into;
+  const int16_t was = e->ctx->device;
+  e->ctx->device = device_of(&g);
   if (s == TN_OK) s = node->op->grad(&g);
+  e->ctx->device = was;
   for (int i = 0; i < n; i++) {
     if (s == TN_OK) s = send(e, &node->edges[i], din[i]);
     else tn_tensor_release(din[i]);
@@ -298,8 +309,9 @@ static tn_status seed_root(engine *e, tn_tensor *root, tn_tensor *seed) {
   }
   tn_tensor *g = NULL;
   if (seed == NULL) {
-    s = tn_tensor_new(e->ctx, &g, (tn_dtype)root->dtype, root->ndim, root->sizes);
-    if (s == TN_OK) tn__store(tn__data(g), (tn_dtype)g->dtype, 0, 1);
+    s = tn_tensor_new_on(e->ctx, &g, root->storage->device, (tn_dtype)root->dtype, root->ndim,
+                         root->sizes);
+    if (s == TN_OK) tn_tensor_put(g, 0, 1);
   } else {
     tn_meta meta;
     tn__meta_of(&meta, root);

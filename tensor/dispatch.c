@@ -1,5 +1,5 @@
 /* dispatch.c -- the one way of every operation: shape rule, kernel, tape. */
-#include "tensor/internal.h"
+#include "tensor/device.h"
 
 static const tn_attrs no_attrs;
 
@@ -79,25 +79,15 @@ static tn_status deliver(tn_call *call, int i, tn_tensor *given) {
   if (!tn__same_shape(made, given)) {
     s = tn_tensor_resize(call->ctx, given, made->ndim, made->sizes, NULL);
   }
-  if (s == TN_OK) tn__copy_view(call->ctx, given, made);
+  if (s == TN_OK) s = tn__copy_view(call->ctx, given, made);
   call->out[i] = tn_tensor_retain(given);
   tn_tensor_release(made);
   return s;
 }
 
-static tn_status check_inputs(tn_call *call) {
-  for (int i = 0; i < call->nin; i++) {
-    if (call->in[i] != NULL && call->in[i]->storage->device != TN_CPU) {
-      return tn_fail(call->ctx, TN_EDEVICE, "no kernel for the device of input %d", i + 1);
-    }
-  }
-  return TN_OK;
-}
-
 /* Runs the call; given[i] NULL or the caller's. On success call->out[] holds references. */
 static tn_status run(tn_call *call, tn_tensor *const *given) {
-  tn_status s = check_inputs(call);
-  if (s != TN_OK) return s;
+  tn_status s;
   if (call->op->view != NULL) {
     s = call->op->view(call);
     if (s != TN_OK || given[0] == NULL) return s;
@@ -109,12 +99,37 @@ static tn_status run(tn_call *call, tn_tensor *const *given) {
   }
   s = call->op->shape(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) s = prepare(call, i, given[i]);
-  if (s == TN_OK) s = call->op->run(call);
+  if (s == TN_OK && call->ctx->device == TN_CPU) s = call->op->run(call);
+  else if (s == TN_OK) s = tn__device_run(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) {
     if (given[i] == NULL) continue;
     s = deliver(call, i, given[i]);
     if (s == TN_OK) wrote(call->out[i]->storage, call->op);
   }
+  return s;
+}
+
+/* Does a device take part in the call, or in what surrounds it? */
+static bool leaves_cpu(const tn_call *call, tn_tensor *const *given) {
+  int devices = call->ctx->device;
+  for (int i = 0; i < call->nin; i++) {
+    if (call->in[i] != NULL) devices |= call->in[i]->storage->device;
+  }
+  for (int i = 0; i < call->op->nout; i++) {
+    if (given[i] != NULL) devices |= given[i]->storage->device;
+  }
+  return devices != TN_CPU;
+}
+
+/* New storages of the call, temporary ones too, go where it runs. */
+static tn_status run_placed(tn_call *call, tn_tensor *const *given) {
+  const int16_t was = call->ctx->device;
+  int16_t device;
+  tn_status s = tn__device_place(call, given, &device);
+  if (s != TN_OK) return s;
+  call->ctx->device = device;
+  s = run(call, given);
+  call->ctx->device = was;
   return s;
 }
 
@@ -131,12 +146,13 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   tn_call call;
   call.ctx = ctx;
   call.op = ctx->op = tn__ops[code];
+  call.code = code;
   call.nin = nin;
   call.in = in;
   call.attrs = attrs != NULL ? attrs : &no_attrs;
   call.inplace = inplace;
   for (int i = 0; i < TN_MAX_OUTPUTS; i++) call.out[i] = NULL;
-  tn_status s = run(&call, out);
+  tn_status s = leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
     s = tn__record(&call, out[0] != NULL && call.op->view == NULL);
   }

@@ -79,7 +79,7 @@ tn_tensor *tn__zeros(tn_eval *e, const tn_meta *meta) {
   if (e->status != TN_OK) return NULL;
   e->status = tn_tensor_new(e->ctx, &t, (tn_dtype)meta->dtype, meta->ndim, meta->sizes);
   if (e->status != TN_OK) return NULL;
-  memset(tn__data(t), 0, (size_t)tn__numel(t) * tn__item_size(t->dtype));
+  e->status = tn__set_zero(e->ctx, t);
   return tn__temp(e, t);
 }
 

@@ -32,12 +32,10 @@ size_t tn__memory_limit(const tn_allocator *a);
 void tn__memory_trim(tn_allocator *a);
 size_t tn__live_bytes(const tn_allocator *a); /* without the lock: perhaps a moment old */
 
-typedef enum { TN_CPU = 0, TN_CUDA = 1, TN_DEVICE_TYPES } tn_device_type;
-
 struct tn_storage {
   atomic_int refs;
   uint32_t version; /* bumped by every write into existing values */
-  int16_t device;   /* tn_device_type in the low byte, index in the high one */
+  int16_t device;   /* a tn_device; elsewhere than on the CPU `data` is not for the host */
   bool inlined;     /* data lies behind this header, in the same block */
   const char *writer; /* operation that wrote last, for messages */
   void *data;
@@ -80,6 +78,7 @@ struct tn_ctx {
   const tn_op *op; /* running, for messages */
   bool grad_enabled;
   uint8_t default_dtype;
+  int16_t device; /* where new storages go: the running call's (tensor/device.h) */
   int index_base;
   uint64_t sequence; /* of tape nodes */
   tn_generator generator;
@@ -135,8 +134,8 @@ static inline void tn__meta_of(tn_meta *m, const tn_tensor *t) {
 /* dst[i * dst_stride] = (dst dtype)src[i * src_stride], strides in elements. */
 void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
                  tn_dtype src_dtype, int64_t src_stride);
-/* Copies between views of the same shape. */
-void tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
+/* Copies between views of the same shape. It fails only where a device takes part. */
+tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
 double tn__load(const void *data, tn_dtype dtype, int64_t index);
 void tn__store(void *data, tn_dtype dtype, int64_t index, double value);
 /* The dtype in which values of `dtype` are calculated: float32, float64 or int64. */
@@ -151,6 +150,7 @@ typedef struct tn_pointwise tn_pointwise;
 struct tn_call {
   tn_ctx *ctx;
   const tn_op *op;
+  tn_opcode code;
   int nin;
   tn_tensor *const *in;
   const tn_attrs *attrs;
@@ -192,6 +192,7 @@ enum { /* tn_op.flags */
   TN_ANY_INPUTS = 16,    /* takes a list of tensors */
   TN_INPLACE = 128,      /* the kernel may write into in[0] itself, and into strided memory */
   TN_HIDES = 64,         /* results after the first are for the gradient only */
+  TN_MOVES = 256,        /* the kernel only calls tn__copy_view: it serves every device */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
 
@@ -199,7 +200,8 @@ struct tn_op {
   const char *name, *lua, *aliases, *args, *forms, *onnx, *doc, *no_grad;
   double low, high;
   char convention;
-  uint8_t flags, nout, saves;
+  uint16_t flags;
+  uint8_t nout, saves;
   uint8_t fixed; /* bit i: output i has no gradient (indices) */
   tn_status (*shape)(tn_call *call); /* fills meta */
   tn_status (*view)(tn_call *call);  /* or makes out[0] a view */
@@ -222,6 +224,7 @@ tn_status tn__call(tn_call *call); /* dispatch: the only way to a kernel */
 tn_status tn__pointwise_shape(tn_call *call);
 tn_status tn__pointwise_run(tn_call *call);
 tn_status tn__pointwise_grad(tn_grad_call *g);
+tn_status tn__set_zero(tn_ctx *ctx, const tn_tensor *t); /* on any device, not recorded */
 /* What this call has to save (TN_SAVE_*): the row's saves, less what no gradient asked for reads. */
 uint8_t tn__pointwise_saves(const tn_call *call);
 

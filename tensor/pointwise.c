@@ -1,7 +1,7 @@
 /* pointwise.c -- how a pointwise operation runs: promotion, broadcasting, and loops that stage
  * what is strided or of another dtype through buffers that stay in the first-level cache. */
 #include "tensor/cpu/kernels.h"
-#include "tensor/internal.h"
+#include "tensor/device.h"
 #include "tensor/pointwise.h"
 
 enum { MAX_OPERANDS = 5 };
@@ -363,6 +363,7 @@ static tn_status fused_gradient(tn_grad_call *g, int k, tn_tensor **out) {
   tn_tensor *d = g->dout[0], *in[MAX_OPERANDS] = {d, d, d, d, d};
   tn_dtype type = (tn_dtype)d->dtype;
   loop l;
+  if (d->storage->device != TN_CPU) return tn__device_gradient(g, k, out);
   l.kernel = TN_ISA_PICK(tn__pointwise)[pw->index].grad[k][type == TN_F64];
   l.p = g->attrs->f;
   l.compute = type == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_F32;

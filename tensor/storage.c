@@ -1,7 +1,7 @@
 /* storage.c -- reference-counted memory that tensors are views of. */
 #include <stdlib.h>
 
-#include "tensor/internal.h"
+#include "tensor/device.h"
 
 enum { HEADER = 128 }; /* keeps the data that follows 64-byte aligned */
 _Static_assert(sizeof(tn_storage) <= HEADER, "a storage's header must fit before its data");
@@ -36,8 +36,21 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
   s->arg = NULL;
 }
 
+/* The header lies on the host, the data on ctx->device. */
+static tn_status new_on_device(tn_ctx *ctx, tn_storage **out, size_t bytes) {
+  size_t block = HEADER;
+  tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
+  if (s == NULL) return no_memory(ctx, bytes);
+  init(s, ctx, NULL, bytes, block);
+  tn_status status = tn__device_attach(ctx, s, bytes);
+  if (status != TN_OK) tn__free(ctx->allocator, s, block, bytes);
+  else *out = s;
+  return status;
+}
+
 tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes) {
   *out = NULL;
+  if (ctx->device != TN_CPU) return new_on_device(ctx, out, bytes);
   if (bytes > (size_t)1 << 46) return no_memory(ctx, bytes);
   size_t block = HEADER + bytes;
   tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
@@ -61,12 +74,23 @@ tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t by
   return TN_OK;
 }
 
-/* Does the data belong to the host? */
+static void resized(tn_storage *s, size_t bytes) {
+  s->bytes = bytes;
+  s->version++;
+  s->writer = "resize";
+}
+
+/* Does the data belong to the host, or lie on a device? */
 static bool borrowed(const tn_storage *s) { return !s->inlined && s->capacity == 0; }
 
 tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   if (borrowed(s)) {
     if (bytes <= s->bytes) return TN_OK;
+    if (s->device != TN_CPU) {
+      tn_status status = tn__device_grow(ctx, s, bytes);
+      if (status == TN_OK) resized(s, bytes);
+      return status;
+    }
     return tn_fail(ctx, TN_EARG, "memory of the host cannot grow from %zu to %zu bytes", s->bytes,
                    bytes);
   }
@@ -84,9 +108,7 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   } else if (bytes != s->bytes) {
     if (!tn__recount(s->allocator, s->bytes, bytes)) return no_memory(ctx, bytes);
   }
-  s->bytes = bytes;
-  s->version++;
-  s->writer = "resize";
+  resized(s, bytes);
   return TN_OK;
 }
 
@@ -103,7 +125,8 @@ void tn_storage_release(tn_storage *s) {
   } else if (!s->inlined) {
     tn__free(s->allocator, s->data, s->capacity, s->bytes);
   }
-  tn__free(s->allocator, s, s->block, s->inlined ? s->bytes : TN_UNCOUNTED);
+  bool counted = s->inlined || s->device != TN_CPU; /* with the header */
+  tn__free(s->allocator, s, s->block, counted ? s->bytes : TN_UNCOUNTED);
 }
 
 void *tn_storage_data(const tn_storage *s) { return s->data; }

@@ -1,7 +1,7 @@
 /* tensor.c -- tensors as views of storages. */
 #include <stdlib.h>
 
-#include "tensor/internal.h"
+#include "tensor/device.h"
 
 static tn_status allocate(tn_ctx *ctx, tn_tensor **out) {
   size_t size = sizeof(tn_tensor);
@@ -45,7 +45,10 @@ tn_status tn_tensor_new(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, int ndim,
 }
 
 tn_status tn_tensor_scalar(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, double value) {
+  const int16_t was = ctx->device;
+  ctx->device = TN_CPU; /* numbers go to a device with the call that reads them */
   tn_status s = tn_tensor_new(ctx, out, dtype, 0, NULL);
+  ctx->device = was;
   if (s != TN_OK) return s;
   void *data = (*out)->storage->data;
   if (dtype == TN_F64) *(double *)data = value;
@@ -219,11 +222,13 @@ static int64_t position(const tn_tensor *t, int64_t index) {
 }
 
 double tn_tensor_get(const tn_tensor *t, int64_t index) {
+  if (t->storage->device != TN_CPU) return tn__device_get(t, position(t, index));
   return tn__load(tn__data(t), (tn_dtype)t->dtype, position(t, index));
 }
 
 void tn_tensor_put(tn_tensor *t, int64_t index, double value) {
-  tn__store(tn__data(t), (tn_dtype)t->dtype, position(t, index), value);
+  if (t->storage->device != TN_CPU) tn__device_put(t, position(t, index), value);
+  else tn__store(tn__data(t), (tn_dtype)t->dtype, position(t, index), value);
   tn_storage_touch(t->storage);
 }
 
@@ -233,6 +238,10 @@ tn_status tn__contiguous_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype
     return TN_OK;
   }
   tn_status s = tn_tensor_new(ctx, out, dtype, t->ndim, t->sizes);
-  if (s == TN_OK) tn__copy_view(ctx, *out, t);
+  if (s == TN_OK) s = tn__copy_view(ctx, *out, t);
+  if (s != TN_OK) {
+    tn_tensor_release(*out);
+    *out = NULL;
+  }
   return s;
 }

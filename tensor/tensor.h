@@ -115,6 +115,22 @@ TN_API bool tn_set_grad_enabled(tn_ctx *ctx, bool on); /* returns what it was */
 /* Sets the message, prefixed with the running operation's name, and returns `status`. */
 TN_API tn_status tn_fail(tn_ctx *ctx, tn_status status, const char *format, ...) TN_PRINTF(3, 4);
 
+/* -- Devices ----------------------------------------------------------------------------------- */
+
+typedef enum { TN_CPU = 0, TN_CUDA = 1, TN_DEVICE_TYPES } tn_device_type;
+
+/* TN_CPU, or a type in the low byte with the number of the device, from 0, above it. */
+typedef int tn_device;
+#define TN_DEVICE(type, number) ((int)(type) | (number) << 8)
+#define TN_DEVICE_TEXT 16
+
+/* The first question about a GPU opens the plug-in for it (libmoonlet-cuda.so). */
+TN_API int tn_device_count(tn_ctx *ctx, tn_device_type type); /* 0: tn_message says why */
+/* "cpu", "cuda", "cuda:1"; fails where there is no such device here. */
+TN_API tn_status tn_device_parse(tn_ctx *ctx, tn_device *out, const char *text);
+TN_API const char *tn_device_name(tn_device device, char buffer[TN_DEVICE_TEXT]);
+TN_API tn_status tn_device_synchronize(tn_ctx *ctx, tn_device device); /* waits for its work */
+
 /* -- Random numbers: Philox4x32-10, Salmon et al. 2011, doi:10.1145/2063384.2063405 ---------- */
 
 typedef struct {
@@ -132,6 +148,12 @@ TN_API double tn_random_double(tn_generator *generator); /* uniform in [0, 1), 5
 /* A new contiguous tensor of undefined values. */
 TN_API tn_status tn_tensor_new(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, int ndim,
                                const int64_t *sizes);
+/* The same on a device. */
+TN_API tn_status tn_tensor_new_on(tn_ctx *ctx, tn_tensor **out, tn_device device, tn_dtype dtype,
+                                  int ndim, const int64_t *sizes);
+/* A copy on a device, of a dtype; recorded, as an operation is. */
+TN_API tn_status tn_tensor_to(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_device device,
+                              tn_dtype dtype);
 /* A tensor without dimensions holding one number. */
 TN_API tn_status tn_tensor_scalar(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, double value);
 /* A view of a storage; fails when sizes and strides (elements; NULL: contiguous) reach outside. */
@@ -156,12 +178,15 @@ TN_API int64_t tn_tensor_numel(const tn_tensor *t);
 TN_API int64_t tn_tensor_offset(const tn_tensor *t); /* in elements */
 TN_API bool tn_tensor_is_contiguous(const tn_tensor *t);
 TN_API tn_storage *tn_tensor_storage(const tn_tensor *t); /* borrowed; NULL when it has none */
-TN_API void *tn_tensor_data(const tn_tensor *t);          /* first element; valid while t lives */
+/* First element; valid while t lives. Of a device's memory the host must not read or write. */
+TN_API void *tn_tensor_data(const tn_tensor *t);
+TN_API tn_device tn_tensor_device(const tn_tensor *t);
 /* A number says less about types than a tensor: 2.5 * (an int64 tensor) stays what promotion of
  * categories makes of it. The binding sets this on tensors made from plain numbers. */
 TN_API void tn_tensor_mark_number(tn_tensor *t);
 
-/* Element at linear position `index` of the row-major order, as a double or written from one. */
+/* Element at linear position `index` of the row-major order, as a double or written from one.
+ * From a device each takes a transfer; NaN where that fails. */
 TN_API double tn_tensor_get(const tn_tensor *t, int64_t index);
 TN_API void tn_tensor_put(tn_tensor *t, int64_t index, double value);
 

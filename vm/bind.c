@@ -113,6 +113,10 @@ void bind_where(lua_State *L) {
 
 void bind_check(lua_State *L, binding *b, tn_status s) {
   if (s == TN_OK) return;
+  if (s == TN_EINTERRUPT && b->interrupt != NULL) { /* noticed: the hook need not raise it again */
+    *b->interrupt = 0;
+    lua_sethook(L, NULL, 0, 0);
+  }
   bind_where(L);
   lua_pushstring(L, tn_message(b->ctx));
   lua_concat(L, 2);
@@ -245,7 +249,7 @@ static binding *new_binding(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
   if (lua_isnumber(L, -1)) config.threads = (int)lua_tointeger(L, -1);
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_INTERRUPT);
-  b->interrupt = (const volatile int *)lua_touserdata(L, -1);
+  b->interrupt = (volatile sig_atomic_t *)lua_touserdata(L, -1);
   lua_pop(L, 2);
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
@@ -288,6 +292,7 @@ int luaopen_moonlet_core(lua_State *L) {
   lua_newtable(L); /* 2: methods of tensors */
   bind_open_calls(L, b, 1, 2);
   bind_open_tensor(L, b, 1, 2);
+  bind_open_device(L, b, 1, 2);
   bind_open_make(L, b, 1, 2);
   bind_open_storage(L, b, 1, 2);
   bind_open_grad(L, b, 1, 2);

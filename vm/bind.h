@@ -3,6 +3,8 @@
 #ifndef MOONLET_BIND_H
 #define MOONLET_BIND_H
 
+#include <signal.h>
+
 #include "lua_compat.h"
 #include "tensor/tensor.h"
 
@@ -26,7 +28,7 @@ typedef struct binding {
   size_t collect_at;  /* live bytes at which the collector is run, */
   int boxes, collect_boxes; /* or this many tensors made since it ran */
   int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
-  const volatile int *interrupt;
+  volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
 } binding;
 
 extern const char bind_tensor_magic, bind_storage_magic;
@@ -85,6 +87,11 @@ int64_t bind_check_int(lua_State *L, int index, const char *function, const char
 /* A plain number as a tensor that is weak in promotion. */
 tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value);
 
+/* The device that the string at `index` names, or an error; it opens the GPU's plug-in. */
+tn_device bind_check_device(lua_State *L, binding *b, int index, const char *function);
+/* Raises an error for a tensor whose memory the host cannot read. */
+void bind_on_cpu(lua_State *L, const tn_tensor *t, const char *function);
+
 /* Adds functions to the table on the top of the stack, with the binding as their upvalue. */
 void bind_register(lua_State *L, binding *b, const luaL_Reg *functions);
 
@@ -92,6 +99,7 @@ void bind_register(lua_State *L, binding *b, const luaL_Reg *functions);
  * the table of tensor methods at index `methods`. */
 void bind_open_calls(lua_State *L, binding *b, int core, int methods);
 void bind_open_tensor(lua_State *L, binding *b, int core, int methods);
+void bind_open_device(lua_State *L, binding *b, int core, int methods);
 void bind_open_index(lua_State *L, binding *b, int mt);
 void bind_open_make(lua_State *L, binding *b, int core, int methods);
 void bind_open_storage(lua_State *L, binding *b, int core, int methods);

@@ -167,7 +167,8 @@ static int property(lua_State *L, binding *b, tn_tensor *t) {
   } else if (strcmp(key, "dtype") == 0) {
     lua_pushstring(L, tn_dtype_name(tn_tensor_dtype(t)));
   } else if (strcmp(key, "device") == 0) {
-    lua_pushliteral(L, "cpu");
+    char name[TN_DEVICE_TEXT];
+    lua_pushstring(L, tn_device_name(tn_tensor_device(t), name));
   } else if (strcmp(key, "is_leaf") == 0) {
     lua_pushboolean(L, tn_is_leaf(t));
   } else if (strcmp(key, "grad_fn") == 0) {

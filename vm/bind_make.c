@@ -8,11 +8,12 @@
 typedef struct {
   tn_dtype dtype;
   bool requires_grad;
+  tn_device device;
 } options;
 
 /* Reads and removes the last argument if it is options. */
-static options read_options(lua_State *L, const binding *b, const char *function) {
-  options o = {tn_default_dtype(b->ctx), false};
+static options read_options(lua_State *L, binding *b, const char *function) {
+  options o = {tn_default_dtype(b->ctx), false, TN_CPU};
   int top = lua_gettop(L);
   if (lua_type(L, top) == LUA_TSTRING) {
     if (!bind_dtype(lua_tostring(L, top), &o.dtype)) {
@@ -32,9 +33,7 @@ static options read_options(lua_State *L, const binding *b, const char *function
     } else if (strcmp(key, "requires_grad") == 0) {
       o.requires_grad = lua_toboolean(L, -1);
     } else if (strcmp(key, "device") == 0) {
-      if (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), "cpu") != 0) {
-        luaL_error(L, "%s: no such device here: only 'cpu'", function);
-      }
+      o.device = bind_check_device(L, b, -1, function);
     } else {
       luaL_error(L, "%s: no option '%s': there are dtype, requires_grad and device", function, key);
     }
@@ -64,10 +63,10 @@ static tn_tensor *make_sized(lua_State *L, binding *b, const options *o, int fir
   }
   bind_pressure(L, b);
   bind_new_box(L);
-  tn_status s = tn_tensor_new(b->ctx, &t, o->dtype, n, sizes);
+  tn_status s = tn_tensor_new_on(b->ctx, &t, o->device, o->dtype, n, sizes);
   if (s == TN_ENOMEM) {
     bind_collect(L, b);
-    s = tn_tensor_new(b->ctx, &t, o->dtype, n, sizes);
+    s = tn_tensor_new_on(b->ctx, &t, o->device, o->dtype, n, sizes);
   }
   if (s != TN_OK) {
     bind_where(L);
@@ -124,6 +123,16 @@ static int rand_(lua_State *L) { return sized(L, TN_OP_uniform, 0, 1, "rand"); }
 static int randn(lua_State *L) { return sized(L, TN_OP_normal, 0, 1, "randn"); }
 static int empty(lua_State *L) { return sized(L, TN_OP_COUNT, 0, 0, "empty"); }
 
+/* Moves the tensor on the top, which was made on the CPU, to the device it is wanted on. */
+static void place(lua_State *L, binding *b, tn_device device) {
+  tn_tensor *t = bind_to_tensor(L, -1), *out = NULL;
+  if (tn_tensor_device(t) == device) return;
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_to(b->ctx, &out, t, device, tn_tensor_dtype(t)));
+  bind_fill(L, b, lua_gettop(L), out);
+  lua_remove(L, -2);
+}
+
 /* torch.full(sizes..., value): the last number is the value. */
 static int full(lua_State *L) {
   binding *b = bind_state(L);
@@ -144,8 +153,8 @@ static int like(lua_State *L, tn_opcode code, double f0, double f1, const char *
   tn_tensor *t = NULL;
   bind_pressure(L, b);
   bind_new_box(L);
-  bind_check(L, b, tn_tensor_new(b->ctx, &t, tn_tensor_dtype(x), tn_tensor_ndim(x),
-                                 tn_tensor_sizes(x)));
+  bind_check(L, b, tn_tensor_new_on(b->ctx, &t, tn_tensor_device(x), tn_tensor_dtype(x),
+                                    tn_tensor_ndim(x), tn_tensor_sizes(x)));
   bind_fill(L, b, lua_gettop(L), t);
   if (code != TN_OP_COUNT) fill_by(L, b, t, code, f0, f1);
   return 1;
@@ -246,7 +255,7 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
 static int construct(lua_State *L, binding *b, tn_dtype dtype, int first) {
   tn_tensor *source = bind_to_tensor(L, first), *t = NULL;
   int64_t sizes[TN_MAX_DIMS] = {0};
-  int last, n;
+  int last = first, n;
   bind_pressure(L, b);
   if (source != NULL) { /* a view of the same storage */
     if (tn_tensor_dtype(source) != dtype) {
@@ -265,6 +274,10 @@ static int construct(lua_State *L, binding *b, tn_dtype dtype, int first) {
     return 1;
   } else {
     n = lua_isnoneornil(L, first) ? 0 : bind_sizes(L, first, sizes, TN_MAX_DIMS, &last);
+    if (n >= 0 && lua_type(L, last + 1) == LUA_TNUMBER) {
+      return luaL_error(L, "%sTensor: at most %d whole numbers expected as sizes, got %d",
+                        tn_dtype_torch_name(dtype), TN_MAX_DIMS, lua_gettop(L) - first + 1);
+    }
     if (n < 0) {
       return luaL_error(L, "%sTensor: sizes, a table, a tensor or a storage expected, got %s",
                         tn_dtype_torch_name(dtype), luaL_typename(L, first));
@@ -284,7 +297,7 @@ static int construct(lua_State *L, binding *b, tn_dtype dtype, int first) {
 static int tensor(lua_State *L) {
   binding *b = bind_state(L);
   options o = lua_gettop(L) > 1 ? read_options(L, b, "tensor")
-                                : (options){tn_default_dtype(b->ctx), false};
+                                : (options){tn_default_dtype(b->ctx), false, TN_CPU};
   if (lua_type(L, 1) == LUA_TNUMBER) {
     tn_tensor *t = NULL;
     bind_new_box(L);
@@ -294,6 +307,7 @@ static int tensor(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     from_table(L, b, o.dtype, 1);
   }
+  place(L, b, o.device);
   if (o.requires_grad) bind_check(L, b, tn_set_requires_grad(b->ctx, bind_to_tensor(L, -1), true));
   return 1;
 }
@@ -313,7 +327,9 @@ static int new_like(lua_State *L) {
   const tn_tensor *t = bind_check_tensor(L, 1, "new");
   binding *b = bind_state(L);
   if (lua_gettop(L) == 1) return construct(L, b, tn_tensor_dtype(t), 1);
-  return construct(L, b, tn_tensor_dtype(t), 2);
+  construct(L, b, tn_tensor_dtype(t), 2);
+  place(L, b, tn_tensor_device(t));
+  return 1;
 }
 
 /* x:set(tensor), x:set(storage, ...), x:set(): x becomes that view. */
@@ -366,7 +382,10 @@ static int sequence(lua_State *L, tn_opcode code, int floats, int ints, int need
   tn_tensor_release(like);
   bind_check(L, b, s);
   bind_fill(L, b, lua_gettop(L), out[0]);
-  if (o.requires_grad) bind_check(L, b, tn_set_requires_grad(b->ctx, out[0], true));
+  place(L, b, o.device);
+  if (o.requires_grad) {
+    bind_check(L, b, tn_set_requires_grad(b->ctx, bind_to_tensor(L, -1), true));
+  }
   return 1;
 }
 
@@ -440,6 +459,7 @@ static int get_rng_state(lua_State *L) {
 static int set_rng_state(lua_State *L) {
   tn_generator *g = tn_default_generator(bind_state(L)->ctx);
   const tn_tensor *t = bind_check_tensor(L, 1, "setRNGState");
+  bind_on_cpu(L, t, "setRNGState");
   if (tn_tensor_dtype(t) != TN_U8 || tn_tensor_numel(t) != (int64_t)sizeof *g ||
       !tn_tensor_is_contiguous(t)) {
     return luaL_error(L, "setRNGState: what getRNGState returned expected");

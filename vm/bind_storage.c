@@ -151,6 +151,7 @@ static int storage_totable(lua_State *L) {
 static int tensor_storage(lua_State *L) {
   binding *b = bind_state(L);
   tn_tensor *t = bind_check_tensor(L, 1, "storage");
+  bind_on_cpu(L, t, "storage"); /* so no storage of a device reaches Lua */
   if (tn_tensor_numel(t) == 0 && tn_storage_bytes(tn_tensor_storage(t)) == 0) return 0;
   storage_box *box = bind_new_storage(L, b, tn_tensor_dtype(t));
   box->s = tn_storage_retain(tn_tensor_storage(t));
@@ -165,6 +166,7 @@ static int tensor_data(lua_State *L) {
     return 1;
   }
   tn_tensor *t = bind_check_tensor(L, 1, "data");
+  bind_on_cpu(L, t, "data");
   tn_storage_touch(tn_tensor_storage(t));
   lua_pushlightuserdata(L, tn_tensor_data(t));
   return 1;

@@ -394,7 +394,7 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
       {"numel", numel}, {"storageOffset", storage_offset}, {"isContiguous", is_contiguous},
       {"elementSize", element_size}, {"isSameSizeAs", is_same_size}, {"isSize", is_size},
       {"isSetTo", is_set_to}, {"equal", equal}, {"item", item}, {"totable", totable},
-      {"apply", apply}, {"map", map}, {"map2", map2}, {"type", type}, {"to", type},
+      {"apply", apply}, {"map", map}, {"map2", map2}, {"type", type},
       {"typeAs", type_as}, {"byte", to_byte}, {"char", to_char}, {"short", to_short},
       {"int", to_int}, {"long", to_long}, {"half", to_half}, {"bfloat16", to_bfloat16},
       {"float", to_float}, {"double", to_double}, {"bool", to_bool}, {"resize", resize},

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef MOONLET_EMBED
+#include <zlib.h>
+#endif
+
 /* The registry's entry for us: a table with the fields require, loaded, env and path. */
 static const char state_key[] = "moonlet.packages";
 
@@ -25,6 +29,32 @@ const moonlet_package *moonlet__find_embedded(const char *name) {
   for (const moonlet_package *p = moonlet__packages; p->name; p++)
     if (strcmp(p->name, name) == 0) return p;
   return NULL;
+}
+
+#ifdef MOONLET_EMBED
+/* Without zlib nothing is packed. */
+static void unpack(lua_State *L, const moonlet_package *p, void *out) {
+  (void)out;
+  luaL_error(L, "the embedded '%s' is packed", p->path);
+}
+#else
+static void unpack(lua_State *L, const moonlet_package *p, void *out) {
+  uLongf size = (uLongf)p->unpacked;
+  int status = uncompress(out, &size, p->code, (uLong)p->size);
+  if (status == Z_MEM_ERROR) luaL_error(L, "not enough memory to unpack '%s'", p->path);
+  if (status != Z_OK || size != p->unpacked) luaL_error(L, "the embedded '%s' is damaged", p->path);
+}
+#endif
+
+const char *moonlet__push_embedded(lua_State *L, const moonlet_package *p, size_t *size) {
+  *size = p->unpacked ? p->unpacked : p->size;
+  if (!p->unpacked) {
+    lua_pushnil(L);
+    return (const char *)p->code;
+  }
+  void *out = moonlet_newuserdata(L, p->unpacked); /* Lua's, so that no error leaks it */
+  unpack(L, p, out);
+  return out;
 }
 
 /* Pushes a field of our state. */
@@ -88,8 +118,11 @@ static bool push_loader(lua_State *L, const char *name) {
   if (path) {
     status = luaL_loadfilex(L, path, "t");
   } else if (p) {
+    size_t size;
     path = lua_pushfstring(L, "@%s", p->path) + 1;
-    status = luaL_loadbufferx(L, (const char *)p->code, p->size, path - 1, "t");
+    const char *code = moonlet__push_embedded(L, p, &size);
+    status = luaL_loadbufferx(L, code, size, path - 1, "t");
+    lua_remove(L, -2);
   } else {
     return false;
   }

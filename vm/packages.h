@@ -1,7 +1,7 @@
 /* packages.h -- the Lua packages inside the library, and the `require` that finds them.
  *
  * The build packs every .lua file of stdlib/ and nn/, and data files beside them, into one
- * array. Packages run with a table of globals of their own which falls back on the host's, so
+ * array, compressed where that pays. Packages run with a table of globals of their own which falls back on the host's, so
  * that they neither see nor make globals of a guest host by accident.
  *
  * require looks for NAME in this order: what is loaded already; $MOONLET_PATH/stdlib/NAME.lua
@@ -19,7 +19,8 @@ typedef struct moonlet_package {
   const char *name; /* module name, "torch.class"; for a data file its path in the tree */
   const char *path; /* path in the tree, "stdlib/torch/class.lua" */
   const unsigned char *code;
-  size_t size; /* bytes */
+  size_t size;     /* bytes of code */
+  size_t unpacked; /* bytes that zlib makes of them; 0: they are the file as it is */
 } moonlet_package;
 
 /* Written by the build; the last entry has no name. */
@@ -59,6 +60,10 @@ void moonlet__push_field(lua_State *L, const char *field);
 const char *moonlet__push_file(lua_State *L, const char *name);
 
 const moonlet_package *moonlet__find_embedded(const char *name); /* or NULL */
+
+/* The bytes of a package's file; they live as long as the value that this pushes. May raise. */
+const char *moonlet__push_embedded(lua_State *L, const moonlet_package *p, size_t *size);
+
 lua_CFunction moonlet__find_core(const char *name);              /* or NULL */
 bool moonlet__is_listed(const char *name, size_t length, const char *const *list);
 int moonlet__packages_index(lua_State *L); /* opens `moonlet.packages` */

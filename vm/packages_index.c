@@ -132,7 +132,9 @@ static int read_data(lua_State *L) {
   path = lua_isstring(L, -1) ? lua_pushfstring(L, "%s/%s", lua_tostring(L, -1), name) : NULL;
   if (path && push_bytes(L, path)) return 1;
   if (!p) return luaL_error(L, "moonlet.packages.read: there is no '%s'", name);
-  lua_pushlstring(L, (const char *)p->code, p->size);
+  size_t size;
+  const char *bytes = moonlet__push_embedded(L, p, &size);
+  lua_pushlstring(L, bytes, size);
   return 1;
 }
 

@@ -81,7 +81,8 @@ for _, row in ipairs(torch.ops) do
         end
         local result = row.op == 'where'
             and torch.where(torch.zeros(2, 0, 3):byte(), sample.inputs[1], sample.inputs[2])
-          or row.op == 'maskedFill' and torch.maskedFill(sample.inputs[1], sample.inputs[1]:byte(), 1)
+          or row.op == 'maskedFill'
+            and torch.maskedFill(sample.inputs[1], sample.inputs[1]:byte(), 1)
           or run(row, sample, sample.inputs)[1]
         assert.same({2, 0, 3}, result:size():totable())
       end)

@@ -184,9 +184,18 @@ local function check_string(value, what, operation)
   end
 end
 
+-- A class that was not used yet may be loaded by its package, when the package is asked for it.
+local function find_class(name)
+  if type(name) ~= 'string' then return nil end
+  local path, key = name:match('^(.*)%.([^.]+)$')
+  if registry[name] == nil and packages[path] then local _ = packages[path][key] end
+  local mt = registry[name]
+  return type(mt) == 'table' and mt or nil
+end
+
 local function parent_metatable(parent)
-  local mt = registry[parent]
-  if type(mt) ~= 'table' then
+  local mt = find_class(parent)
+  if not mt then
     error(("torch.class: parent class '%s' is not defined"):format(parent), 4)
   end
   if native[mt] then
@@ -286,8 +295,7 @@ end
 
 --- The class of that name, or nil.
 function class.getmetatable(name)
-  local mt = registry[name]
-  return type(mt) == 'table' and type(name) == 'string' and mt or nil
+  return find_class(name)
 end
 
 --- Makes an object of class `name` out of a table.

@@ -1,6 +1,6 @@
 /* onednn.c -- oneDNN's matrix product, opened when first needed.
  *
- * oneDNN brings OpenMP threads, which after each parallel region keep spinning on the cores that
+ * oneDNN brings OpenMP threads, which after each call keep spinning for some 4 ms on the cores that
  * our pool is about to use. So it is called from the pool's threads, each with a part of C, and
  * told to use one thread: omp_set_num_threads speaks for the calling thread only, and is put back,
  * so that neither a second set of threads nor a changed setting is left in the host. */

@@ -1,6 +1,6 @@
 /* openblas.c -- OpenBLAS's matrix products, opened when first needed.
  *
- * OpenBLAS's own threads spin for some 30 ms after each call, on the cores that our pool is about
+ * OpenBLAS's own threads spin for some 45 ms after each call, on the cores that our pool is about
  * to use. So it is called from the pool's threads, each with a part of C. Its thread count belongs
  * to the whole process: it is 1 from the first tn__openblas_begin to the last tn__openblas_end, and
  * then what it was, for a host that uses OpenBLAS too. */

@@ -1,5 +1,6 @@
 /* copy.c -- operations that move or convert values. */
 #include "tensor/cpu/kernels.h"
+#include "tensor/device.h"
 #include "tensor/eval.h"
 
 /* Elements of one size move as integers of that size, or through a dtype to calculate with. */
@@ -60,7 +61,10 @@ static void copy_range(void *arg, int64_t begin, int64_t end) {
   }
 }
 
-void tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src) {
+tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src) {
+  if ((dst->storage->device | src->storage->device) != TN_CPU) {
+    return tn__device_copy(ctx, dst, src);
+  }
   copy_loop l = {.dst = tn__data(dst), .src = tn__data(src), .dst_dtype = (tn_dtype)dst->dtype,
                  .src_dtype = (tn_dtype)src->dtype, .ndim = 0};
   int64_t count = 1;
@@ -78,12 +82,13 @@ void tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src) {
     l.to[last] = dst->strides[d];
     l.from[last] = src->strides[d];
   }
-  if (count == 0) return;
+  if (count == 0) return TN_OK;
   if (l.ndim == 0) {
     l.ndim = 1;
     l.sizes[0] = l.to[0] = l.from[0] = 1;
   }
   tn__pool_run(ctx->pool, count, 4 * TN_GRAIN, copy_range, &l);
+  return TN_OK;
 }
 
 /* -- copy: in[0] takes the values of in[1] ----------------------------------------------------- */
@@ -107,7 +112,7 @@ static tn_status copy_run(tn_call *call) {
     s = tn__op_expand.view(&view);
     shown = view.out[0];
   }
-  if (s == TN_OK) tn__copy_view(call->ctx, to, shown);
+  if (s == TN_OK) s = tn__copy_view(call->ctx, to, shown);
   tn_tensor_release(shown);
   return s;
 }
@@ -120,15 +125,14 @@ static tn_status copy_grad(tn_grad_call *g) {
 
 const tn_op tn__op_copy = {
     .name = "copy", .lua = "copy", .args = "T x; T source", .convention = 'I',
-    .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .flags = TN_INPLACE | TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
     .run = copy_run, .grad = copy_grad,
     .doc = "Overwrites x with the values of another tensor, of any dtype and as many elements."};
 
 /* -- clone, contiguous, reshape, to ------------------------------------------------------------ */
 
 static tn_status clone_run(tn_call *call) {
-  tn__copy_view(call->ctx, call->out[0], call->in[0]);
-  return TN_OK;
+  return tn__copy_view(call->ctx, call->out[0], call->in[0]);
 }
 
 static tn_status pass_grad(tn_grad_call *g) {
@@ -138,11 +142,11 @@ static tn_status pass_grad(tn_grad_call *g) {
 
 const tn_op tn__op_clone = {
     .name = "clone", .lua = "clone", .args = "T x", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
     .run = clone_run, .grad = pass_grad, .onnx = "Identity", .doc = "A copy in memory of its own."};
 
 const tn_op tn__op_contiguous = {
-    .name = "contiguous", .args = "T x", .convention = 'N', .flags = TN_FLOATS | TN_INTEGERS,
+    .name = "contiguous", .args = "T x", .convention = 'N', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
     .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same, .run = clone_run, .grad = pass_grad,
     .onnx = "Identity", .doc = "A copy whose elements lie one after another."};
 
@@ -166,7 +170,7 @@ static tn_status reshape_run(tn_call *call) {
   tn__contiguous_strides(x->ndim, x->sizes, strides);
   tn_status s = tn__alias(call->ctx, &shown, call->out[0], x->ndim, x->sizes, strides,
                           call->out[0]->offset);
-  if (s == TN_OK) tn__copy_view(call->ctx, shown, x);
+  if (s == TN_OK) s = tn__copy_view(call->ctx, shown, x);
   tn_tensor_release(shown);
   return s;
 }
@@ -179,7 +183,7 @@ static tn_status reshape_grad(tn_grad_call *g) {
 
 const tn_op tn__op_reshape = {
     .name = "reshape", .lua = "reshape", .args = "T x; z sizes", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = reshape_shape,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = reshape_shape,
     .run = reshape_run, .grad = reshape_grad, .onnx = "Reshape",
     .doc = "A copy with other sizes; one of them may be -1."};
 
@@ -189,9 +193,16 @@ static tn_status to_shape(tn_call *call) {
   return TN_OK;
 }
 
+/* Back to where it came from: i holds the dtype, and for another device that and the old one. */
+static tn_status to_grad(tn_grad_call *g) {
+  if (g->attrs->ni < 3) return pass_grad(g);
+  return tn_tensor_to(g->ctx, &g->din[0], g->dout[0], (tn_device)g->attrs->i[2],
+                      (tn_dtype)g->meta[0].dtype);
+}
+
 const tn_op tn__op_to = {
-    .name = "to", .args = "T x; i dtype", .convention = 'N', .flags = TN_FLOATS | TN_INTEGERS,
-    .nout = 1, .low = -2, .high = 2, .shape = to_shape, .run = clone_run, .grad = pass_grad,
+    .name = "to", .args = "T x; i dtype", .convention = 'N', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
+    .nout = 1, .low = -2, .high = 2, .shape = to_shape, .run = clone_run, .grad = to_grad,
     .onnx = "Cast", .doc = "A copy of another dtype."};
 
 /* -- repeatTensor ------------------------------------------------------------------------------ */
@@ -238,7 +249,8 @@ static tn_status repeat_run(tn_call *call) {
       part.sizes[own] = x->sizes[own];
       part.strides[own] = out->strides[d];
     }
-    tn__copy_view(call->ctx, &part, x);
+    tn_status s = tn__copy_view(call->ctx, &part, x);
+    if (s != TN_OK) return s;
   }
 }
 
@@ -267,6 +279,6 @@ static tn_status repeat_grad(tn_grad_call *g) {
 
 const tn_op tn__op_repeatTensor = {
     .name = "repeatTensor", .lua = "repeatTensor", .aliases = "tile", .args = "T x; z times",
-    .convention = 'C', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .convention = 'C', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
     .shape = repeat_shape, .run = repeat_run, .grad = repeat_grad, .onnx = "Tile",
     .doc = "x repeated along each dimension, as a copy."};

@@ -19,8 +19,7 @@ static tn_status fill_run(tn_call *call) {
   shown.ndim = call->out[0]->ndim;
   memcpy(shown.sizes, call->out[0]->sizes, sizeof shown.sizes);
   memset(shown.strides, 0, sizeof shown.strides);
-  tn__copy_view(call->ctx, call->out[0], &shown);
-  return TN_OK;
+  return tn__copy_view(call->ctx, call->out[0], &shown);
 }
 
 static tn_status fill_grad(tn_grad_call *g) {
@@ -30,13 +29,13 @@ static tn_status fill_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_fill = {.name = "fill", .lua = "fill", .args = "T x; X value",
-                           .convention = 'I', .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1,
+                           .convention = 'I', .nout = 1,
+                           .flags = TN_INPLACE | TN_MOVES | TN_FLOATS | TN_INTEGERS,
                            .low = -2, .high = 2, .shape = tn__shape_same, .run = fill_run,
                            .grad = fill_grad, .doc = "Sets every element to a number."};
 
-static tn_status zero_run(tn_call *call) {
-  tn_tensor *x = call->out[0];
-  if (tn__contiguous(x)) {
+tn_status tn__set_zero(tn_ctx *ctx, const tn_tensor *x) {
+  if (x->storage->device == TN_CPU && tn__contiguous(x)) {
     memset(tn__data(x), 0, (size_t)tn__numel(x) * tn__item_size(x->dtype));
     return TN_OK;
   }
@@ -44,12 +43,14 @@ static tn_status zero_run(tn_call *call) {
   tn_storage storage = {.data = &zero};
   tn_tensor value = {.dtype = x->dtype, .ndim = x->ndim, .storage = &storage};
   memcpy(value.sizes, x->sizes, sizeof value.sizes);
-  tn__copy_view(call->ctx, x, &value);
-  return TN_OK;
+  return tn__copy_view(ctx, x, &value);
 }
 
+static tn_status zero_run(tn_call *call) { return tn__set_zero(call->ctx, call->out[0]); }
+
 const tn_op tn__op_zero = {.name = "zero", .lua = "zero", .args = "T x", .convention = 'I',
-                           .flags = TN_INPLACE | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+                           .flags = TN_INPLACE | TN_MOVES | TN_FLOATS | TN_INTEGERS,
+                           .nout = 1, .low = -2, .high = 2,
                            .shape = tn__shape_same, .run = zero_run, .grad = no_input_grad,
                            .doc = "Sets every element to 0."};
 

@@ -39,6 +39,7 @@ static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tens
   for (int64_t i = 0; i < t->batch; i++) {
     double label = tn_tensor_get(labels, i);
     t->label[i] = label >= -1 && label <= 0x1p53 ? (int64_t)label - ctx->index_base : -1;
+    if ((double)(t->label[i] + ctx->index_base) != label) t->label[i] = -1; /* 1.5, NaN */
     if (t->label[i] < 0 || t->label[i] >= t->classes) {
       free(t->label);
       t->label = NULL;

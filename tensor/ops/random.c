@@ -15,6 +15,7 @@ typedef struct {
   const tn_tensor *p; /* of bernoulli: probabilities, or NULL */
   /* One value from two uniform numbers in [0, 1). */
   double (*value)(double a, double b, double u, double v);
+  bool f32, normal; /* uniform and normal float32 numbers have a loop of their own */
 } job;
 
 /* A group of four 32-bit numbers makes one value of 53-bit uniforms, two to a value. */
@@ -36,12 +37,11 @@ static void fill_f32(void *arg, int64_t begin, int64_t end) {
   float *data = (float *)tn__data(j->out);
   const float a = (float)j->a, scale = (float)(j->b - j->a), b = (float)j->b;
   const int64_t n = tn__numel(j->out);
-  const bool normal = j->value == NULL;
   for (int64_t group = begin; group < end; group++) {
     uint32_t r[4];
     float v[4];
     tn__philox(j->seed, j->offset + (uint64_t)group, r);
-    if (normal) { /* Box and Muller 1958: two pairs */
+    if (j->normal) { /* Box and Muller 1958: two pairs */
       for (int k = 0; k < 4; k += 2) {
         float radius = sqrtf(-2 * logf(((float)(r[k] >> 8) + 1) * 0x1p-24f));
         float angle = 6.2831853071795864769f * tn__uniform24(r[k + 1]);
@@ -68,7 +68,7 @@ static tn_status fill_random(tn_call *call, job *j) {
   j->out = flat;
   j->seed = g->seed;
   j->offset = g->offset;
-  if (j->value == NULL) {
+  if (j->f32) {
     tn__pool_run(call->ctx->pool, (n + 3) / 4, TN_GRAIN / 32, fill_f32, j);
     g->offset += (uint64_t)((n + 3) / 4);
   } else {
@@ -96,23 +96,10 @@ static double uniform_value(double a, double b, double u, double v) {
   return a + (b - a) * u;
 }
 
-/* float32 has a loop of its own; NULL stands for the normal one. */
-static void fill_uniform_f32(void *arg, int64_t begin, int64_t end) {
-  fill_f32(arg, begin, end);
-}
-
 static tn_status uniform_run(tn_call *call) {
-  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = uniform_value};
-  tn_tensor *out = call->out[0];
-  if (out->dtype != TN_F32 || !tn__contiguous(out)) return fill_random(call, &j);
-  tn_generator *g = tn__generator(call);
-  int64_t groups = (tn__numel(out) + 3) / 4;
-  j.out = out;
-  j.seed = g->seed;
-  j.offset = g->offset;
-  tn__pool_run(call->ctx->pool, groups, TN_GRAIN / 32, fill_uniform_f32, &j);
-  g->offset += (uint64_t)groups;
-  return TN_OK;
+  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = uniform_value,
+           .f32 = call->out[0]->dtype == TN_F32};
+  return fill_random(call, &j);
 }
 
 FILL_ROW(uniform, "T x; n low=0; n high=1", "Fills x with numbers from [low, high).");
@@ -122,8 +109,8 @@ static double normal_value(double mean, double deviation, double u, double v) {
 }
 
 static tn_status normal_run(tn_call *call) {
-  bool f32 = call->out[0]->dtype == TN_F32;
-  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = f32 ? NULL : normal_value};
+  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = normal_value,
+           .f32 = call->out[0]->dtype == TN_F32, .normal = true};
   if (!(j.b >= 0)) {
     return tn_fail(call->ctx, TN_EARG, "a standard deviation of %g: it cannot be negative", j.b);
   }

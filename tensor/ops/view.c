@@ -146,7 +146,7 @@ static tn_status part_grad(tn_grad_call *g, tn_opcode code, const tn_attrs *attr
     g->din[0] = tn__keep(&e, tn__do(&e, TN_OP_as_strided_scatter, &a, 2,
                                     (tn_tensor *[]){zeros, g->dout[0]}));
   } else if (e.status == TN_OK) {
-    tn__copy_view(g->ctx, part, g->dout[0]);
+    e.status = tn__copy_view(g->ctx, part, g->dout[0]);
     g->din[0] = tn__keep(&e, zeros);
   }
   return tn__eval_end(&e);
@@ -385,10 +385,11 @@ static tn_status scatter_run(tn_call *call) {
   tn_tensor *part = NULL, *out = call->out[0];
   const int64_t *i = call->attrs->i;
   int n = (call->attrs->ni - 1) / 2;
-  tn__copy_view(call->ctx, out, call->in[0]);
-  tn_status s = tn_tensor_view(call->ctx, &part, out->storage, (tn_dtype)out->dtype, n, i, i + n,
+  tn_status s = tn__copy_view(call->ctx, out, call->in[0]);
+  if (s != TN_OK) return s;
+  s = tn_tensor_view(call->ctx, &part, out->storage, (tn_dtype)out->dtype, n, i, i + n,
                                out->offset + i[2 * n]);
-  if (s == TN_OK) tn__copy_view(call->ctx, part, call->in[1]);
+  if (s == TN_OK) s = tn__copy_view(call->ctx, part, call->in[1]);
   tn_tensor_release(part);
   return s;
 }
@@ -408,6 +409,6 @@ static tn_status scatter_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_as_strided_scatter = {
-    .name = "as_strided_scatter", .convention = 'N', .nout = 1, .shape = tn__shape_same,
+    .name = "as_strided_scatter", .convention = 'N', .flags = TN_MOVES, .nout = 1, .shape = tn__shape_same,
     .run = scatter_run, .grad = scatter_grad,
     .doc = "A tensor with the part given by sizes, strides and offset replaced."};

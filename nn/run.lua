@@ -1,0 +1,482 @@
+--- Runs modules. A module defines `updateOutput(input)` with pure operations; here stands what the
+-- two protocols make of it, how modules that bring their own gradient join in, and how an error
+-- gets the names of the modules that it passed through.
+--
+-- model(x)          what is recorded is the caller's: the result is tied to x and to the parameters.
+-- model:forward(x)  works on copies of x without history, on a tape of the module's own, which
+--                   stays until the next forward; all results that one sees are plain tensors.
+local torch = require 'torch'
+
+local set_grad_enabled, is_grad_enabled = torch.set_grad_enabled, torch.is_grad_enabled
+local record = torch.record
+
+local run = {}
+
+-- The modules that are running, outermost first. Those up to `base` wait in code that manages its
+-- gradient itself: a module that is called there is on its own.
+local path, depth, base = {}, 0, 0
+-- Is this a forward, in which every module notes its output and gradInput?
+local watching = false
+-- The backward pass under way: the factor in its gradient, and whether parameters get theirs.
+local factor, accumulating = 1, true
+
+-- What a forward left behind, by module. Not a field of it: a file or a clone has no use for it.
+local tapes = setmetatable({}, {__mode = 'k'})
+-- How often a module with a gradient of its own has run.
+local turns = setmetatable({}, {__mode = 'k'})
+
+local RETAIN = {retain_graph = true}
+
+-- ---------------------------------------------------------------------------------------------
+-- Values: a tensor, or a table of values. Anything else passes through.
+
+local function map(fn, value, with)
+  if type(value) == 'userdata' then return fn(value, with) end
+  if type(value) ~= 'table' then return value end
+  local out = {}
+  for key, part in pairs(value) do
+    out[key] = map(fn, part, type(with) == 'table' and with[key] or nil)
+  end
+  return out
+end
+
+local function each(fn, value, other)
+  if type(value) == 'userdata' then return fn(value, other) end
+  if type(value) ~= 'table' then return end
+  for key, part in pairs(value) do each(fn, part, type(other) == 'table' and other[key] or nil) end
+end
+
+local function detach(tensor)
+  return tensor:detach()
+end
+
+local function clone(tensor)
+  return tensor:clone()
+end
+
+--- The value without its history.
+function run.detached(value)
+  if type(value) == 'userdata' then return value:detach() end
+  return map(detach, value)
+end
+
+local FLOATS = {float32 = true, float64 = true, float16 = true, bfloat16 = true}
+
+local function to_leaf(tensor)
+  local leaf = tensor:detach()
+  if FLOATS[leaf.dtype] then leaf.requires_grad = true end
+  return leaf
+end
+
+local function is_tracked(value)
+  local found = false
+  each(function(tensor) found = found or tensor.requires_grad end, value)
+  return found
+end
+
+local function same(a, b)
+  if rawequal(a, b) then return true end
+  if type(a) ~= type(b) then return false end
+  if type(a) == 'userdata' then return torch.type(a) == torch.type(b) and a:isSetTo(b) end
+  if type(a) ~= 'table' then return a == b end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Whose gradient is it?
+
+-- The methods of nn.Module and nn.Criterion that take gradients from the tape.
+local from_tape = {}
+
+function run.takes_from_tape(...)
+  for _, method in ipairs {...} do from_tape[method] = true end
+end
+
+--- Does the module (or its class) bring its own gradient, as Torch7's do?
+local function is_classic(module)
+  local accumulate = module.accGradParameters
+  return not (from_tape[module.updateGradInput] and from_tape[module.backward]
+    and (accumulate == nil or from_tape[accumulate]))
+end
+run.is_classic = is_classic
+
+-- Old containers call `child:updateOutput(x)` and expect what forward does. So this method of a
+-- class is put behind a gate, which lets only us through to the pure function.
+local pure = setmetatable({}, {__mode = 'k'})
+
+local function gate(method)
+  local function gated(self, input, target)
+    if path[depth] == self or self.updateOutput ~= pure[method] then
+      return method(self, input, target)
+    end
+    return run.forward(self, input, target)
+  end
+  pure[gated], pure[method] = method, gated
+  return gated
+end
+
+--- Puts the updateOutput of a module's class behind its gate.
+function run.adopt(module)
+  if is_classic(module) then return end
+  local class = getmetatable(module)
+  while class do
+    local method = rawget(class, 'updateOutput')
+    if method then
+      if not pure[method] then rawset(class, 'updateOutput', gate(method)) end
+      return
+    end
+    class = getmetatable(class)
+  end
+end
+
+local function pure_output(module, input, target)
+  local method = module.updateOutput
+  return (pure[method] or method)(module, input, target)
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Errors.
+
+-- ' {3}' for a child of a container, '.inner' for one that is a field.
+local function place(parent, child)
+  for i, module in ipairs(parent.modules or {}) do
+    if rawequal(module, child) then return (' {%d} '):format(i) end
+  end
+  for key, value in pairs(parent) do
+    if rawequal(value, child) then return ('.%s '):format(tostring(key)) end
+  end
+  return ' '
+end
+
+-- Where our own files are, as a pattern: that one of them raised an error helps nobody.
+local home = debug and debug.getinfo and debug.getinfo(1, 'S').short_src:match('^(.*)run%.lua$')
+local own_line = home and '^' .. home:gsub('%p', '%%%0') .. '[%w/]*%.lua:%d+: '
+
+-- The message, without our own lines in front, after the names of the modules from `first` on.
+local function explain(message, first)
+  local names = {}
+  for i = first, depth do
+    if i > first then names[#names + 1] = place(path[i - 1], path[i]) end
+    names[#names + 1] = torch.type(path[i])
+  end
+  local text = own_line and message:gsub(own_line, '') or message
+  local last = path[depth] and torch.type(path[depth]):match('[^.]*$'):lower()
+  if last then text = text:gsub('^' .. last .. ': ', '') end
+  return table.concat(names) .. ': ' .. text
+end
+
+-- Calls fn(module, ...), and puts everything back in order when that fails. The error gets the
+-- position of the caller's caller.
+local function guard(fn, module, a, b, c)
+  local was_depth, was_base, was_watching = depth, base, watching
+  local was_factor, was_accumulating, was_grad = factor, accumulating, is_grad_enabled()
+  base = depth
+  local ok, result = pcall(fn, module, a, b, c)
+  base = was_base
+  if ok then return result end
+  local message, level = result, 0
+  if type(result) == 'string' and not result:find('interrupted$') and depth > was_depth then
+    message, level = explain(result, was_depth + 1), 2
+  end
+  for i = was_depth + 1, depth do path[i] = nil end
+  depth, watching, factor, accumulating = was_depth, was_watching, was_factor, was_accumulating
+  set_grad_enabled(was_grad)
+  error(message, level)
+end
+
+local function enter(module)
+  depth = depth + 1
+  path[depth] = module
+end
+
+local function leave()
+  path[depth] = nil
+  depth = depth - 1
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Modules that bring their own gradient. They run as in Torch7: on plain tensors, unrecorded.
+
+local classic_output
+
+-- Their gradient as the tape wants it. They keep results between the two passes, so that one which
+-- has run again since is first run anew.
+local function classic_gradient(module, input, target)
+  local turn = turns[module]
+  return function(dy)
+    local was_base = base
+    base = depth
+    if turns[module] ~= turn then classic_output(module, input, target) end
+    local gradient
+    if target ~= nil or module.accGradParameters == nil then
+      gradient = module:updateGradInput(input, target)
+      if dy:nElement() == 1 then gradient = gradient * dy:item() end
+    elseif accumulating then
+      gradient = module:backward(input, dy, factor)
+    else
+      gradient = module:updateGradInput(input, dy)
+    end
+    base = was_base
+    -- A copy, as modules write to the same gradInput each time.
+    return map(clone, gradient)
+  end
+end
+
+function classic_output(module, input, target)
+  turns[module] = (turns[module] or 0) + 1
+  if pure[module.updateOutput] then return run.taped(module, input, target) end
+  enter(module)
+  local was_base, was_watching = base, watching
+  base, watching = depth, false
+  local output = module:updateOutput(input, target)
+  base, watching = was_base, was_watching
+  leave()
+  return output
+end
+
+local function list_of(value)
+  local list = {}
+  each(function(tensor) list[#list + 1] = tensor end, value)
+  return list
+end
+
+-- Ties `output`, a value, to `inputs`, a list: gradient(gradients of the output) returns a list.
+-- Each part of a table has a node of its own, which leaves its gradient for the first node.
+local function tie(gradient, inputs, output)
+  if type(output) == 'userdata' then
+    return record(gradient, inputs, {output})
+  end
+  local start, parts = torch.zeros(1), {}
+  record(function() return gradient(map(function(tensor)
+    return parts[tensor] or torch.zeros_like(tensor)
+  end, output)) end, inputs, {start})
+  each(function(tensor)
+    record(function(d)
+      parts[tensor] = d
+      return torch.zeros(1)
+    end, {start}, {tensor})
+  end, output)
+end
+
+local unpack = table.unpack or unpack
+
+-- A call of such a module among recorded ones.
+local function call_classic(module, input, target)
+  local plain = run.detached(input)
+  local was_grad = set_grad_enabled(false)
+  local output = classic_output(module, plain, target)
+  set_grad_enabled(was_grad)
+  if not was_grad then return output end
+  if type(output) == 'number' then output = torch.Tensor{output}:squeeze() end
+  local inputs = list_of(input)
+  local given = #inputs
+  if module.parameters then
+    for _, parameter in ipairs((module:parameters()) or {}) do inputs[#inputs + 1] = parameter end
+  end
+  if not is_tracked(inputs) then return output end
+  -- In a forward the output is used up before the module runs again.
+  local tied = map(watching and detach or clone, output)
+  local gradient = classic_gradient(module, plain, target)
+  tie(function(dy) return unpack(list_of(gradient(dy)), 1, given) end, inputs, tied)
+  return tied
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- The two protocols.
+
+-- A function for the tape that notes the gradient of a module's input. It must not keep the
+-- module alive: the tape, which may be the module's own, keeps the function.
+local watchers = setmetatable({}, {__mode = 'k'})
+
+local function new_watcher(module)
+  local box = setmetatable({module}, {__mode = 'v'})
+  local function note(d)
+    if box[1] then box[1].gradInput = factor == 1 and d or d / factor end
+    return d
+  end
+  watchers[module] = note
+  return note
+end
+
+local function watched_input(module, input)
+  if type(input) == 'userdata' then
+    if not input.requires_grad then return input end
+    local seen = input:detach()
+    record(watchers[module] or new_watcher(module), {input}, {seen})
+    return seen
+  end
+  if type(input) ~= 'table' or not is_tracked(input) then return input end
+  local box, notes = setmetatable({module}, {__mode = 'v'}), {}
+  local seen = {}
+  for key, part in pairs(input) do
+    seen[key] = map(function(tensor)
+      if not tensor.requires_grad then return tensor end
+      local alias = tensor:detach()
+      record(function(d)
+        notes[key] = factor == 1 and d or d / factor
+        if box[1] then box[1].gradInput = notes end
+        return d
+      end, {tensor}, {alias})
+      return alias
+    end, part)
+  end
+  return seen
+end
+
+-- A module inside of another one, or in today's protocol.
+local function call(module, input, target)
+  local output
+  if is_classic(module) then return call_classic(module, input, target) end
+  enter(module)
+  if watching then
+    output = pure_output(module, watched_input(module, input), target)
+    module.output = module:plain(output)
+  else
+    output = pure_output(module, input, target)
+  end
+  leave()
+  return output
+end
+
+--- module(input): the result is tied to whatever the input and the parameters are tied to.
+function run.call(module, input, target)
+  if depth > base then return call(module, input, target) end
+  return guard(call, module, input, target)
+end
+
+--- Runs a pure module on a tape of its own; returns the plain output.
+function run.taped(module, input, target)
+  local leaf = map(to_leaf, input)
+  local was_watching, was_grad = watching, set_grad_enabled(true)
+  enter(module)
+  watching = true
+  local result = pure_output(module, leaf, target)
+  watching = was_watching
+  leave()
+  set_grad_enabled(was_grad)
+  tapes[module] = {input = input, target = target, leaf = leaf, result = result}
+  module.output = module:plain(result)
+  return module.output
+end
+
+local function forward(module, input, target)
+  if not is_classic(module) then return run.taped(module, input, target) end
+  local was_grad = set_grad_enabled(false)
+  local output = classic_output(module, input, target)
+  set_grad_enabled(was_grad)
+  return output
+end
+
+--- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call.
+function run.forward(module, input, target)
+  if depth > base then return call(module, input, target) end
+  return guard(forward, module, input, target)
+end
+
+--- Frees the tape.
+function run.forget(module)
+  tapes[module], turns[module] = nil, nil
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Backward, in Torch7's protocol.
+
+-- The tape of this input; one is made where forward was not called with it.
+local function tape_of(module, input, target)
+  local tape = tapes[module]
+  if tape and same(tape.input, input) and same(tape.target, target) then return tape end
+  run.taped(module, input, target)
+  return tapes[module]
+end
+
+-- One tensor to go backward from, and its gradient: several results become one through a node.
+-- Nothing when no result depends on anything.
+local function root_of(result, dy)
+  local roots, seeds = {}, {}
+  each(function(tensor, seed)
+    if not tensor.requires_grad then return end
+    if seed == nil and tensor:nElement() ~= 1 then return end
+    roots[#roots + 1] = tensor
+    seeds[#seeds + 1] = seed or torch.ones_like(tensor)
+  end, result, dy)
+  if #roots < 2 then return roots[1], seeds[1] end
+  local root = torch.zeros(1)
+  local was_grad = set_grad_enabled(true)
+  record(function() return unpack(seeds) end, roots, {root})
+  set_grad_enabled(was_grad)
+  return root, torch.ones(1)
+end
+
+local function input_gradient(leaf)
+  return leaf.grad or torch.zeros_like(leaf)
+end
+
+local function check_gradient(result, dy)
+  if type(result) == 'userdata' and result:nElement() ~= 1 and type(dy) ~= 'userdata' then
+    error(('backward: the gradient of the output, a tensor, expected, got %s'):format(type(dy)), 0)
+  end
+end
+
+local function backward(module, input, dy, options)
+  local tape = tape_of(module, input, options.target)
+  enter(module)
+  check_gradient(tape.result, dy)
+  local scale = options.scale or 1
+  local was_factor, was_accumulating = factor, accumulating
+  factor, accumulating = 1, options.parameters and scale ~= 0
+  local root, seed = root_of(tape.result, dy)
+  local leaves = list_of(tape.leaf)
+  for _, leaf in ipairs(leaves) do leaf.grad = nil end
+  if root and accumulating then
+    -- All is linear in dy: the parameters get scale times as much, the input not.
+    factor = scale
+    root:backward(scale == 1 and seed or seed * scale, RETAIN)
+  elseif root then
+    local wanted = {}
+    each(function(leaf)
+      if leaf.requires_grad then wanted[#wanted + 1] = leaf end
+    end, leaves)
+    local gradients = #wanted > 0 and torch.grad({root}, wanted, {seed}, RETAIN) or {}
+    for i, leaf in ipairs(wanted) do leaf.grad = gradients[i] end
+  end
+  if options.input then
+    module.gradInput = map(function(leaf)
+      local gradient = input_gradient(leaf)
+      return factor == 1 and gradient or gradient / factor
+    end, tape.leaf)
+  end
+  for _, leaf in ipairs(leaves) do leaf.grad = nil end
+  factor, accumulating = was_factor, was_accumulating
+  leave()
+  return module.gradInput
+end
+
+--- options: input and parameters, true for those that shall get their gradient; scale; target.
+function run.backward(module, input, dy, options)
+  return guard(backward, module, input, dy, options)
+end
+
+local function classic_backward(module, input, dy, scale)
+  enter(module)
+  local was_base, was_grad = base, set_grad_enabled(false)
+  base = depth
+  local gradient = module:updateGradInput(input, dy)
+  module:accGradParameters(input, dy, scale)
+  base = was_base
+  set_grad_enabled(was_grad)
+  leave()
+  return gradient
+end
+
+--- backward of a module that brings its own gradient, in its two parts.
+function run.classic_backward(module, input, dy, scale)
+  return guard(classic_backward, module, input, dy, scale)
+end
+
+return run

@@ -1,0 +1,37 @@
+/* device.h -- tensors that lie on a device: what the files of tensor/ call when one does.
+ *
+ * A storage says where it lies, and ctx->device where new ones go. dispatch sets that for the
+ * length of a call, from the call's inputs; whoever makes tensors outside of a call does, too. */
+#ifndef TN_DEVICE_H
+#define TN_DEVICE_H
+
+#include "tensor/backend.h"
+#include "tensor/cpu/kernels.h"
+#include "tensor/internal.h"
+
+/* The plug-in's table, opened when first asked for; NULL: it cannot be had, and the context's
+ * message says why. _loaded: for memory that it gave, so that it is there. */
+const tn_backend *tn__backend(tn_ctx *ctx);
+const tn_backend *tn__backend_loaded(void);
+void tn__backend_use(const tn_backend *b); /* in place of the plug-in's: for tests */
+
+/* Gives an empty storage memory on ctx->device, and lets it grow, keeping its values. */
+tn_status tn__device_attach(tn_ctx *ctx, tn_storage *s, size_t bytes);
+tn_status tn__device_grow(tn_ctx *ctx, tn_storage *s, size_t bytes);
+
+/* One element, `at` elements behind the first. A failure to read gives NaN. */
+double tn__device_get(const tn_tensor *t, int64_t at);
+void tn__device_put(const tn_tensor *t, int64_t at, double value);
+
+/* tn__copy_view where a device takes part. */
+tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
+
+/* On which device a call runs; fails where inputs or results lie on several, or where there is no
+ * kernel. */
+tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);
+/* Instead of an operation's CPU kernel. */
+tn_status tn__device_run(tn_call *call);
+/* The gradient of a pointwise operation by one input. */
+tn_status tn__device_gradient(tn_grad_call *g, int input, tn_tensor **out);
+
+#endif
