@@ -174,20 +174,29 @@ objects: $(tensor_o) $(vm_o) $(exe_o) $(module_o) $(test_c:%.c=$(T)/%.o)
 
 # ---- linking ----
 
+# The loader's list of 4000 addresses takes 95 KB, or 2 KB in the packed form, which the linker
+# and the C library must both know (glibc does since 2.36): so a program that needs it is tried.
+packed := $(if $(SANITIZE),,-Wl,-z,pack-relative-relocs)
+$(T)/relocations: $(T)/flags
+	@echo 'static int x; int *volatile p = &x; int main(void) { return p != &x; }' > $@.c
+	@if ! $(CC) $(CFLAGS) $(LDFLAGS) $(packed) -fPIE -pie -o $@.out $@.c 2>&1 | grep -q . && \
+	  $(abspath $@).out; then echo '$(packed)'; fi > $@
+relocations = $$(cat $(T)/relocations)
+
 $(OUT)/libmoonlet.a: $(tensor_o) $(vm_o) $(OUT)/flags
 	@rm -f $@
 	$(AR) rcs $@ $(filter %.o,$^)
 
-$(OUT)/libmoonlet.so: $(tensor_o) $(vm_o) $(OUT)/flags
-	$(CC) -shared $(SAN) $(LDFLAGS) $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(@F) -o $@ \
+$(OUT)/libmoonlet.so: $(tensor_o) $(vm_o) $(OUT)/flags $(T)/relocations
+	$(CC) -shared $(SAN) $(LDFLAGS) $(relocations) $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(@F) -o $@ \
 	  $(filter %.o,$^) -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
 
 # A guest of somebody else's Lua: it takes lua_* from the program that loads it.
-$(OUT)/moonlet.so: $(module_o) $(OUT)/libmoonlet.a $(OUT)/flags
-	$(CC) -shared $(SAN) $(LDFLAGS) -o $@ $(module_o) $(OUT)/libmoonlet.a $(LIBS)
+$(OUT)/moonlet.so: $(module_o) $(OUT)/libmoonlet.a $(OUT)/flags $(T)/relocations
+	$(CC) -shared $(SAN) $(LDFLAGS) $(relocations) -o $@ $(module_o) $(OUT)/libmoonlet.a $(LIBS)
 
-$(OUT)/moonlet: $(exe_o) $(OUT)/libmoonlet.a $(OUT)/flags
-	$(CC) $(SAN) $(LDFLAGS) -Wl,-E -o $@ $(exe_o) \
+$(OUT)/moonlet: $(exe_o) $(OUT)/libmoonlet.a $(OUT)/flags $(T)/relocations
+	$(CC) $(SAN) $(LDFLAGS) $(relocations) -Wl,-E -o $@ $(exe_o) \
 	  -Wl,--whole-archive $(OUT)/libmoonlet.a -Wl,--no-whole-archive $(LUA_STATIC) $(EXE_LIBS)
 
 $(OUT)/th: $(OUT)/moonlet
@@ -215,7 +224,8 @@ $(BUILD)/obj/cuda/%.c.o: %.c $(BUILD)/obj/cuda/flags
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) -isystem $(CUDA_INCLUDE) $(DEPS) -c $< -o $@
 $(BUILD)/libmoonlet-cuda.so: $(cuda_o)
-	$(NVCC) -shared -cudart static -Xlinker --exclude-libs=ALL,-z,defs,--as-needed -o $@ $(cuda_o)
+	$(NVCC) -shared -cudart static -Xlinker --exclude-libs=ALL,-z,defs,--as-needed \
+	  -Xcompiler -static-libstdc++,-static-libgcc -o $@ $(cuda_o)
 
 ifneq ($(and $(NVCC),$(cuda_src),$(if $(SANITIZE)$(EMBED),,yes)),)
 cuda: $(BUILD)/libmoonlet-cuda.so

@@ -24,6 +24,25 @@ typedef struct {
 
 static const tn_dtype compute_dtypes[] = {TN_F32, TN_F64, TN_I64};
 
+/* The kernel of a row from the best instruction set that has its own; NULL: there is none. */
+static tn_kernel *forward_kernel(const tn_pointwise *pw, int compute) {
+  if (compute == TN_COMPUTE_I64) return tn__pointwise_int[pw->index];
+  tn_kernel *kernel = NULL;
+  for (int isa = tn__isa(); isa >= 0 && kernel == NULL; isa--) {
+    kernel = TN_ISA_AT(isa, tn__pointwise)[pw->index].run[compute];
+  }
+  return kernel;
+}
+
+/* The same of its derivative by input k. */
+static tn_kernel *gradient_kernel(const tn_pointwise *pw, int k, int compute) {
+  tn_kernel *kernel = NULL;
+  for (int isa = tn__isa(); isa >= 0 && kernel == NULL; isa--) {
+    kernel = TN_ISA_AT(isa, tn__pointwise)[pw->index].grad[k][compute];
+  }
+  return kernel;
+}
+
 static int compute_of(tn_dtype dtype) {
   tn_dtype c = tn__compute_dtype(dtype);
   return c == TN_F32 ? TN_COMPUTE_F32 : c == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_I64;
@@ -310,8 +329,7 @@ static bool try_flat(tn_call *call, tn_kernel *kernel, int compute, tn_dtype res
 tn_status tn__pointwise_run(tn_call *call) {
   const tn_pointwise *pw = call->op->pointwise;
   const int compute = compute_of((tn_dtype)call->dim);
-  tn_kernel *kernel = compute == TN_COMPUTE_I64 ? tn__pointwise_int[pw->index]
-                                                : TN_ISA_PICK(tn__pointwise)[pw->index].run[compute];
+  tn_kernel *kernel = forward_kernel(pw, compute);
   tn_dtype result = pw->kind == TN_KIND_CMP ? TN_U8 : compute_dtypes[compute];
   if (kernel == NULL) {
     return tn_fail(call->ctx, TN_EDTYPE, "no such operation on %s",
@@ -364,9 +382,9 @@ static tn_status fused_gradient(tn_grad_call *g, int k, tn_tensor **out) {
   tn_dtype type = (tn_dtype)d->dtype;
   loop l;
   if (d->storage->device != TN_CPU) return tn__device_gradient(g, k, out);
-  l.kernel = TN_ISA_PICK(tn__pointwise)[pw->index].grad[k][type == TN_F64];
   l.p = g->attrs->f;
   l.compute = type == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_F32;
+  l.kernel = gradient_kernel(pw, k, l.compute);
   l.result = compute_dtypes[l.compute];
   l.scalars = false;
   l.nin = MAX_OPERANDS;

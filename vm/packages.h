@@ -1,8 +1,8 @@
 /* packages.h -- the Lua packages inside the library, and the `require` that finds them.
  *
  * The build packs every .lua file of stdlib/ and nn/, and data files beside them, into one
- * array, compressed where that pays. Packages run with a table of globals of their own which falls back on the host's, so
- * that they neither see nor make globals of a guest host by accident.
+ * array, compressed where that pays. Packages run with a table of globals of their own which
+ * falls back on the host's, so that they neither see nor make globals of a guest host by accident.
  *
  * require looks for NAME in this order: what is loaded already; $MOONLET_PATH/stdlib/NAME.lua
  * and $MOONLET_PATH/NAME.lua (also as NAME/init.lua), so that edits count without a build; the

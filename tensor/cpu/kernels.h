@@ -27,7 +27,7 @@ enum { TN_COMPUTE_F32, TN_COMPUTE_F64, TN_COMPUTE_I64, TN_COMPUTE_COUNT };
 
 /* grad[k]: gradient of input k, from in = {d, a, b, c, y}; what is not needed may hold anything. */
 typedef struct {
-  tn_kernel *run[2]; /* of float and double; NULL where there is none */
+  tn_kernel *run[2]; /* of float and double; NULL: that of the next lower instruction set */
   tn_kernel *grad[3][2];
 } tn_kernels;
 

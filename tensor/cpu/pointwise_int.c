@@ -50,7 +50,10 @@ static inline int64_t tn_rshift_i64(int64_t a, int64_t b) {
 
 #define T int64_t
 #define SUFFIX _i64
-#define HAS_FLOAT 0
+#define HAS_NUM 1
+#define HAS_FLT 0
+#define HAS_BIT 1
+#define HAS_GRAD 0
 #include "tensor/cpu/isa/pointwise_loops.h"
 
 #define RUN_NUM(name) name##_i64

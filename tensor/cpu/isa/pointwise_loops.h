@@ -1,5 +1,7 @@
 /* pointwise_loops.h -- the loops over one compute type; included once for each by
- * pointwise_kernel.c and pointwise_int.c, which set T (the C type), SUFFIX (of function names) and HAS_FLOAT. */
+ * pointwise_kernel.c and pointwise_int.c, which set T (the C type), SUFFIX (of function names) and
+ * which rows there are loops of: HAS_NUM (CMP too), HAS_FLT, HAS_BIT and, for gradients, HAS_GRAD.
+ */
 
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -79,25 +81,32 @@
 #define RESULT_BIT T
 
 /* Which kinds have a kernel, and which a gradient, in this compute type. */
-#if HAS_FLOAT
+#if HAS_NUM
 #define HAVE_NUM(x) x
-#define HAVE_FLT(x) x
 #define HAVE_CMP(x) x
+#else
+#define HAVE_NUM(x)
+#define HAVE_CMP(x)
+#endif
+#if HAS_FLT
+#define HAVE_FLT(x) x
+#else
+#define HAVE_FLT(x)
+#endif
+#if HAS_BIT
+#define HAVE_BIT(x) x
+#else
 #define HAVE_BIT(x)
+#endif
+#if HAS_GRAD
 #define GRAD_NUM(x) x
 #define GRAD_FLT(x) x
-#define GRAD_CMP(x)
-#define GRAD_BIT(x)
 #else
-#define HAVE_NUM(x) x
-#define HAVE_FLT(x)
-#define HAVE_CMP(x) x
-#define HAVE_BIT(x) x
 #define GRAD_NUM(x)
 #define GRAD_FLT(x)
+#endif
 #define GRAD_CMP(x)
 #define GRAD_BIT(x)
-#endif
 
 #define TN_UNARY(name, kind, saves, low, high, args, forward, da, onnx, doc)                      \
   HAVE_##kind(UNARY_LOOP(name, RESULT_##kind, forward)) GRAD_##kind(GRAD_LOOP(name##_grad_a, da))
@@ -125,4 +134,7 @@
 #undef GRAD_BIT
 #undef T
 #undef SUFFIX
-#undef HAS_FLOAT
+#undef HAS_NUM
+#undef HAS_FLT
+#undef HAS_BIT
+#undef HAS_GRAD
