@@ -3,6 +3,7 @@
 -- returns a number, and criterion:backward(y, target) the gradient of y.
 local torch = require 'torch'
 local run = require 'nn.run'
+local values = require 'nn.values'
 local parameters = require 'nn.parameters'
 local Module = torch.getmetatable('nn.Module')
 
@@ -40,7 +41,7 @@ run.takes_from_tape(Criterion.backward, Criterion.updateGradInput)
 
 function Criterion:plain(result)
   return type(result) == 'userdata' and result:nElement() == 1 and result:item()
-    or run.detached(result)
+    or values.detached(result)
 end
 
 function Criterion:clone()

@@ -2,6 +2,7 @@
 -- come from the tape, in both protocols: model(x), and model:forward(x), model:backward(x, dy).
 local torch = require 'torch'
 local run = require 'nn.run'
+local values = require 'nn.values'
 local parameters = require 'nn.parameters'
 
 local Module = torch.class('nn.Module')
@@ -60,7 +61,7 @@ run.takes_from_tape(Module.backward, Module.updateGradInput, Module.accGradParam
 
 -- A recorded result as forward hands it out.
 function Module:plain(result)
-  return run.detached(result)
+  return values.detached(result)
 end
 
 -- ---------------------------------------------------------------------------------------------

@@ -124,7 +124,8 @@ end
 local function already_flat(parts, count)
   local storage = torch.pointer(parts[1].tensor:storage())
   for _, part in ipairs(parts) do
-    if torch.pointer(part.tensor:storage()) ~= storage or part.first ~= part.at then return false end
+    local same = torch.pointer(part.tensor:storage()) == storage
+    if not same or part.first ~= part.at then return false end
   end
   return parts[1].tensor:storage():size() == count
 end

@@ -2,11 +2,14 @@
 -- two protocols make of it, how modules that bring their own gradient join in, and how an error
 -- gets the names of the modules that it passed through.
 --
--- model(x)          what is recorded is the caller's: the result is tied to x and to the parameters.
+-- model(x)          what is recorded is the caller's: the result is tied to x and the parameters.
 -- model:forward(x)  works on copies of x without history, on a tape of the module's own, which
 --                   stays until the next forward; all results that one sees are plain tensors.
 local torch = require 'torch'
+local values = require 'nn.values'
 
+local map, each, list_of, same = values.map, values.each, values.list_of, values.same
+local is_tracked, detach, clone = values.is_tracked, values.detach, values.clone
 local set_grad_enabled, is_grad_enabled = torch.set_grad_enabled, torch.is_grad_enabled
 local record = torch.record
 
@@ -26,67 +29,6 @@ local tapes = setmetatable({}, {__mode = 'k'})
 local turns = setmetatable({}, {__mode = 'k'})
 
 local RETAIN = {retain_graph = true}
-
--- ---------------------------------------------------------------------------------------------
--- Values: a tensor, or a table of values. Anything else passes through.
-
-local function map(fn, value, with)
-  if type(value) == 'userdata' then return fn(value, with) end
-  if type(value) ~= 'table' then return value end
-  local out = {}
-  for key, part in pairs(value) do
-    out[key] = map(fn, part, type(with) == 'table' and with[key] or nil)
-  end
-  return out
-end
-
-local function each(fn, value, other)
-  if type(value) == 'userdata' then return fn(value, other) end
-  if type(value) ~= 'table' then return end
-  for key, part in pairs(value) do each(fn, part, type(other) == 'table' and other[key] or nil) end
-end
-
-local function detach(tensor)
-  return tensor:detach()
-end
-
-local function clone(tensor)
-  return tensor:clone()
-end
-
---- The value without its history.
-function run.detached(value)
-  if type(value) == 'userdata' then return value:detach() end
-  return map(detach, value)
-end
-
-local FLOATS = {float32 = true, float64 = true, float16 = true, bfloat16 = true}
-
-local function to_leaf(tensor)
-  local leaf = tensor:detach()
-  if FLOATS[leaf.dtype] then leaf.requires_grad = true end
-  return leaf
-end
-
-local function is_tracked(value)
-  local found = false
-  each(function(tensor) found = found or tensor.requires_grad end, value)
-  return found
-end
-
-local function same(a, b)
-  if rawequal(a, b) then return true end
-  if type(a) ~= type(b) then return false end
-  if type(a) == 'userdata' then return torch.type(a) == torch.type(b) and a:isSetTo(b) end
-  if type(a) ~= 'table' then return a == b end
-  for key, value in pairs(a) do
-    if not same(value, b[key]) then return false end
-  end
-  for key in pairs(b) do
-    if a[key] == nil then return false end
-  end
-  return true
-end
 
 -- ---------------------------------------------------------------------------------------------
 -- Whose gradient is it?
@@ -240,12 +182,6 @@ function classic_output(module, input, target)
   return output
 end
 
-local function list_of(value)
-  local list = {}
-  each(function(tensor) list[#list + 1] = tensor end, value)
-  return list
-end
-
 -- Ties `output`, a value, to `inputs`, a list: gradient(gradients of the output) returns a list.
 -- Each part of a table has a node of its own, which leaves its gradient for the first node.
 local function tie(gradient, inputs, output)
@@ -268,7 +204,7 @@ local unpack = table.unpack or unpack
 
 -- A call of such a module among recorded ones.
 local function call_classic(module, input, target)
-  local plain = run.detached(input)
+  local plain = values.detached(input)
   local was_grad = set_grad_enabled(false)
   local output = classic_output(module, plain, target)
   set_grad_enabled(was_grad)
@@ -352,7 +288,7 @@ end
 
 --- Runs a pure module on a tape of its own; returns the plain output.
 function run.taped(module, input, target)
-  local leaf = map(to_leaf, input)
+  local leaf = map(values.to_leaf, input)
   local was_watching, was_grad = watching, set_grad_enabled(true)
   enter(module)
   watching = true

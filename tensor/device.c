@@ -2,6 +2,7 @@
  * a backend's kernels. Nothing here runs while only the CPU is in use. */
 #include "tensor/device.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ tn_status tn_device_parse(tn_ctx *ctx, tn_device *out, const char *text) {
   char *end = NULL;
   if (strncmp(text, "cuda", 4) == 0) {
     if (text[4] == 0) end = "";
-    else if (text[4] == ':' && text[5] >= '0' && text[5] <= '9') number = strtol(text + 5, &end, 10);
+    else if (text[4] == ':' && isdigit((unsigned char)text[5])) number = strtol(text + 5, &end, 10);
   }
   if (end == NULL || *end != 0) {
     return tn_fail(ctx, TN_EDEVICE,

@@ -12,7 +12,9 @@ end
 
 function View:resetSize(...)
   local sizes = ...
-  if type(sizes) ~= 'userdata' then sizes = torch.LongStorage(type(sizes) == 'table' and sizes or {...}) end
+  if type(sizes) ~= 'userdata' then
+    sizes = torch.LongStorage(type(sizes) == 'table' and sizes or {...})
+  end
   self.size, self.numElements = sizes, 1
   local open = 0
   for i = 1, sizes:size() do

@@ -166,7 +166,9 @@ static bool same_there(tn_ctx *ctx, tn_opcode code, tn_dtype dtype) {
   tn_attrs attrs = {.f = {0.5, 1.5}};
   bool whole = !tn_dtype_is_float(dtype), good = true;
   int nin = 1;
-  for (const char *c = info.args; (c = strchr(c, ';')) != NULL; c++) nin += c[2] == 'T' || c[2] == 'X';
+  for (const char *c = info.args; (c = strchr(c, ';')) != NULL; c++) {
+    nin += c[2] == 'T' || c[2] == 'X';
+  }
   if (whole) low = 1, high = 9;
   for (int i = 0; i < nin; i++) {
     x[i] = filled(ctx, dtype, ndims[i], sizes[i], low, high);
@@ -311,8 +313,8 @@ static void test_names(tn_ctx *ctx) {
   char name[TN_DEVICE_TEXT];
   check(tn_device_parse(ctx, &d, "cpu") == TN_OK && d == TN_CPU, "'cpu'");
   check(tn_device_parse(ctx, &d, "cuda") == TN_OK && d == gpu, "'cuda' is the first one");
-  check(tn_device_parse(ctx, &d, "cuda:1") == TN_OK && strcmp(tn_device_name(d, name), "cuda:1") == 0,
-        "'cuda:1' and back");
+  check(tn_device_parse(ctx, &d, "cuda:1") == TN_OK && d == other &&
+            strcmp(tn_device_name(d, name), "cuda:1") == 0, "'cuda:1' and back");
   check(says(ctx, tn_device_parse(ctx, &d, "cuda:2"), "the last one is 'cuda:1'"), "'cuda:2'");
   check(says(ctx, tn_device_parse(ctx, &d, "cuda:"), "no such device"), "'cuda:'");
   check(says(ctx, tn_device_parse(ctx, &d, "cuda:1x"), "no such device"), "'cuda:1x'");

@@ -127,10 +127,7 @@ static tn_status fake_run(tn_kernel_call *call, tn_kernel *kernel, tn_computed a
     tn_index_at(&index, i, nin + 1, at);
     for (int k = 0; k < nin; k++) {
       values[k] = &in[k];
-      in[k] = 0;
-      if (call->in[k].ndim > 0 || call->in[k].data != NULL || k < call->nin) {
-        fake_load(&in[k], as, &call->in[k], at[k + 1]);
-      }
+      fake_load(&in[k], as, &call->in[k], at[k + 1]);
     }
     kernel(1, result, values, 0, call->attrs->f);
     fake_store(&call->out[0], at[0], result, test ? TN_U8 : fake_dtypes[as]);
@@ -171,18 +168,27 @@ static tn_status fake_has_zero(int device, const tn_view *integers, bool *found)
   return TN_OK;
 }
 
+/* The kernel that the CPU takes: of the best instruction set that has its own. */
+static tn_kernel *fake_kernel(int row, int input, int as) {
+  tn_kernel *kernel = NULL;
+  for (int isa = tn__isa(); isa >= 0 && kernel == NULL; isa--) {
+    const tn_kernels *k = &TN_ISA_AT(isa, tn__pointwise)[row];
+    kernel = input < 0 ? k->run[as] : k->grad[input][as];
+  }
+  return kernel;
+}
+
 /* One function for each row, type and derivative, as the plug-in has them. */
-#define FLOATS(name) TN_ISA_PICK(tn__pointwise)[TN_PW_##name]
 #define TEST_NUM false
 #define TEST_FLT false
 #define TEST_CMP true
 #define TEST_BIT false
 #define ROW(name, kind, nin)                                                                      \
   static tn_status name##_f32(tn_kernel_call *c) {                                                \
-    return fake_run(c, FLOATS(name).run[0], TN_AS_F32, TEST_##kind, nin);                         \
+    return fake_run(c, fake_kernel(TN_PW_##name, -1, 0), TN_AS_F32, TEST_##kind, nin);            \
   }                                                                                               \
   static tn_status name##_f64(tn_kernel_call *c) {                                                \
-    return fake_run(c, FLOATS(name).run[1], TN_AS_F64, TEST_##kind, nin);                         \
+    return fake_run(c, fake_kernel(TN_PW_##name, -1, 1), TN_AS_F64, TEST_##kind, nin);            \
   }                                                                                               \
   static tn_status name##_i64(tn_kernel_call *c) {                                                \
     return fake_run(c, tn__pointwise_int[TN_PW_##name], TN_AS_I64, TEST_##kind, nin);             \
@@ -190,10 +196,10 @@ static tn_status fake_has_zero(int device, const tn_view *integers, bool *found)
   GRAD(name, a, 0) GRAD(name, b, 1) GRAD(name, c, 2)
 #define GRAD(name, k, index)                                                                      \
   static tn_status name##_grad_##k##_f32(tn_kernel_call *c) {                                     \
-    return fake_run(c, FLOATS(name).grad[index][0], TN_AS_F32, false, 5);                         \
+    return fake_run(c, fake_kernel(TN_PW_##name, index, 0), TN_AS_F32, false, 5);                 \
   }                                                                                               \
   static tn_status name##_grad_##k##_f64(tn_kernel_call *c) {                                     \
-    return fake_run(c, FLOATS(name).grad[index][1], TN_AS_F64, false, 5);                         \
+    return fake_run(c, fake_kernel(TN_PW_##name, index, 1), TN_AS_F64, false, 5);                 \
   }
 #define TN_UNARY(name, kind, ...) ROW(name, kind, 1)
 #define TN_BINARY(name, kind, ...) ROW(name, kind, 2)

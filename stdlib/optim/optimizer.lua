@@ -10,7 +10,8 @@ local function distinct(name, list)
   if type(list) == 'table' and type(list.parameters) == 'function' then list = list:parameters() end
   if torch.isTensor(list) then list = {list} end
   if type(list) ~= 'table' or not torch.isTensor(list[1]) then
-    error(('optim.%s: a list of parameters expected, as model:parameters() gives it'):format(name), 4)
+    error(('optim.%s: a list of parameters expected, as model:parameters() gives it'):format(name),
+      4)
   end
   local seen, out = {}, {}
   for _, tensor in ipairs(list) do
@@ -44,7 +45,7 @@ local function read_options(name, given, defaults)
     end
     options[key] = value
   end
-  if not (options.lr >= 0) then
+  if options.lr < 0 or options.lr ~= options.lr then
     error(('optim.%s: lr must not be below 0, got %s'):format(name, tostring(options.lr)), 4)
   end
   return options

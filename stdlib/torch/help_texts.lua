@@ -84,7 +84,10 @@ local texts = {
   new = 'x.new(...)\n  What the constructor of x\'s type makes; x:new() is a view of x.',
   type = "x:type(['torch.FloatTensor'])  torch.type(anything)\n"
     .. '  The name of the type; with a name, x converted to it.',
-  to = "x:to('float32')\n  x converted to that type.",
+  to = "x:to('float32')  x:to('cuda:1')  x:to{dtype=, device=}  x:to(y)\n"
+    .. '  x as that type, on that device; x itself where it is so already.',
+  cuda = 'x:cuda([number])\n  x on the first GPU, or on the one of that number, from 1.',
+  cpu = 'x:cpu()\n  x in the memory of the CPU.',
   typeAs = 'x:typeAs(y)\n  x converted to the type of y.',
   apply = 'x:apply(f)\n  Replaces each element by what f(element) returns, unless that is nil.',
   map = 'x:map(y, f)\n  Replaces each element by what f(of x, of y) returns, unless that is nil.',

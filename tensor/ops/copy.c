@@ -125,7 +125,8 @@ static tn_status copy_grad(tn_grad_call *g) {
 
 const tn_op tn__op_copy = {
     .name = "copy", .lua = "copy", .args = "T x; T source", .convention = 'I',
-    .flags = TN_INPLACE | TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .flags = TN_INPLACE | TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .shape = tn__shape_same,
     .run = copy_run, .grad = copy_grad,
     .doc = "Overwrites x with the values of another tensor, of any dtype and as many elements."};
 
@@ -142,11 +143,13 @@ static tn_status pass_grad(tn_grad_call *g) {
 
 const tn_op tn__op_clone = {
     .name = "clone", .lua = "clone", .args = "T x", .convention = 'C',
-    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .shape = tn__shape_same,
     .run = clone_run, .grad = pass_grad, .onnx = "Identity", .doc = "A copy in memory of its own."};
 
 const tn_op tn__op_contiguous = {
-    .name = "contiguous", .args = "T x", .convention = 'N', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
+    .name = "contiguous", .args = "T x", .convention = 'N',
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
     .nout = 1, .low = -2, .high = 2, .shape = tn__shape_same, .run = clone_run, .grad = pass_grad,
     .onnx = "Identity", .doc = "A copy whose elements lie one after another."};
 
@@ -183,7 +186,8 @@ static tn_status reshape_grad(tn_grad_call *g) {
 
 const tn_op tn__op_reshape = {
     .name = "reshape", .lua = "reshape", .args = "T x; z sizes", .convention = 'C',
-    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = reshape_shape,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .shape = reshape_shape,
     .run = reshape_run, .grad = reshape_grad, .onnx = "Reshape",
     .doc = "A copy with other sizes; one of them may be -1."};
 
@@ -201,7 +205,8 @@ static tn_status to_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_to = {
-    .name = "to", .args = "T x; i dtype", .convention = 'N', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
+    .name = "to", .args = "T x; i dtype", .convention = 'N',
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
     .nout = 1, .low = -2, .high = 2, .shape = to_shape, .run = clone_run, .grad = to_grad,
     .onnx = "Cast", .doc = "A copy of another dtype."};
 
