@@ -271,7 +271,7 @@ sanitize:
 demo:
 	@scripts/setup
 	@$(MAKE) $(nested) all
-	@$(OUT)/moonlet scripts/train/mnist.lua $(ARGS)
+	@$(OUT)/moonlet scripts/train/mnist.lua -save $(OUT)/mnist-checkpoint.t7 $(ARGS)
 
 bench_tools := $(addprefix $(T)/scripts/bench/,spawn sgemm_direct)
 $(bench_tools): $(T)/%: %.c $(T)/flags
