@@ -312,7 +312,7 @@ install: all
 	install -s $(OUT)/moonlet.so $(lua_lib)
 	if test -f $(BUILD)/libmoonlet-cuda.so; then install -s $(BUILD)/libmoonlet-cuda.so $(lib); fi
 	install -m 644 vm/moonlet.h $(inc)
-	install -m 644 tensor/tensor.h tensor/ops.def $(inc)/tensor
+	install -m 644 tensor/tensor.h tensor/ops.def tensor/pointwise.def $(inc)/tensor
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LUA@|$(LUA_PC)|' \
 	  -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
 	sed 's|@VERSION@|$(VERSION)|' scripts/install/moonlet.1 > $(man)/moonlet.1

@@ -1,0 +1,122 @@
+/* move.cu -- values from one view to another on one device: copies, conversions, fills. */
+#include "cuda/device.h"
+#include "cuda/elements.cuh"
+#include "cuda/indexing.h"
+
+enum { BLOCK = 256 };
+
+/* Elements of one size, as they are. */
+template <typename E>
+__global__ void __launch_bounds__(BLOCK) move_bits(tn_index index, E *out, const E *in) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
+    int64_t at[2];
+    tn_index_at(&index, i, 2, at);
+    out[at[0]] = in[at[1]];
+  }
+}
+
+/* T holds every value of the input's dtype: int64 or double. */
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) convert(tn_index index, void *out, int32_t out_dtype,
+                                                 operand<T> in) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
+    int64_t at[2];
+    tn_index_at(&index, i, 2, at);
+    store<T>(out, out_dtype, at[0], fetch(in, at[1]));
+  }
+}
+
+static size_t size_of(int32_t dtype) {
+  static const unsigned char bytes[] = {
+#define X(NAME, word, type, torch7) sizeof(type),
+      TN_DTYPE_MAP(X)
+#undef X
+  };
+  return bytes[dtype];
+}
+
+template <typename E>
+static void move_bits_of(int blocks, const tn_index &index, void *out, const void *in) {
+  move_bits<E><<<blocks, BLOCK>>>(index, static_cast<E *>(out), static_cast<const E *>(in));
+}
+
+static void move_same(int blocks, const tn_index &index, void *out, const void *in, size_t item) {
+  if (item == 1) move_bits_of<uint8_t>(blocks, index, out, in);
+  else if (item == 2) move_bits_of<uint16_t>(blocks, index, out, in);
+  else if (item == 4) move_bits_of<uint32_t>(blocks, index, out, in);
+  else move_bits_of<uint64_t>(blocks, index, out, in);
+}
+
+static bool is_flat(const tn_index &index) {
+  return tn_index_is_plain(&index, 0) && tn_index_is_plain(&index, 1);
+}
+
+static cudaError_t move(tn_kernel_call *call) {
+  const tn_view &in = call->in[0], &out = call->out[0];
+  const size_t item = size_of(out.dtype);
+  tn_index index;
+  tn_index_make(&index, &out, &in, 1);
+  if (index.count == 0) return cudaSuccess;
+  const int blocks = tn_cuda_blocks(call->device, index.count, BLOCK);
+  bool zero = in.data == nullptr && in.real == 0 && in.whole == 0 && !signbit(in.real);
+  if (zero && tn_index_is_plain(&index, 0)) {
+    return cudaMemsetAsync(out.data, 0, index.count * item, 0);
+  }
+  if (in.data != nullptr && in.dtype == out.dtype && is_flat(index)) {
+    return cudaMemcpyAsync(out.data, in.data, index.count * item, cudaMemcpyDeviceToDevice, 0);
+  }
+  if (in.data != nullptr && in.dtype == out.dtype) {
+    move_same(blocks, index, out.data, in.data, item);
+  } else if (in.dtype >= TN_F16) {
+    convert<double><<<blocks, BLOCK>>>(index, out.data, out.dtype, operand_of<double>(in));
+  } else {
+    convert<int64_t><<<blocks, BLOCK>>>(index, out.data, out.dtype, operand_of<int64_t>(in));
+  }
+  return cudaGetLastError();
+}
+
+extern "C" tn_status tn_cuda_move(tn_kernel_call *call) {
+  int before;
+  tn_status s = tn_cuda_enter(call->device, &before);
+  if (s != TN_OK) return s;
+  s = tn_cuda_check(move(call));
+  tn_cuda_leave(call->device, before);
+  return s;
+}
+
+/* -- Divisors of integers ---------------------------------------------------------------------- */
+
+__global__ void __launch_bounds__(BLOCK) find_zero(tn_index index, operand<int64_t> in,
+                                                   int *found) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
+    int64_t at[1];
+    tn_index_at(&index, i, 1, at);
+    if (fetch(in, at[0]) == 0) *found = 1;
+  }
+}
+
+extern "C" tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool *found) {
+  tn_index index;
+  void *flag = nullptr;
+  int host = 0, before;
+  *found = false;
+  tn_index_make(&index, integers, nullptr, 0);
+  if (index.count == 0) return TN_OK;
+  tn_status s = tn_cuda_enter(device, &before);
+  if (s != TN_OK) return s;
+  s = tn_cuda_alloc(device, sizeof host, &flag);
+  if (s == TN_OK) s = tn_cuda_check(cudaMemsetAsync(flag, 0, sizeof host, 0));
+  if (s == TN_OK) {
+    find_zero<<<tn_cuda_blocks(device, index.count, BLOCK), BLOCK>>>(
+        index, operand_of<int64_t>(*integers), static_cast<int *>(flag));
+    s = tn_cuda_check(cudaGetLastError());
+  }
+  if (s == TN_OK) s = tn_cuda_read(device, &host, flag, sizeof host);
+  tn_cuda_free(device, flag);
+  tn_cuda_leave(device, before);
+  *found = host != 0;
+  return s;
+}
