@@ -9,19 +9,13 @@
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
 #include "cuda/pointwise_math.cuh"
+#include "tensor/cpu/pointwise_language.h"
 
 #define ADD(a, b) op_add<T>((a), (b))
 #define SUB(a, b) op_sub<T>((a), (b))
 #define MUL(a, b) op_mul<T>((a), (b))
 #define DIV(a, b) op_div<T>((a), (b))
 #define NEG(a) op_neg<T>(a)
-#define LT(a, b) ((a) < (b))
-#define LE(a, b) ((a) <= (b))
-#define GT(a, b) ((a) > (b))
-#define GE(a, b) ((a) >= (b))
-#define EQ(a, b) ((a) == (b))
-#define NE(a, b) ((a) != (b))
-#define SEL(test, then, other) ((test) ? (then) : (other))
 #define FN(f, x) fn_##f(x)
 #define FN2(f, x, y) fn_##f(x, y)
 #define C(v) ((T)(v))

@@ -105,7 +105,7 @@ local function check_commands(lines)
   for _, line in ipairs(lines) do
     local arguments = line:match('^%$?%s*make%s*([^#]*)')
     if arguments then
-      local output, good = run('MAKEFLAGS= make -n ' .. arguments)
+      local output, good = run('env -u CC MAKEFLAGS= make -n ' .. arguments)
       assert.is_true(good, output)
     end
   end

@@ -98,7 +98,7 @@ function CmdLine:parse(words)
     local word = words[at]
     if word == '-h' or word == '-help' or word == '--help' then
       self:help(words)
-      os.exit(0)
+      os.exit(0, true)
     end
     if self.options[word] then
       at = at + self:read_option(params, words, at)
@@ -120,7 +120,7 @@ end
 function CmdLine:error(message)
   io.stderr:write('error: ', message, '\n\n')
   self:help(nil, io.stderr)
-  os.exit(1)
+  os.exit(1, true)
 end
 
 --- Prints how the program is called.
