@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,16 +25,25 @@
 #define GATE_INSIDE       (GATE_OPEN - 1)
 #define GATE_NUMBER(word) ((word) >> 17)
 
+/* Each thread begins with its own run of pieces, the same run in every loop, and then helps the
+ * others: so memory that one loop after another goes over stays in the caches of one core. */
+typedef struct {
+  _Alignas(64) atomic_int_fast64_t next; /* first piece that nobody has taken */
+  int64_t end;
+} segment;
+
 struct tn_pool {
+  segment segments[MAX_THREADS];
   /* The loop: written by the caller while the gate is closed and nobody is inside. */
   tn_pool_fn *fn;
   void *arg;
   int64_t n, pieces;
+  int count; /* of segments */
 
   _Alignas(64) atomic_uint_fast64_t gate;
-  _Alignas(64) atomic_int_fast64_t next; /* first piece that nobody has taken */
   _Alignas(64) atomic_int sleepers;
   atomic_bool caller_sleeps, stop;
+  atomic_int born; /* workers that have begun, to give each its number */
 
   pthread_mutex_t lock;
   pthread_cond_t wake; /* workers wait here for a loop */
@@ -61,14 +71,28 @@ static int64_t nanoseconds(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void work(tn_pool *pool) {
+/* Thread `self` (0: the caller) works through its own segment, then through what is left of the
+ * others'. */
+static void work(tn_pool *pool, int self) {
   int64_t n = pool->n, pieces = pool->pieces;
   int64_t size = n / pieces, longer = n % pieces; /* the first `longer` pieces have one more */
-  for (;;) {
-    int64_t i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-    if (i >= pieces) return;
-    int64_t begin = i * size + (i < longer ? i : longer);
-    pool->fn(pool->arg, begin, begin + size + (i < longer));
+  for (int k = 0; k < pool->count; k++) {
+    segment *s = &pool->segments[(self + k) % pool->count];
+    for (;;) {
+      int64_t i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+      if (i >= s->end) break;
+      int64_t begin = i * size + (i < longer ? i : longer);
+      pool->fn(pool->arg, begin, begin + size + (i < longer));
+    }
+  }
+}
+
+static void share_out(tn_pool *pool) {
+  pool->count = pool->threads;
+  for (int64_t k = 0; k < pool->count; k++) {
+    atomic_store_explicit(&pool->segments[k].next, pool->pieces * k / pool->count,
+                          memory_order_relaxed);
+    pool->segments[k].end = pool->pieces * (k + 1) / pool->count;
   }
 }
 
@@ -119,9 +143,10 @@ static bool enter_sleeping(tn_pool *pool, uint64_t *seen) {
 static void *worker_main(void *arg) {
   tn_pool *pool = arg;
   uint64_t seen = 0; /* loops are counted from 1 */
+  const int self = atomic_fetch_add(&pool->born, 1) + 1;
   inside = true;
   while (enter_spinning(pool, &seen) || enter_sleeping(pool, &seen)) {
-    work(pool);
+    work(pool, self);
     leave(pool);
   }
   return NULL;
@@ -151,6 +176,7 @@ static void stop(tn_pool *pool) {
   pthread_mutex_unlock(&pool->lock);
   while (pool->started > 0) pthread_join(pool->workers[--pool->started], NULL);
   atomic_store(&pool->stop, false);
+  atomic_store(&pool->born, 0);
 }
 
 static void open_gate(tn_pool *pool) {
@@ -191,7 +217,8 @@ tn_pool *tn__pool_new(int threads) {
   void *memory;
   if (posix_memalign(&memory, 64, sizeof(tn_pool)) != 0) return NULL;
   tn_pool *pool = memory;
-  *pool = (tn_pool){.threads = clamp_threads(threads)};
+  memset(pool, 0, sizeof *pool);
+  pool->threads = clamp_threads(threads);
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->done, NULL);
@@ -233,10 +260,10 @@ void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void 
   pool->arg = arg;
   pool->n = n;
   pool->pieces = pieces < most ? pieces : most;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+  share_out(pool);
   open_gate(pool);
   inside = true;
-  work(pool);
+  work(pool, 0);
   inside = false;
   close_gate(pool);
 }

@@ -63,6 +63,9 @@ SOFTMAX(f64, double)
 
 /* c: rate (bias-corrected), beta1, beta2, epsilon, 1 / sqrt(1 - beta2^t), weight decay, and the
  * decay that acts on the parameter itself (Loshchilov and Hutter 2019). */
+#define TN_ROOT_f32 tn_sqrt_f32
+#define TN_ROOT_plain tn_sqrt_f32
+#define TN_ROOT_f64 tn_sqrt_f64
 #define ADAM(suffix, T)                                                                           \
   static void adam_##suffix(int64_t n, T *p, const T *g, T *m, T *v, const double *c) {           \
     const T rate = (T)c[0], b1 = (T)c[1], b2 = (T)c[2], eps = (T)c[3], root = (T)c[4];            \
@@ -72,11 +75,57 @@ SOFTMAX(f64, double)
       const T mi = b1 * m[i] + (1 - b1) * grad, vi = b2 * v[i] + (1 - b2) * grad * grad;          \
       m[i] = mi;                                                                                  \
       v[i] = vi;                                                                                  \
-      p[i] = keep * p[i] - rate * mi / (tn_sqrt_##suffix(vi) * root + eps);                       \
+      p[i] = keep * p[i] - rate * mi / (TN_ROOT_##suffix(vi) * root + eps);                       \
     }                                                                                             \
   }
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+
+/* 1 / x and sqrt(x) to within 2 ulp, from estimates and one step of Newton's method: dividing and
+ * taking roots is what Adam would spend its time on. */
+static inline __m512 inverse(__m512 x) {
+  __m512 r = _mm512_rcp14_ps(x);
+  return _mm512_mul_ps(r, _mm512_fnmadd_ps(x, r, _mm512_set1_ps(2)));
+}
+
+static inline __m512 root_of(__m512 x) {
+  /* 0 stays 0; what is too small for the estimate's square counts as 0 */
+  __mmask16 some = _mm512_cmp_ps_mask(x, _mm512_set1_ps(1e-37f), _CMP_GE_OQ);
+  __m512 r = _mm512_maskz_rsqrt14_ps(some, x), half = _mm512_mul_ps(x, _mm512_set1_ps(0.5f));
+  r = _mm512_mul_ps(r, _mm512_fnmadd_ps(_mm512_mul_ps(half, r), r, _mm512_set1_ps(1.5f)));
+  __mmask16 odd = _mm512_cmp_ps_mask(x, _mm512_set1_ps(3e38f), _CMP_NLE_UQ); /* inf, NaN */
+  return _mm512_mask_sqrt_ps(_mm512_mul_ps(x, r), odd, x);
+}
+
+ADAM(plain, float)
+
+static void adam_f32(int64_t n, float *p, const float *g, float *m, float *v, const double *c) {
+  const __m512 rate = _mm512_set1_ps((float)c[0]), b1 = _mm512_set1_ps((float)c[1]);
+  const __m512 b2 = _mm512_set1_ps((float)c[2]), eps = _mm512_set1_ps((float)c[3]);
+  const __m512 root = _mm512_set1_ps((float)c[4]), decay = _mm512_set1_ps((float)c[5]);
+  const __m512 keep = _mm512_set1_ps((float)(1 - c[6]));
+  const __m512 rest1 = _mm512_set1_ps(1 - (float)c[1]), rest2 = _mm512_set1_ps(1 - (float)c[2]);
+  int64_t i = 0;
+  /* below 1e-30 the estimate of 1 / (sqrt(v) + eps) could overflow */
+  if (c[3] < 1e-30) n = -n;
+  for (; i + 16 <= n; i += 16) {
+    const __m512 x = _mm512_loadu_ps(p + i);
+    const __m512 grad = _mm512_fmadd_ps(decay, x, _mm512_loadu_ps(g + i));
+    const __m512 mi = _mm512_fmadd_ps(b1, _mm512_loadu_ps(m + i), _mm512_mul_ps(rest1, grad));
+    const __m512 vi = _mm512_fmadd_ps(b2, _mm512_loadu_ps(v + i),
+                                      _mm512_mul_ps(rest2, _mm512_mul_ps(grad, grad)));
+    const __m512 step = _mm512_mul_ps(mi, inverse(_mm512_fmadd_ps(root_of(vi), root, eps)));
+    _mm512_storeu_ps(m + i, mi);
+    _mm512_storeu_ps(v + i, vi);
+    _mm512_storeu_ps(p + i, _mm512_fnmadd_ps(rate, step, _mm512_mul_ps(keep, x)));
+  }
+  n = n < 0 ? -n : n;
+  adam_plain(n - i, p + i, g + i, m + i, v + i, c);
+}
+#else
 ADAM(f32, float)
+#endif
 ADAM(f64, double)
 
 const tn_row_kernels TN_ISA_NAME(tn__row_kernels) = {
