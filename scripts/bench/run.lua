@@ -3,13 +3,13 @@
 --   moonlet scripts/bench/run.lua BUILD TOOLS
 --
 -- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
--- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (3).
+-- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5).
 local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
 local here = arg[0]:match('^(.*/)') or './'
 local show = dofile(here .. 'table.lua')
 
 local seconds = os.getenv('BENCH_SECONDS') or '1'
-local rounds = tonumber(os.getenv('BENCH_ROUNDS') or 3)
+local rounds = tonumber(os.getenv('BENCH_ROUNDS') or 5)
 local moonlet = build .. '/moonlet'
 
 -- ---- running ----
