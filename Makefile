@@ -65,6 +65,7 @@ endif
 
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
   -fPIC -fvisibility=hidden -pthread -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
+  $(if $(findstring clang,$(CC)),-Wno-pass-failed) \
   $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(CPPFLAGS) $(CFLAGS)
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.

@@ -228,7 +228,11 @@ static tn_attrs *own_attrs(bound_call *call) {
 static const char *bind_list(lua_State *L, int index, int n, bound_call *call) {
   bool table = lua_istable(L, index);
   if (table) n = (int)lua_rawlen(L, index);
-  if (n > FORM_INPUTS) return "too many tensors in one call";
+  if (n > FORM_INPUTS) {
+    tn_tensor **many = malloc((size_t)n * sizeof *many);
+    if (many == NULL) return "not enough memory for the list of tensors";
+    call->in = many;
+  }
   for (int i = 0; i < n; i++) {
     if (table) lua_rawgeti(L, index, i + 1);
     call->in[i] = bind_to_tensor(L, table ? -1 : index + i);
@@ -289,6 +293,7 @@ const char *form_bind(lua_State *L, binding *b, const form *f, const form_argume
   call->made = 0;
   call->all_numbers = true;
   call->attrs = &f->defaults;
+  call->in = call->few;
   for (int k = 0; k < f->inputs; k++) call->in[k] = NULL;
   const char *wrong = NULL;
   for (int k = 0; k < f->count && wrong == NULL; k++) {
@@ -316,4 +321,6 @@ void form_release(bound_call *call) {
     if (call->made >> k & 1) tn_tensor_release(call->in[k]);
   }
   call->made = 0;
+  if (call->in != call->few) free(call->in);
+  call->in = call->few;
 }

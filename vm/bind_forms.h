@@ -4,7 +4,7 @@
 
 #include "bind.h"
 
-enum { FORM_ITEMS = 12, FORM_INPUTS = 64 };
+enum { FORM_ITEMS = 12, FORM_INPUTS = 8 };
 
 /* One parameter of an operation. kind:
  *   T tensor   X tensor or number   L several tensors, or a table of them
@@ -43,7 +43,8 @@ typedef struct {
   const tn_attrs *attrs; /* the form's defaults, or what the call changes of them: */
   tn_attrs own;
   int nin;
-  tn_tensor *in[FORM_INPUTS];
+  tn_tensor **in; /* few, or memory of its own for a longer list */
+  tn_tensor *few[FORM_INPUTS];
   uint64_t made; /* bit k: in[k] was made from a number here, and is to be released */
   bool all_numbers;
 } bound_call;

@@ -171,7 +171,7 @@ describe('nn.Module', function()
     end
     local first = storages()
     for _ = 1, 50 do model:forward(x) end
-    assert.equal(first, storages())
+    assert.is_true(storages() <= first) -- fewer when other tests' leavings go meanwhile
     collectgarbage()
     collectgarbage()
     local bytes = torch.memory().live
