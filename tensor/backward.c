@@ -119,12 +119,22 @@ static tn_status check_version(engine *e, const tn_node *node, const tn_tensor *
                  node->op->name, t->storage->writer != NULL ? t->storage->writer : "?");
 }
 
+/* A leaf is saved as it is, so resize() or set() may have changed what it shows. */
+static bool has_meta(const tn_tensor *t, const tn_meta *m) {
+  return t->dtype == m->dtype && t->ndim == m->ndim &&
+         memcmp(t->sizes, m->sizes, sizeof(int64_t) * m->ndim) == 0;
+}
+
 /* The saved value of an input, tied to its history when the gradient itself is recorded. */
 static tn_status saved_input(engine *e, const tn_node *node, int i, tn_tensor **out) {
   const tn_edge *edge = &node->edges[i];
   *out = NULL;
   if (edge->saved == NULL) return TN_OK;
   tn_status s = check_version(e, node, edge->saved, edge->version);
+  if (s == TN_OK && !has_meta(edge->saved, &edge->meta)) {
+    s = tn_fail(e->ctx, TN_EGRAD, "the gradient of '%s' needs a tensor that was given another shape "
+                "or storage afterwards", node->op->name);
+  }
   if (s != TN_OK) return s;
   if (!e->options.create_graph || edge->node == NULL) {
     *out = tn_tensor_retain(edge->saved);

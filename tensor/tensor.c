@@ -191,13 +191,15 @@ tn_tensor *tn_tensor_retain(tn_tensor *t) {
   return t;
 }
 
+/* Gradients of gradients may form a long chain, so it is walked, not descended into. */
 void tn_tensor_release(tn_tensor *t) {
-  if (t == NULL) return;
-  if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) return;
-  if (t->node != NULL || t->base != NULL) forget(t);
-  tn_tensor_release(t->grad);
-  tn_storage_release(t->storage);
-  tn__free(t->allocator, t, sizeof(tn_tensor), TN_UNCOUNTED);
+  while (t != NULL && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1) {
+    tn_tensor *grad = t->grad;
+    if (t->node != NULL || t->base != NULL) forget(t);
+    tn_storage_release(t->storage);
+    tn__free(t->allocator, t, sizeof(tn_tensor), TN_UNCOUNTED);
+    t = grad;
+  }
 }
 
 tn_dtype tn_tensor_dtype(const tn_tensor *t) { return (tn_dtype)t->dtype; }

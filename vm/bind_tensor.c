@@ -195,7 +195,11 @@ static int map_elements(lua_State *L, int tensors, const char *function) {
     lua_pushvalue(L, tensors + 1);
     for (int k = 0; k < tensors; k++) bind_push_number(L, t[k], i);
     lua_call(L, tensors, 1);
-    if (tn_tensor_numel(t[0]) != n) return luaL_error(L, "%s: the tensor changed", function);
+    for (int k = 0; k < tensors; k++) { /* the function may have resized them */
+      if (tn_tensor_numel(t[k]) != n) {
+        return luaL_error(L, "%s: the function changed the size of argument %d", function, k + 1);
+      }
+    }
     if (lua_isnumber(L, -1)) {
       tn_tensor_put(t[0], i, lua_tonumber(L, -1));
     } else if (!lua_isnil(L, -1)) {

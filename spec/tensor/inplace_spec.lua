@@ -202,3 +202,40 @@ describe('filling a plain tensor piece by piece', function()
     assert.same({2, 2, 2}, x.grad:totable())
   end)
 end)
+
+describe('a tensor that changes its shape under way', function()
+  it('is an error for the gradient that needs it, not a wrong result', function()
+    local w, x = leaf {1, 2, 3, 4}, leaf {1, 1, 1, 1}
+    local y = torch.cmul(x, w):sum()
+    w:resize(2)
+    assert.has_error(function() y:backward() end)
+    local v = leaf {1, 2, 3, 4}
+    y = torch.cmul(x, v):sum()
+    v:set(v:detach():narrow(1, 1, 2))
+    local ok, message = pcall(y.backward, y)
+    assert.is_false(ok)
+    assert.is_truthy(message:find('another shape or storage', 1, true))
+  end)
+
+  it('is an error in the loops of apply, map and map2', function()
+    for k = 1, 3 do
+      local t = {torch.ones(1000), torch.ones(1000), torch.ones(1000)}
+      local ok, message = pcall(t[1].map2, t[1], t[2], t[3], function() t[k]:resize(1) end)
+      assert.is_false(ok)
+      assert.is_truthy(message:find('changed the size of argument ' .. k, 1, true))
+    end
+  end)
+
+  it('may head a long chain of gradients, which is freed without recursion', function()
+    local head = torch.zeros(1)
+    local tail = head
+    for _ = 1, 200000 do
+      local next_one = torch.zeros(1)
+      tail.grad = next_one
+      tail = next_one
+    end
+    head, tail = nil, nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+  end)
+end)
