@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 /* How long a thread without work stays awake. Waking one through the kernel takes 24 us on average
- * here, so this keeps the pool awake between the loops of a training step and no longer. */
-#define SPIN_NANOSECONDS 40000
+ * here, and a small training step has gaps of 50 us to 100 us between its loops: asleep by then,
+ * the second thread came too late for the products (290 us a step instead of 255 us). */
+#define SPIN_NANOSECONDS 150000
 
 #define MAX_THREADS       256
 #define PIECES_PER_THREAD 4 /* so that one late or slow thread delays the loop by a quarter */

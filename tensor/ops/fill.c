@@ -34,9 +34,14 @@ const tn_op tn__op_fill = {.name = "fill", .lua = "fill", .args = "T x; X value"
                            .low = -2, .high = 2, .shape = tn__shape_same, .run = fill_run,
                            .grad = fill_grad, .doc = "Sets every element to a number."};
 
+static void zero_bytes(void *data, int64_t begin, int64_t end) {
+  memset((char *)data + begin, 0, (size_t)(end - begin));
+}
+
 tn_status tn__set_zero(tn_ctx *ctx, const tn_tensor *x) {
   if (x->storage->device == TN_CPU && tn__contiguous(x)) {
-    memset(tn__data(x), 0, (size_t)tn__numel(x) * tn__item_size(x->dtype));
+    tn__pool_run(ctx->pool, tn__numel(x) * (int64_t)tn__item_size(x->dtype), 4 * TN_GRAIN,
+                 zero_bytes, tn__data(x));
     return TN_OK;
   }
   int64_t zero = 0;
