@@ -303,7 +303,10 @@ tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t
   }
   if (*device == TN_CPU) return TN_OK;
   tn_status s = check_places(call, given, *device);
-  if (s != TN_OK || op->view != NULL || op->pointwise != NULL || (op->flags & TN_MOVES)) return s;
+  if (s != TN_OK || op->view != NULL || op->compose != NULL || op->pointwise != NULL ||
+      (op->flags & TN_MOVES)) {
+    return s;
+  }
   const tn_backend *b = tn__backend(call->ctx);
   if (b == NULL) return TN_EDEVICE;
   if (b->kernels[call->code] == NULL || call->nin > TN_KERNEL_INPUTS) {

@@ -44,26 +44,30 @@ static bool writable(const tn_call *call, const tn_tensor *out, const tn_meta *m
   return true;
 }
 
+static tn_status refuse(tn_ctx *ctx, const tn_meta *m, const tn_tensor *given) {
+  char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
+  return tn_fail(ctx, TN_ESHAPE, "a result of size %s does not fit into the tensor of size %s",
+                 tn__shape_text(a, m->ndim, m->sizes),
+                 tn__shape_text(b, given->ndim, given->sizes));
+}
+
 /* Puts a tensor for the kernel to write into call->out[i]; `given` is the caller's or NULL. */
 static tn_status prepare(tn_call *call, int i, tn_tensor *given) {
   tn_ctx *ctx = call->ctx;
   const tn_meta *m = &call->meta[i];
   if (given == NULL || !writable(call, given, m)) {
-    if (given != NULL && call->inplace && i == 0 && !has_shape(given, m)) goto refuse;
+    if (given != NULL && call->inplace && i == 0 && !has_shape(given, m)) {
+      return refuse(ctx, m, given);
+    }
     return tn_tensor_new(ctx, &call->out[i], (tn_dtype)m->dtype, m->ndim, m->sizes);
   }
   if (!has_shape(given, m)) {
-    if (call->inplace) goto refuse;
+    if (call->inplace) return refuse(ctx, m, given);
     tn_status s = tn_tensor_resize(ctx, given, m->ndim, m->sizes, NULL);
     if (s != TN_OK) return s;
   }
   call->out[i] = tn_tensor_retain(given);
   return TN_OK;
-refuse:;
-  char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
-  return tn_fail(ctx, TN_ESHAPE, "a result of size %s does not fit into the tensor of size %s",
-                 tn__shape_text(a, m->ndim, m->sizes),
-                 tn__shape_text(b, given->ndim, given->sizes));
 }
 
 static void wrote(tn_storage *storage, const tn_op *op) {
@@ -85,9 +89,35 @@ static tn_status deliver(tn_call *call, int i, tn_tensor *given) {
   return s;
 }
 
+/* Moves a result that was composed to where the caller wants it, recorded like any other copy. */
+static tn_status deliver_composed(tn_call *call, int i, tn_tensor *given) {
+  tn_tensor *made = call->out[i];
+  tn_status s = TN_OK;
+  if (made == given) return TN_OK;
+  if (!tn__same_shape(made, given)) {
+    tn_meta m;
+    tn__meta_of(&m, made);
+    s = call->inplace ? refuse(call->ctx, &m, given)
+                      : tn_tensor_resize(call->ctx, given, m.ndim, m.sizes, NULL);
+  }
+  if (s == TN_OK) s = tn_copy(call->ctx, given, made);
+  call->out[i] = tn_tensor_retain(given);
+  tn_tensor_release(made);
+  return s;
+}
+
+static tn_status compose(tn_call *call, tn_tensor *const *given) {
+  tn_status s = call->op->compose(call);
+  for (int i = 0; i < call->op->nout && s == TN_OK; i++) {
+    if (given[i] != NULL) s = deliver_composed(call, i, given[i]);
+  }
+  return s;
+}
+
 /* Runs the call; given[i] NULL or the caller's. On success call->out[] holds references. */
 static tn_status run(tn_call *call, tn_tensor *const *given) {
   tn_status s;
+  if (call->op->compose != NULL) return compose(call, given);
   if (call->op->view != NULL) {
     s = call->op->view(call);
     if (s != TN_OK || given[0] == NULL) return s;
@@ -145,7 +175,9 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   const tn_op *outer = ctx->op;
   tn_call call;
   call.ctx = ctx;
-  call.op = ctx->op = tn__ops[code];
+  call.op = tn__ops[code];
+  /* messages name what the script called, not what that is made of */
+  ctx->op = outer != NULL && outer->compose != NULL ? outer : call.op;
   call.code = code;
   call.nin = nin;
   call.in = in;

@@ -205,6 +205,9 @@ struct tn_op {
   uint8_t fixed; /* bit i: output i has no gradient (indices) */
   tn_status (*shape)(tn_call *call); /* fills meta */
   tn_status (*view)(tn_call *call);  /* or makes out[0] a view */
+  /* Or calls other operations, which are recorded each for itself, and fills out[] with new
+   * references: then there is neither shape nor run nor grad, and every device is served. */
+  tn_status (*compose)(tn_call *call);
   tn_status (*run)(tn_call *call);   /* CPU kernel */
   tn_status (*grad)(tn_grad_call *g);
   const tn_pointwise *pointwise;

@@ -11,19 +11,42 @@
 
 #include "bind_forms.h"
 
-enum { ENTRY_FORMS = 6 };
+enum { ENTRY_FORMS = 8, ENTRY_CODES = 4 };
 
-/* A Lua name, and the forms of all operations that answer to it. */
+/* A Lua name, and the operations that answer to it. Their forms are read at the first call: most
+ * programs call few. */
 typedef struct {
   const char *name;
-  int count;
-  form forms[ENTRY_FORMS];
+  int ncodes, count;
+  tn_opcode codes[ENTRY_CODES];
+  form *forms;
 } entry;
 
 typedef enum { NEW, INTO, INPLACE } style;
 
+/* The table of entries by their names, which also keeps their forms. */
+static const char *const entries_key = "moonlet.entries";
+
+static void read_forms(lua_State *L, entry *e) {
+  form forms[ENTRY_FORMS];
+  int count = 0;
+  for (int k = 0; k < e->ncodes; k++) {
+    count += form_parse(e->codes[k], forms + count, ENTRY_FORMS - count);
+  }
+  lua_getfield(L, LUA_REGISTRYINDEX, entries_key);
+  lua_pushlightuserdata(L, e);
+  form *kept = (form *)moonlet_newuserdata(L, (size_t)count * sizeof *kept);
+  memcpy(kept, forms, (size_t)count * sizeof *kept);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  e->forms = kept;
+  e->count = count;
+}
+
 static entry *entry_of(lua_State *L) {
-  return (entry *)lua_touserdata(L, lua_upvalueindex(2));
+  entry *e = (entry *)lua_touserdata(L, lua_upvalueindex(2));
+  if (e->forms == NULL) read_forms(L, e);
+  return e;
 }
 
 /* What the arguments were: "FloatTensor 2x3, number, nil". */
@@ -132,6 +155,23 @@ static bool destinations(const form *f, const form_arguments *args) {
   return true;
 }
 
+/* A call whose last argument is a table of names: torch.sum(x, {dim = 2}). Of several operations
+ * with this name the first one that fits. -1: none does. */
+static int call_by_name(lua_State *L, binding *b, const entry *e, form_arguments *args,
+                        bool method) {
+  char text[96];
+  form order;
+  form_order(e->forms[0].code, &order);
+  bool list = order.count > 0 && order.item[0].kind == 'L';
+  int first = method && !list ? 2 : 1, self = first - 1;
+  const char *wrong = form_spread(L, &order, args, first, self, text, sizeof text);
+  if (wrong != NULL) return luaL_error(L, "%s: %s", e->name, wrong);
+  if (!form_match(L, &order, args, first, self)) return -1;
+  const char c = order.convention;
+  style how = c == 'I' || (method && c == 'A') ? INPLACE : NEW;
+  return perform(L, b, e, &order, args, how, first, self, 0);
+}
+
 static int call_function(lua_State *L) {
   binding *b = bind_state(L);
   const entry *e = entry_of(L);
@@ -148,7 +188,8 @@ static int call_function(lua_State *L) {
       return perform(L, b, e, f, &args, INTO, f->outputs + 1, 0, 1);
     }
   }
-  return no_form(L, e);
+  int n = form_has_names(L, &args) ? call_by_name(L, b, e, &args, false) : -1;
+  return n >= 0 ? n : no_form(L, e);
 }
 
 /* The order in which a method's readings are tried, by convention. */
@@ -175,7 +216,8 @@ static int call_method(lua_State *L) {
       return perform(L, b, e, f, &args, c == 'A' || c == 'I' ? INPLACE : NEW, first, self, 0);
     }
   }
-  return no_form(L, e);
+  int n = form_has_names(L, &args) ? call_by_name(L, b, e, &args, true) : -1;
+  return n >= 0 ? n : no_form(L, e);
 }
 
 /* -- Registration ------------------------------------------------------------------------------ */
@@ -197,10 +239,10 @@ static entry *get_entry(lua_State *L, int entries, const char *name) {
 /* Adds one name of an operation to functions and methods. `name` lies in static memory, or in a
  * string that the entries' table keeps alive as its key. */
 static void add_name(lua_State *L, binding *b, int entries, int core, int methods,
-                     const char *name, const form *forms, int count) {
+                     const char *name, tn_opcode code) {
   lua_pushstring(L, name);
   entry *e = get_entry(L, entries, lua_tostring(L, -1));
-  for (int i = 0; i < count && e->count < ENTRY_FORMS; i++) e->forms[e->count++] = forms[i];
+  if (e->ncodes < ENTRY_CODES) e->codes[e->ncodes++] = code;
   for (int method = 0; method < 2; method++) {
     lua_pushlightuserdata(L, b);
     lua_pushvalue(L, -2);
@@ -212,7 +254,7 @@ static void add_name(lua_State *L, binding *b, int entries, int core, int method
   lua_pop(L, 1);
 }
 
-/* {name=, doc=, forms=, ...} of every operation that scripts can call: for help() and the tests. */
+/* {name=, doc=, forms=, ...} of an operation. */
 static void push_description(lua_State *L, tn_op_info info) {
   lua_newtable(L);
   lua_pushstring(L, info.lua), lua_setfield(L, -2, "name");
@@ -238,28 +280,41 @@ static void push_description(lua_State *L, tn_op_info info) {
   lua_setfield(L, -2, "forms");
 }
 
-void bind_open_calls(lua_State *L, binding *b, int core, int methods) {
-  int top = lua_gettop(L), entries = top + 1, ops = top + 2, count = 0;
-  form forms[ENTRY_FORMS];
-  lua_newtable(L);
+static bool can_be_called(const tn_op_info *info) {
+  return info->lua != NULL && info->convention != 'N';
+}
+
+/* core.describe(): all operations that scripts can call, for help() and the tests. */
+static int describe(lua_State *L) {
+  int count = 0;
   lua_newtable(L);
   for (int code = 0; code < TN_OP_COUNT; code++) {
     tn_op_info info = tn_op_describe((tn_opcode)code);
-    if (info.lua == NULL || info.convention == 'N') continue;
-    int n = form_parse((tn_opcode)code, forms, ENTRY_FORMS);
-    add_name(L, b, entries, core, methods, info.lua, forms, n);
+    if (!can_be_called(&info)) continue;
+    push_description(L, info);
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
+void bind_open_calls(lua_State *L, binding *b, int core, int methods) {
+  int top = lua_gettop(L), entries = top + 1;
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    tn_op_info info = tn_op_describe((tn_opcode)code);
+    if (!can_be_called(&info)) continue;
+    add_name(L, b, entries, core, methods, info.lua, (tn_opcode)code);
     const char *alias = info.aliases;
     while (alias != NULL && *alias != 0) {
       size_t length = strcspn(alias, " ");
       lua_pushlstring(L, alias, length);
-      add_name(L, b, entries, core, methods, lua_tostring(L, -1), forms, n);
+      add_name(L, b, entries, core, methods, lua_tostring(L, -1), (tn_opcode)code);
       lua_pop(L, 1);
       alias += length + (alias[length] == ' ');
     }
-    push_description(L, info);
-    lua_rawseti(L, ops, ++count);
   }
-  lua_setfield(L, core, "ops");
-  lua_setfield(L, LUA_REGISTRYINDEX, "moonlet.entries"); /* keeps names alive */
+  lua_setfield(L, LUA_REGISTRYINDEX, entries_key); /* keeps names alive */
   lua_settop(L, top);
+  lua_pushcfunction(L, describe);
+  lua_setfield(L, core, "describe");
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARAMETERS = 12, NAME = 20 };
+enum { MAX_PARAMETERS = 14, NAME = 20 };
 
 typedef struct {
   char name[NAME];
@@ -36,26 +36,33 @@ static bool next_piece(const char **text, char separator, char *piece, size_t si
 }
 
 static int parse_args(const char *args, parameter *out, uint8_t *ints) {
-  char piece[48];
+  char piece[96];
   int n = 0, inputs = 0, floats = 0;
   *ints = 0;
-  while (n < MAX_PARAMETERS && next_piece(&args, ';', piece, sizeof piece)) {
+  while (n < MAX_PARAMETERS) {
+    const char *text = args + strspn(args, " ");
+    if (!next_piece(&args, ';', piece, sizeof piece)) break;
     parameter *p = &out[n++];
     memset(p, 0, sizeof *p);
     p->item.kind = piece[0];
     p->item.optional = piece[1] == '?';
     const char *name = strchr(piece, ' ');
     name = name == NULL ? piece : name + 1;
+    p->item.name = text + (name - piece);
     const char *equals = strchr(name, '=');
     size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
     memcpy(p->name, name, length < NAME ? length : NAME - 1);
     if (equals != NULL) {
       p->item.has_default = p->item.optional = true;
       p->item.otherwise = atof(equals + 1);
+      p->item.words = text + (equals + 1 - piece);
     }
     if (is_tensor_kind(p->item.kind)) p->item.slot = (uint8_t)inputs++;
     else if (p->item.kind == 'n') p->item.slot = (uint8_t)floats++;
-    else p->item.slot = (*ints)++;
+    else {
+      p->item.slot = *ints;
+      *ints += p->item.kind == 'v' ? FORM_VECTOR : 1;
+    }
   }
   return n;
 }
@@ -66,6 +73,8 @@ static void set_defaults(const parameter *all, int n, uint8_t ints, tn_attrs *at
     const form_item *item = &all[k].item;
     bool from_one = item->kind == 'd' || item->kind == 'x';
     int64_t whole = item->has_default ? (int64_t)item->otherwise - (from_one ? 1 : 0) : TN_NONE;
+    if (item->kind == 'w') whole = 0;
+    for (int k2 = 1; item->kind == 'v' && k2 < FORM_VECTOR; k2++) attrs->i[item->slot + k2] = whole;
     if (item->kind == 'n') attrs->f[item->slot] = item->otherwise;
     else if (!is_tensor_kind(item->kind)) attrs->i[item->slot] = whole;
   }
@@ -78,6 +87,33 @@ static const parameter *named(const parameter *all, int n, const char *name) {
   return NULL;
 }
 
+/* What all forms of an operation share. */
+static void begin_form(form *f, tn_opcode code, const parameter *all, int n, uint8_t ints) {
+  const tn_op_info info = tn_op_describe(code);
+  memset(f, 0, sizeof *f);
+  f->code = code;
+  f->ints = ints;
+  for (int i = 0; i < n; i++) f->inputs += is_tensor_kind(all[i].item.kind);
+  f->outputs = info.hides ? 1 : (uint8_t)info.outputs;
+  f->convention = info.convention;
+  f->number = info.number;
+  f->number_inputs = info.number_inputs;
+  f->truth = info.truth;
+  set_defaults(all, n, ints, &f->defaults);
+}
+
+static void in_order(form *f, const parameter *all, int n) {
+  for (int i = 0; i < n && i < FORM_ITEMS; i++) f->item[f->count++] = all[i].item;
+}
+
+void form_order(tn_opcode code, form *order) {
+  parameter all[MAX_PARAMETERS];
+  uint8_t ints;
+  int n = parse_args(tn_op_describe(code).args, all, &ints);
+  begin_form(order, code, all, n, ints);
+  in_order(order, all, n);
+}
+
 int form_parse(tn_opcode code, form *forms, int most) {
   tn_op_info info = tn_op_describe(code);
   parameter all[MAX_PARAMETERS];
@@ -86,23 +122,12 @@ int form_parse(tn_opcode code, form *forms, int most) {
   int count = 0;
   if (info.args == NULL) return 0;
   int n = parse_args(info.args, all, &ints);
-  uint8_t inputs = 0;
-  for (int i = 0; i < n; i++) inputs += is_tensor_kind(all[i].item.kind);
   const char *rest = info.forms;
   while (count < most) {
     form *f = &forms[count];
-    memset(f, 0, sizeof *f);
-    f->code = code;
-    f->ints = ints;
-    f->inputs = inputs;
-    f->outputs = info.hides ? 1 : (uint8_t)info.outputs;
-    f->convention = info.convention;
-    f->number = info.number;
-    f->number_inputs = info.number_inputs;
-    f->truth = info.truth;
-    set_defaults(all, n, ints, &f->defaults);
+    begin_form(f, code, all, n, ints);
     if (info.forms == NULL) {
-      for (int i = 0; i < n && i < FORM_ITEMS; i++) f->item[f->count++] = all[i].item;
+      in_order(f, all, n);
       return 1;
     }
     if (!next_piece(&rest, ';', text, sizeof text)) break;
@@ -132,6 +157,7 @@ void form_look(lua_State *L, form_arguments *args) {
       break;
     case LUA_TNUMBER: kind = 'n'; break;
     case LUA_TBOOLEAN: kind = 'b'; break;
+    case LUA_TSTRING: kind = 's'; break;
     case LUA_TTABLE: kind = 't'; break;
     case LUA_TNIL: kind = '0'; break;
     }
@@ -162,6 +188,8 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
   case 'T': fits = kind == 'T'; break;
   case 'X': fits = kind == 'T' || kind == 'n'; break;
   case 'b': fits = kind == 'b'; break;
+  case 'w': fits = kind == 's'; break;
+  case 'v': fits = kind == 'n' || kind == 't' || kind == 'S'; break;
   case 'L':
     if (kind == 't' && is_tensor_table(L, at)) return 1;
     if (kind == 'T') { /* two at most, as in Torch7: torch.cat(res, a, b) has a destination */
@@ -187,6 +215,67 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
 /* Is this the item whose place `self` takes? */
 static bool is_self(const form_item *item, int self) {
   return self > 0 && item->slot == 0 && (item->kind == 'T' || item->kind == 'X');
+}
+
+bool form_has_names(lua_State *L, const form_arguments *args) {
+  if (args->top < 1 || args->top > FORM_ARGUMENTS || args->kind[args->top] != 't') return false;
+  lua_pushnil(L);
+  if (lua_next(L, args->top) == 0) return false;
+  bool yes = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return yes;
+}
+
+static bool has_name(const form_item *item, const char *name, size_t length) {
+  return strcspn(item->name, "=; ") == length && memcmp(item->name, name, length) == 0;
+}
+
+/* What the table at `index` names must be parameters. */
+static const char *check_names(lua_State *L, const form *order, int index, char *text,
+                               size_t size) {
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    bool known = false;
+    size_t length = 0;
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : "?";
+    for (int k = 0; k < order->count && !known; k++) {
+      known = has_name(&order->item[k], name, length);
+    }
+    if (known) continue;
+    snprintf(text, size, "no parameter is named '%.32s'", name);
+    lua_pop(L, 2);
+    return text;
+  }
+  return NULL;
+}
+
+const char *form_spread(lua_State *L, const form *order, form_arguments *args, int first, int self,
+                        char *text, size_t size) {
+  const int names = args->top;
+  const char *wrong = check_names(L, order, names, text, size);
+  if (wrong != NULL) return wrong;
+  luaL_checkstack(L, order->count + 1, NULL);
+  int given = names - first, at = 0;
+  for (int k = 0; k < order->count; k++) {
+    const form_item *item = &order->item[k];
+    if (is_self(item, self)) continue;
+    const size_t length = strcspn(item->name, "=; ");
+    lua_pushlstring(L, item->name, length);
+    lua_rawget(L, names);
+    if (at >= given) continue;
+    if (!lua_isnil(L, -1)) {
+      snprintf(text, size, "'%.*s' is given twice", (int)length, item->name);
+      return text;
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, first + at++);
+  }
+  if (at < given) {
+    snprintf(text, size, "too many arguments before the table of names");
+    return text;
+  }
+  for (int k = names; k >= first; k--) lua_remove(L, k);
+  form_look(L, args);
+  return NULL;
 }
 
 bool form_match(lua_State *L, const form *f, const form_arguments *args, int first, int self) {
@@ -267,6 +356,41 @@ static const char *bind_int(lua_State *L, const form_item *item, int index, int6
   return NULL;
 }
 
+/* A number for all dimensions, or one for each of the first ones. */
+static const char *bind_vector(lua_State *L, const form_item *item, int index, tn_attrs *attrs,
+                               char *text, size_t size) {
+  int64_t *to = attrs->i + item->slot;
+  int last, have = lua_type(L, index) == LUA_TNUMBER ? (moonlet_toint(L, index, to) ? 1 : -1)
+                                                     : bind_sizes(L, index, to, FORM_VECTOR, &last);
+  if (have < 1) {
+    snprintf(text, size, "a whole number, or a table of at most %d, expected as argument %d",
+             FORM_VECTOR, index);
+    return text;
+  }
+  bool all = lua_type(L, index) == LUA_TNUMBER;
+  for (int k = have; k < FORM_VECTOR; k++) to[k] = all ? to[0] : TN_NONE;
+  return NULL;
+}
+
+/* The position of a word in its list. */
+static const char *bind_word(lua_State *L, const form_item *item, int index, int64_t *out,
+                             char *text, size_t size) {
+  const char *word = lua_tostring(L, index), *list = item->words;
+  const size_t length = strlen(word);
+  for (int64_t k = 0;; k++) {
+    size_t n = strcspn(list, ",; ");
+    if (n == length && memcmp(list, word, n) == 0) {
+      *out = k;
+      return NULL;
+    }
+    if (list[n] != ',') break;
+    list += n + 1;
+  }
+  snprintf(text, size, "'%.32s' as argument %d is none of %.*s", word, index,
+           (int)strcspn(item->words, ";"), item->words);
+  return text;
+}
+
 static const char *bind_rest(lua_State *L, const form_item *item, int index, int n,
                              bound_call *call, char *text, size_t size) {
   int64_t values[TN_MAX_DIMS + 1];
@@ -309,6 +433,9 @@ const char *form_bind(lua_State *L, binding *b, const form *f, const form_argume
     else if (item->kind == 'n') own_attrs(call)->f[item->slot] = lua_tonumber(L, at);
     else if (item->kind == 'z' || item->kind == 'D')
       wrong = bind_rest(L, item, at, n, call, text, size);
+    else if (item->kind == 'v') wrong = bind_vector(L, item, at, own_attrs(call), text, size);
+    else if (item->kind == 'w')
+      wrong = bind_word(L, item, at, &own_attrs(call)->i[item->slot], text, size);
     else wrong = bind_int(L, item, at, &own_attrs(call)->i[item->slot], text, size);
     at += n;
   }

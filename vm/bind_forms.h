@@ -9,12 +9,17 @@ enum { FORM_ITEMS = 12, FORM_INPUTS = 8 };
 /* One parameter of an operation. kind:
  *   T tensor   X tensor or number   L several tensors, or a table of them
  *   n number   i whole number   d dimension, x index (both counted from 1)   b boolean
- *   z sizes (the rest)   D dimensions (the rest) */
+ *   z sizes (the rest)   D dimensions (the rest)
+ *   v one whole number for each of up to FORM_VECTOR dimensions: a number for all, or a table
+ *   w one of the words that stand in place of a default, "w mode=zeros,edge": its position, from 0,
+ *     the first one when it is left out */
+enum { FORM_VECTOR = 3 };
 typedef struct {
   char kind;
   bool optional, has_default;
   uint8_t slot; /* in the inputs, f[] or i[] */
   double otherwise;
+  const char *name, *words; /* in the table's text: up to '=' or ';', and from '=' to ';' */
 } form_item;
 
 typedef struct {
@@ -27,7 +32,7 @@ typedef struct {
 } form;
 
 /* The arguments on the stack, looked at once. kind: T tensor, S storage, n number, b boolean,
- * t table, 0 nil, ? anything else. */
+ * s string, t table, 0 nil, ? anything else. */
 enum { FORM_ARGUMENTS = 24 };
 typedef struct {
   int top;
@@ -51,6 +56,14 @@ typedef struct {
 
 /* Reads an operation's args and forms; returns how many forms there are (at most `most`). */
 int form_parse(tn_opcode code, form *forms, int most);
+
+/* Is the last argument a table of parameters by their names, {dim = 2}? Then the arguments from
+ * `first` on are replaced by all those of `order`, in its order, and `args` is looked at anew.
+ * NULL, or what is wrong, in `text`. `self` as below. */
+bool form_has_names(lua_State *L, const form_arguments *args);
+void form_order(tn_opcode code, form *order); /* all parameters, in the order of the table's args */
+const char *form_spread(lua_State *L, const form *order, form_arguments *args, int first, int self,
+                        char *text, size_t size);
 
 /* Do the arguments from `first` on fit the form? `self` > 0: that argument is the first tensor, in
  * whatever place the form has it. Nothing is made, nothing raised. */

@@ -5,8 +5,8 @@ local help = require 'torch.help'
 describe('help', function()
   it('tells of every operation how it is called and what it does', function()
     local core = require 'torch.core'
-    assert.is_true(#core.ops >= 60)
-    for _, op in ipairs(core.ops) do
+    assert.is_true(#torch.ops >= 60)
+    for _, op in ipairs(torch.ops) do
       local text = help.text(op.name)
       assert.is_true(op.doc ~= nil and #op.doc > 0, op.name .. ' has no help line')
       assert.is_truthy(text:find(op.doc, 1, true), op.name)

@@ -277,6 +277,13 @@ explicit.sgd_step = {
   {{2, 3}, {2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
     args = function(x, g, v) return x, g, v:clone(), 0.1, 0.9, 0, 0.01, true, false end}}
 
+-- The other rows' samples, by subject.
+local tools = {long = long, byte = byte, on_copy = on_copy, seeded = seeded,
+  seeded_on_copy = seeded_on_copy, no_tensor = no_tensor}
+for _, subject in ipairs {'elements', 'reduce', 'index', 'linalg', 'signal', 'random'} do
+  require('spec.support.samples_' .. subject)(explicit, tools)
+end
+
 -- ---------------------------------------------------------------------------------------------
 -- Pointwise rows: sizes by the number of tensors, values for the numbers that must be given.
 

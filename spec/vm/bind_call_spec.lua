@@ -189,6 +189,24 @@ for _, row in ipairs(torch.ops) do
   end)
 end
 
+describe('named parameters', function()
+  local x = torch.range(1, 6):view(2, 3)
+
+  it('stand in a table behind the others', function()
+    assert.same({{5, 7, 9}}, x:sum {dim = 1}:totable())
+    assert.same({6, 15}, torch.sum(x, {keepdim = false, dim = 2}):totable())
+    assert.same({{3, 2, 1}, {6, 5, 4}}, x:sort(2, {descending = true}):totable())
+    assert.same({{2, 2, 3}, {4, 5, 5}}, x:clone():clamp({low = 2, high = 5}):totable())
+    assert.same({{3, 4, 5}, {6, 7, 8}}, torch.add(x, {b = 1, alpha = 2}):totable())
+  end)
+
+  it('must exist, and be there once', function()
+    assert.error_matches(function() x:sum {dims = 1} end, "no parameter is named 'dims'")
+    assert.error_matches(function() torch.sum(x, 1, true, {dim = 1}) end, "'dim' is given twice")
+    assert.error_matches(function() x:sum {[1] = 'a', dim = 1} end, 'sum')
+  end)
+end)
+
 describe('in-place forms', function()
   it('want a result of the receiver\'s size', function()
     local ok, message = pcall(function() torch.zeros(3):add(torch.zeros(2, 3)) end)

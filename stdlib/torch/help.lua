@@ -14,7 +14,7 @@ help('sum') with a part of a name lists the operations that have it in their nam
 -- element and the greatest along a dimension.
 local function find_ops(name)
   local found = {}
-  for _, op in ipairs(core.ops) do
+  for _, op in ipairs(require('torch.ops')) do
     local names = ' ' .. op.name .. ' ' .. (op.aliases or '') .. ' '
     if names:find(' ' .. name .. ' ', 1, true) then found[#found + 1] = op end
   end
@@ -201,7 +201,7 @@ end
 
 local function similar(name)
   local found, seen = {}, {}
-  for _, op in ipairs(core.ops) do
+  for _, op in ipairs(require('torch.ops')) do
     if not seen[op.name] and op.name:lower():find(name:lower(), 1, true) then
       found[#found + 1] = op.name
       seen[op.name] = true

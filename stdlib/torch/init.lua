@@ -4,6 +4,7 @@ local class = require 'torch.class'
 
 local torch = {}
 for name, value in pairs(core) do torch[name] = value end
+torch.describe = nil -- torch.ops is what it gives
 
 -- ---------------------------------------------------------------------------------------------
 -- Classes.
@@ -121,18 +122,36 @@ end
 -- ---------------------------------------------------------------------------------------------
 -- Parts that most programs do not need are loaded when they are first used.
 
-for _, name in ipairs {'save', 'load', 'saveobj', 'loadobj', 'serialize', 'deserialize',
-    'serializeToStorage', 'deserializeFromStorage'} do
-  torch[name] = function(...) return require('torch.serialize')[name](...) end
-end
-
 --- torch.help(torch.add), torch.help('add'), torch.help(nn.Linear): how it is called, what it does.
 function torch.help(subject)
   return require('torch.help').print(subject)
 end
 
+-- Functions of modules that are loaded when one of them is first called. Names after the '|' are
+-- methods of tensors too, with the tensor as their first argument.
+local written_in_lua = {
+  ['torch.serialize'] = 'save load saveobj loadobj serialize deserialize serializeToStorage ' ..
+    'deserializeFromStorage |',
+}
+
+local function deferred(module, name)
+  return function(...) return require(module)[name](...) end
+end
+
+for module, names in pairs(written_in_lua) do
+  local functions, methods = names:match('^(.-)|(.*)$')
+  for name in functions:gmatch('%S+') do torch[name] = deferred(module, name) end
+  for name in methods:gmatch('%S+') do
+    torch[name] = deferred(module, name)
+    for key, mt in pairs(core.metatables) do
+      if is_tensor_type(key) then mt[name] = torch[name] end
+    end
+  end
+end
+
 -- The rest; `lazy` in the metatable tells a prompt which names there are.
-local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck'}
+local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck',
+  ops = 'torch.ops'}
 
 return setmetatable(torch, {
   lazy = lazy,
