@@ -18,20 +18,17 @@ function clock.measure(sample, seconds, at_least)
   return figures[1], figures[math.floor(#figures / 2) + 1]
 end
 
---- Nanoseconds per round of `loop(n)`: best and median of samples of at least 5 ms each.
-function clock.per_call(loop, seconds)
-  local n, took = 1, 0
-  while took < 0.005 do
-    n = n * 2
+--- Nanoseconds per round of `loop(n)`: best and median of samples of at least `least` seconds
+--- each, 5 ms unless told otherwise.
+function clock.per_call(loop, seconds, least)
+  local n = 1
+  local function run()
     local start = clock.now()
     loop(n)
-    took = clock.now() - start
+    return clock.now() - start
   end
-  return clock.measure(function()
-    local start = clock.now()
-    loop(n)
-    return (clock.now() - start) / n * 1e9
-  end, seconds, 5)
+  while run() < (least or 0.005) do n = n * 2 end
+  return clock.measure(function() return run() / n * 1e9 end, seconds, 3)
 end
 
 return clock

@@ -3,7 +3,8 @@
 --   moonlet scripts/bench/run.lua BUILD TOOLS
 --
 -- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
--- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5).
+-- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5);
+-- BENCH_ONLY, one of training, calls, tensors, startup, memory and size.
 local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
 local here = arg[0]:match('^(.*/)') or './'
 local show = dofile(here .. 'table.lua')
@@ -30,9 +31,10 @@ local function find_python()
   end
 end
 
--- Lines of `name best median`, gathered over rounds: the best of bests, the median of medians.
+-- Lines of `name best median`, gathered over rounds: the best of bests, the median of medians. A
+-- name of several words ends in a colon.
 local function gather(into, text)
-  for name, best, median in text:gmatch('(%S+) (%S+) (%S+)\n') do
+  for name, best, median in text:gmatch('([^\n]-):? (%d%S*) (%d%S*)\n') do
     local figures = into[name] or { best = math.huge, medians = {} }
     into[name] = figures
     figures.best = math.min(figures.best, tonumber(best))
@@ -184,11 +186,68 @@ local function size()
   if tonumber(bytes) then limit('moonlet, stripped', 'MB', tonumber(bytes) / 1e6, 3) end
 end
 
-training()
-calls()
-startup()
-memory()
-size()
+-- ---- operations on tensors: a table of its own ----
+
+local function unit_of(nanoseconds)
+  if nanoseconds < 1e3 then return ('%.0f ns'):format(nanoseconds) end
+  if nanoseconds < 1e6 then return ('%.3g us'):format(nanoseconds / 1e3) end
+  return ('%.3g ms'):format(nanoseconds / 1e6)
+end
+
+-- What the table says as a whole.
+local function judge(ratios)
+  local sum, least, least_small = 0, math.huge, math.huge
+  for _, row in ipairs(ratios) do
+    sum = sum + math.log(row.speedup)
+    least = math.min(least, row.speedup)
+    if row.small then least_small = math.min(least_small, row.speedup) end
+  end
+  local function verdict(what, value, wanted)
+    rows[#rows + 1] = {
+      what = ('%s of %d operations'):format(what, #ratios), speedup = value,
+      peer_name = 'PyTorch', target = ('>= %gx faster'):format(wanted), met = value >= wanted,
+    }
+  end
+  verdict('geometric mean', math.exp(sum / #ratios), 1.3)
+  verdict('slowest', least, 0.8)
+  verdict('slowest call on little', least_small, 2)
+end
+
+local function tensors()
+  -- Many short measurements: the whole table takes two minutes.
+  local short = tostring(math.min(tonumber(seconds), 0.03))
+  local results = in_turns({
+    torch = python and ('%s %stensors.py %s'):format(python, here, short),
+    ours = ('%s %stensors.lua %s'):format(moonlet, here, short),
+  }, { 'torch', 'ours' })
+  local ratios = {}
+  local table_rows = { { 'operation', 'ours', 'PyTorch', 'faster', 'by medians' } }
+  for _, row in ipairs(dofile(here .. 'rows.lua')(here .. 'tensors.rows')) do
+    local ours, peer = figure(results, 'ours', row.name), figure(results, 'torch', row.name)
+    local shown = { row.name, ours and unit_of(ours.best) or 'not there yet',
+      peer and unit_of(peer.best) or '' }
+    if ours and peer then
+      row.speedup, row.ours, row.peer = peer.best / ours.best, ours.best, peer.best
+      row.speedup_median = peer.median / ours.median
+      ratios[#ratios + 1] = row
+      shown[4], shown[5] = ('%.2fx'):format(row.speedup), ('%.2fx'):format(row.speedup_median)
+    end
+    table_rows[#table_rows + 1] = { shown[1], shown[2], shown[3], shown[4] or '', shown[5] or '' }
+  end
+  if #ratios > 0 then judge(ratios) end
+  return table_rows, ratios
+end
+
+local only = os.getenv('BENCH_ONLY') or ''
+local function wanted(name) return only == '' or only == name end
+local operations, ratios
+
+if wanted('training') then training() end
+if wanted('calls') then calls() end
+if wanted('tensors') then operations, ratios = tensors() end
+if wanted('startup') then startup() end
+if wanted('memory') then memory() end
+if wanted('size') then size() end
 
 -- ---- the report ----
 
@@ -215,13 +274,17 @@ end
 local processor = output_of("sed -n 's/^model name.*: //p' /proc/cpuinfo"):match('[^\n]*')
 local cores = tonumber((output_of('nproc'))) or 0
 print(('%s, %d cores; PyTorch %s'):format(processor, cores, torch_version or 'absent'))
+if operations then
+  show.print(operations)
+  print()
+end
 show.print(cells)
 
 local path = build .. '/bench.json'
 local file = assert(io.open(path, 'w'))
 file:write(show.json({
   processor = processor, cores = cores, pytorch = torch_version or 'absent',
-  date = os.date('!%Y-%m-%d'), rows = rows,
+  date = os.date('!%Y-%m-%d'), rows = rows, operations = ratios,
 }))
 file:close()
 print('written: ' .. path)
