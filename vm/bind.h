@@ -26,6 +26,8 @@ typedef struct binding {
   tn_ctx *ctx;
   lua_State *L; /* running now: for callbacks of the core */
   size_t collect_at;  /* live bytes at which the collector is run, */
+  size_t room;        /* so many more than after it ran last, */
+  double collected;   /* which was then, in seconds */
   int boxes, collect_boxes; /* or this many tensors made since it ran */
   int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
