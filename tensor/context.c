@@ -43,6 +43,10 @@ void tn_close(tn_ctx *ctx) {
 const char *tn_message(const tn_ctx *ctx) { return ctx->message; }
 tn_memory_stats tn_memory(const tn_ctx *ctx) { return tn__memory_stats(ctx->allocator); }
 size_t tn_live_bytes(const tn_ctx *ctx) { return tn__live_bytes(ctx->allocator); }
+size_t tn_set_memory_limit(tn_ctx *ctx, size_t bytes) {
+  return tn__set_memory_limit(ctx->allocator, bytes);
+}
+
 void tn_memory_trim(tn_ctx *ctx) { tn__memory_trim(ctx->allocator); }
 int tn_threads(const tn_ctx *ctx) { return tn__pool_threads(ctx->pool); }
 

@@ -29,6 +29,7 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after);
 void tn__uncount(tn_allocator *a, size_t bytes);
 tn_memory_stats tn__memory_stats(tn_allocator *a);
 size_t tn__memory_limit(const tn_allocator *a);
+size_t tn__set_memory_limit(tn_allocator *a, size_t limit); /* returns what it was */
 void tn__memory_trim(tn_allocator *a);
 size_t tn__live_bytes(const tn_allocator *a); /* without the lock: perhaps a moment old */
 
@@ -236,7 +237,8 @@ tn_status tn__shape_same(tn_call *call); /* as the first input */
 
 /* -- Gradients --------------------------------------------------------------------------------- */
 
-tn_status tn__record(tn_call *call, bool wrote_out);
+/* `given`: the first result is a tensor that the caller has. */
+tn_status tn__record(tn_call *call, bool given);
 /* A view made while gradients are recorded knows the tensor it shows a part of: what is written into
  * the one counts for the other. */
 void tn__remember_base(tn_tensor *view, tn_tensor *of);

@@ -175,6 +175,14 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after) {
 
 size_t tn__memory_limit(const tn_allocator *a) { return a->limit; }
 
+size_t tn__set_memory_limit(tn_allocator *a, size_t limit) {
+  lock(a);
+  size_t was = a->limit;
+  a->limit = limit;
+  unlock(a);
+  return was;
+}
+
 tn_memory_stats tn__memory_stats(tn_allocator *a) {
   lock(a);
   tn_memory_stats s = {a->live, a->peak, a->cached, a->storages};

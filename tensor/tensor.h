@@ -102,6 +102,8 @@ TN_API void tn_close(tn_ctx *ctx);               /* tensors that still live stay
 TN_API const char *tn_message(const tn_ctx *ctx); /* of the last failure; valid until the next */
 TN_API tn_memory_stats tn_memory(const tn_ctx *ctx);
 TN_API size_t tn_live_bytes(const tn_ctx *ctx); /* of tn_memory, but cheap */
+/* What tensors may hold from now on, in bytes; 0: no limit. Returns what it was. */
+TN_API size_t tn_set_memory_limit(tn_ctx *ctx, size_t bytes);
 TN_API void tn_memory_trim(tn_ctx *ctx); /* gives cached memory back to the system */
 TN_API int tn_threads(const tn_ctx *ctx);
 TN_API tn_status tn_set_threads(tn_ctx *ctx, int threads);

@@ -153,12 +153,24 @@ static int memory(lua_State *L) {
   return 1;
 }
 
+/* set_memory_limit(bytes) → what it was; 0: no limit */
+static int set_memory_limit(lua_State *L) {
+  binding *b = bind_state(L);
+  int64_t bytes = bind_check_int(L, 1, "set_memory_limit", "the number of bytes");
+  if (bytes < 0) {
+    return luaL_error(L, "set_memory_limit: %f is negative; 0 means no limit", (lua_Number)bytes);
+  }
+  lua_pushnumber(L, (lua_Number)tn_set_memory_limit(b->ctx, (size_t)bytes));
+  return 1;
+}
+
 void bind_open_system(lua_State *L, binding *b, int core) {
   static const luaL_Reg functions[] = {
       {"clock", clock_seconds}, {"isatty", is_terminal}, {"peak_memory", peak_memory},
       {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir}, {"pack", pack},
       {"unpack", unpack}, {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
-      {"memory", memory}, {NULL, NULL}};
+      {"memory", memory}, {"set_memory_limit", set_memory_limit},
+      {NULL, NULL}};
   lua_pushvalue(L, core);
   bind_register(L, b, functions);
   lua_pop(L, 1);

@@ -33,6 +33,8 @@ local texts = {
   setnumthreads = 'torch.setnumthreads(n)\n  How many threads calculate; 0: one per core.',
   getnumthreads = 'torch.getnumthreads()\n  How many threads calculate.',
   memory = 'torch.memory()\n  {live=, peak=, cached=} in bytes, and storages=, of all tensors.',
+  set_memory_limit = 'torch.set_memory_limit(bytes)\n'
+    .. '  The most that all tensors may hold, 0 for no limit; returns what it was.',
   peak_memory = 'torch.peak_memory()\n  The most memory the process has had, in bytes.',
 
   -- Gradients.
