@@ -34,10 +34,11 @@ static bool has_shape(const tn_tensor *t, const tn_meta *meta) {
  * first input. Other kernels expect memory of its own, one element after another. */
 static bool writable(const tn_call *call, const tn_tensor *out, const tn_meta *meta) {
   const bool pointwise = call->op->pointwise != NULL, works = call->op->flags & TN_INPLACE;
+  const bool grows = !has_shape(out, meta); /* and could then reach into an input beside it */
   if (!pointwise && (out->dtype != meta->dtype || (!works && !tn__contiguous(out)))) return false;
   for (int i = 0; i < call->nin; i++) {
     const tn_tensor *t = call->in[i];
-    if (t == NULL || !tn__overlaps(t, out)) continue;
+    if (t == NULL || !(grows ? t->storage == out->storage : tn__overlaps(t, out))) continue;
     bool may = pointwise || (works && i == 0);
     if (!may || !tn__same_view(t, out) || !has_shape(t, meta)) return false;
   }
@@ -186,7 +187,7 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   for (int i = 0; i < TN_MAX_OUTPUTS; i++) call.out[i] = NULL;
   tn_status s = leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
-    s = tn__record(&call, out[0] != NULL && call.op->view == NULL);
+    s = tn__record(&call, out[0] != NULL);
   }
   if (s == TN_OK && ctx->grad_enabled && call.op->view != NULL) {
     tn__remember_base(call.out[0], in[0]);

@@ -63,8 +63,9 @@ const char *tn__shape_text(char *buffer, int ndim, const int64_t *sizes) {
 
 tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, int64_t *count) {
   const int64_t most = (int64_t)1 << 50;
-  int64_t n = 1;
+  int64_t n = 1; /* of the sizes above 0: strides are made of them, too */
   double full = 1;
+  bool empty = false;
   if (ndim > TN_MAX_DIMS) {
     return tn_fail(ctx, TN_ESHAPE, "at most %d dimensions are supported, got %d", TN_MAX_DIMS,
                    ndim);
@@ -75,14 +76,19 @@ tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, in
                      (long long)sizes[d], d + ctx->index_base);
     }
     full *= (double)sizes[d];
-    n = n == 0 || sizes[d] == 0 ? 0 : sizes[d] > most / n ? most : n * sizes[d];
+    if (sizes[d] == 0) empty = true;
+    else n = sizes[d] > most / n ? most : n * sizes[d];
   }
   if (n >= most / (int64_t)item) {
     char text[TN_SHAPE_TEXT];
+    if (empty) {
+      return tn_fail(ctx, TN_ESHAPE, "sizes too large for an empty tensor: %s",
+                     tn__shape_text(text, ndim, sizes));
+    }
     return tn_fail(ctx, TN_ENOMEM, "%.4g GiB of memory asked for, for a tensor of size %s",
                    full * (double)item / 1073741824.0, tn__shape_text(text, ndim, sizes));
   }
-  *count = n;
+  *count = empty ? 0 : n;
   return TN_OK;
 }
 

@@ -170,12 +170,13 @@ static bool plain_write(const tn_tensor *t) {
   return t->requires_grad || (t->base != NULL && t->base->requires_grad);
 }
 
-tn_status tn__record(tn_call *call, bool wrote_out) {
+tn_status tn__record(tn_call *call, bool given) {
   tn_ctx *ctx = call->ctx;
   const tn_op *op = call->op;
   tn_node *node;
   tn_tensor *first = call->out[0];
-  if (wrote_out && plain_write(first)) return TN_OK;
+  if (given && plain_write(first)) return TN_OK;
+  const bool wrote_out = given && op->view == NULL;
   if (!wants_history(call, 0)) return TN_OK;
   tn_status s = new_node(ctx, &node, op, call->nin, op->nout);
   if (s != TN_OK) return s;
@@ -200,7 +201,7 @@ tn_status tn__record(tn_call *call, bool wrote_out) {
     }
   }
   for (int i = 0; i < op->nout && s == TN_OK; i++) {
-    if (wants_history(call, i)) set_history(call->out[i], node, i);
+    if (wants_history(call, i) && !plain_write(call->out[i])) set_history(call->out[i], node, i);
   }
   tn__node_release(node);
   return s == TN_OK && wrote_out && first->base != NULL ? record_in_base(ctx, first) : s;
@@ -208,7 +209,7 @@ tn_status tn__record(tn_call *call, bool wrote_out) {
 
 void tn__remember_base(tn_tensor *view, tn_tensor *of) {
   tn_tensor *root = of->base != NULL ? of->base : of;
-  if (view->base != NULL || view == root || !tn_dtype_is_float((tn_dtype)view->dtype)) return;
+  if (view->base != NULL || view->requires_grad || view == root || !tn_dtype_is_float((tn_dtype)view->dtype)) return;
   if (view->storage != root->storage) return; /* matmul and its like make new values */
   view->base = tn_tensor_retain(root);
   view->epoch = of == root ? root->epoch : of->epoch;
@@ -259,6 +260,9 @@ tn_status tn_set_requires_grad(tn_ctx *ctx, tn_tensor *t, bool on) {
                    t->node->op->name);
   }
   t->requires_grad = on;
+  tn_tensor *base = t->base; /* a leaf begins a history: it shows no part of another one */
+  t->base = NULL;
+  tn_tensor_release(base);
   return TN_OK;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
 static options read_options(lua_State *L, binding *b, const char *function) {
   options o = {tn_default_dtype(b->ctx), false, TN_CPU};
   int top = lua_gettop(L);
+  if (top == 0) return o; /* index 0 would be whatever lies above the stack */
   if (lua_type(L, top) == LUA_TSTRING) {
     if (!bind_dtype(lua_tostring(L, top), &o.dtype)) {
       luaL_error(L, "%s: no such type of tensor: '%s'", function, lua_tostring(L, top));
@@ -22,7 +23,7 @@ static options read_options(lua_State *L, binding *b, const char *function) {
     lua_pop(L, 1);
     return o;
   }
-  if (top == 0 || !lua_istable(L, top) || lua_rawlen(L, top) > 0) return o;
+  if (!lua_istable(L, top) || lua_rawlen(L, top) > 0) return o;
   lua_pushnil(L);
   while (lua_next(L, top)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -78,8 +79,9 @@ static tn_tensor *make_sized(lua_State *L, binding *b, const options *o, int fir
   return t;
 }
 
-/* Fills the tensor on the top by an in-place operation of two numbers. */
+/* Fills the tensor on the top by an in-place operation of two numbers; TN_OP_COUNT: not at all. */
 static void fill_by(lua_State *L, binding *b, tn_tensor *t, tn_opcode code, double f0, double f1) {
+  if (code == TN_OP_COUNT) return;
   tn_tensor *in[2] = {t, NULL};
   tn_attrs attrs = {.f = {f0, f1}};
   tn_status s = TN_OK;
@@ -112,7 +114,7 @@ static int sized(lua_State *L, tn_opcode code, double f0, double f1, const char 
     return 1;
   }
   tn_tensor *t = make_sized(L, b, &o, 1, function);
-  if (code != TN_OP_COUNT) fill_by(L, b, t, code, f0, f1);
+  fill_by(L, b, t, code, f0, f1);
   if (o.requires_grad) bind_check(L, b, tn_set_requires_grad(b->ctx, t, true));
   return 1;
 }
@@ -138,6 +140,7 @@ static int full(lua_State *L) {
   binding *b = bind_state(L);
   options o = read_options(L, b, "full");
   int top = lua_gettop(L);
+  if (top == 0) return luaL_error(L, "full: sizes and a value expected");
   double value = check_number(L, top, "full");
   lua_settop(L, top - 1);
   tn_tensor *t = make_sized(L, b, &o, 1, "full");

@@ -14,15 +14,17 @@ static tn_status mask_for(tn_call *call, tn_tensor **out, const tn_tensor *x) {
     return tn__contiguous_of(call->ctx, out, mask, (tn_dtype)mask->dtype);
   }
   int extra = x->ndim - mask->ndim;
-  for (int d = 0; d < x->ndim; d++) {
+  bool fits = extra >= 0;
+  for (int d = 0; d < x->ndim && fits; d++) {
     int64_t have = d < extra ? 1 : mask->sizes[d - extra];
-    if (extra < 0 || (have != 1 && have != x->sizes[d])) {
-      return tn_fail(call->ctx, TN_ESHAPE, "a mask of size %s does not fit a tensor of size %s",
-                     tn__shape_text(a, mask->ndim, mask->sizes),
-                     tn__shape_text(b, x->ndim, x->sizes));
-    }
+    fits = have == 1 || have == x->sizes[d];
     shown.sizes[d] = x->sizes[d];
     shown.strides[d] = have == 1 ? 0 : mask->strides[d - extra];
+  }
+  if (!fits) {
+    return tn_fail(call->ctx, TN_ESHAPE, "a mask of size %s does not fit a tensor of size %s",
+                   tn__shape_text(a, mask->ndim, mask->sizes),
+                   tn__shape_text(b, x->ndim, x->sizes));
   }
   shown.ndim = x->ndim;
   tn_status s = tn_tensor_new(call->ctx, out, (tn_dtype)mask->dtype, x->ndim, x->sizes);

@@ -127,6 +127,10 @@ static double bernoulli_value(double p, double unused, double u, double v) {
 static tn_status bernoulli_run(tn_call *call) {
   job j = {.value = bernoulli_value};
   const tn_tensor *p = call->in[1];
+  if (p == NULL) {
+    j.a = 0.5;
+    return fill_random(call, &j);
+  }
   if (p->ndim == 0) j.a = tn_tensor_get(p, 0);
   else j.p = p;
   if (j.p != NULL && tn__numel(p) != tn__numel(call->out[0])) {
