@@ -179,6 +179,10 @@ static int run_of(const form_arguments *args, int at, char kind) {
   return n;
 }
 
+static bool vector_has_words(const form_item *item) {
+  return item->has_default && item->words[strcspn(item->words, ",;")] == ',';
+}
+
 /* How many of the arguments from `at` on this item takes; -1: it does not fit. */
 static int takes(lua_State *L, const form_item *item, const form_arguments *args, int at) {
   if (at > args->top) return item->optional ? 0 : -1;
@@ -189,7 +193,10 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
   case 'X': fits = kind == 'T' || kind == 'n'; break;
   case 'b': fits = kind == 'b'; break;
   case 'w': fits = kind == 's'; break;
-  case 'v': fits = kind == 'n' || kind == 't' || kind == 'S'; break;
+  case 'v':
+    fits = kind == 'n' || kind == 'S' || (kind == 't' && lua_rawlen(L, at) > 0) ||
+           (kind == 's' && vector_has_words(item));
+    break;
   case 'L':
     if (kind == 't' && is_tensor_table(L, at)) return 1;
     if (kind == 'T') { /* two at most, as in Torch7: torch.cat(res, a, b) has a destination */
@@ -356,22 +363,6 @@ static const char *bind_int(lua_State *L, const form_item *item, int index, int6
   return NULL;
 }
 
-/* A number for all dimensions, or one for each of the first ones. */
-static const char *bind_vector(lua_State *L, const form_item *item, int index, tn_attrs *attrs,
-                               char *text, size_t size) {
-  int64_t *to = attrs->i + item->slot;
-  int last, have = lua_type(L, index) == LUA_TNUMBER ? (moonlet_toint(L, index, to) ? 1 : -1)
-                                                     : bind_sizes(L, index, to, FORM_VECTOR, &last);
-  if (have < 1) {
-    snprintf(text, size, "a whole number, or a table of at most %d, expected as argument %d",
-             FORM_VECTOR, index);
-    return text;
-  }
-  bool all = lua_type(L, index) == LUA_TNUMBER;
-  for (int k = have; k < FORM_VECTOR; k++) to[k] = all ? to[0] : TN_NONE;
-  return NULL;
-}
-
 /* The position of a word in its list. */
 static const char *bind_word(lua_State *L, const form_item *item, int index, int64_t *out,
                              char *text, size_t size) {
@@ -389,6 +380,27 @@ static const char *bind_word(lua_State *L, const form_item *item, int index, int
   snprintf(text, size, "'%.32s' as argument %d is none of %.*s", word, index,
            (int)strcspn(item->words, ";"), item->words);
   return text;
+}
+
+/* A number for all dimensions, or one for each of the first ones. */
+static const char *bind_vector(lua_State *L, const form_item *item, int index, tn_attrs *attrs,
+                               char *text, size_t size) {
+  int64_t *to = attrs->i + item->slot;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    const char *wrong = bind_word(L, item, index, to, text, size);
+    for (int k = 0; k < FORM_VECTOR; k++) to[k] = TN_NONE + (wrong == NULL ? to[0] : 0);
+    return wrong;
+  }
+  int last, have = lua_type(L, index) == LUA_TNUMBER ? (moonlet_toint(L, index, to) ? 1 : -1)
+                                                     : bind_sizes(L, index, to, FORM_VECTOR, &last);
+  if (have < 1) {
+    snprintf(text, size, "a whole number, or a table of at most %d, expected as argument %d",
+             FORM_VECTOR, index);
+    return text;
+  }
+  bool all = lua_type(L, index) == LUA_TNUMBER;
+  for (int k = have; k < FORM_VECTOR; k++) to[k] = all ? to[0] : TN_NONE;
+  return NULL;
 }
 
 static const char *bind_rest(lua_State *L, const form_item *item, int index, int n,

@@ -10,7 +10,8 @@ enum { FORM_ITEMS = 12, FORM_INPUTS = 8 };
  *   T tensor   X tensor or number   L several tensors, or a table of them
  *   n number   i whole number   d dimension, x index (both counted from 1)   b boolean
  *   z sizes (the rest)   D dimensions (the rest)
- *   v one whole number for each of up to FORM_VECTOR dimensions: a number for all, or a table
+ *   v one whole number for each of up to FORM_VECTOR dimensions: a number for all, or a table; or
+ *     one of the words behind its default, "v padding=0,same", which becomes TN_NONE + its position
  *   w one of the words that stand in place of a default, "w mode=zeros,edge": its position, from 0,
  *     the first one when it is left out */
 enum { FORM_VECTOR = 3 };
