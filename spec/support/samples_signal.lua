@@ -1,4 +1,62 @@
 --- Sample calls of operations: convolution, padding, resizing and Fourier transforms. Entries are
 -- as spec/support/samples.lua says.
-return function(explicit, tools) -- luacheck: ignore
+
+local function with(...)
+  local n, values = select('#', ...), {...}
+  return function(...)
+    local args, given = {...}, select('#', ...)
+    for k = 1, n do args[given + k] = values[k] end
+    return (table.unpack or unpack)(args, 1, given + n)
+  end
+end
+
+local function convolutions(explicit)
+  explicit.conv1d = {
+    {{2, 2, 5}, {2, 2, 3}, {2}},
+    {{2, 7}, {2, 1, 2}, args = with(nil, 2, 1, 2, 2)},
+    {{1, 1, 5}, {1, 1, 2}, args = with(nil, 1, 'same')}}
+  explicit.conv2d = {
+    {{1, 2, 4, 3}, {2, 2, 2, 2}, {2}, args = with(1, 1)},
+    {{1, 2, 5, 4}, {2, 1, 2, 3}, {2}, args = with({2, 1}, {1, 2}, {2, 1}, 2)},
+    {{2, 1, 3, 3}, {2, 1, 1, 1}}, {{2, 3, 3}, {1, 2, 2, 2}, args = with(nil, 1, 'same')}}
+  explicit.conv3d = {
+    {{1, 1, 3, 2, 3}, {2, 1, 2, 2, 2}, {2}},
+    {{1, 3, 3, 3}, {1, 1, 2, 2, 2}, args = with(nil, 2, {1, 0, 1})}}
+  explicit.conv_transpose1d = {
+    {{2, 2, 3}, {2, 2, 3}, {2}},
+    {{2, 4}, {2, 1, 2}, args = with(nil, 3, 1, 2, 2)}}
+  explicit.conv_transpose2d = {
+    {{1, 2, 2, 2}, {2, 1, 2, 2}, {1}, args = with(2, 1, 1)},
+    {{2, 2, 3}, {2, 1, 2, 2}, {2}, args = with({2, 1}, 0, {1, 0}, 2, {1, 2})}}
+  explicit.conv_transpose3d = {{{1, 1, 2, 2, 2}, {1, 2, 2, 1, 2}, {2}, args = with(2)}}
+end
+
+local function windows(explicit)
+  explicit.im2col = {
+    {{1, 2, 3, 4}, args = with(2)}, {{2, 4, 4}, args = with({2, 1}, {1, 2}, {1, 0}, 2)}}
+  explicit.col2im = {
+    {{1, 8, 6}, args = with({3, 4}, 2)}, {{2, 9}, args = with(4, 2, 1, 1, 2), bounds = {-2, 2}}}
+  explicit.col2im[2][1] = {4, 9}
+  explicit.max_pool1d = {
+    {{2, 2, 6}, args = with(2)}, {{2, 7}, args = with(3, 2, 1, 2, true)}}
+  explicit.max_pool2d = {
+    {{1, 2, 4, 4}, args = with(2)}, {{2, 5, 4}, args = with({3, 2}, {2, 1}, {1, 0}, {1, 2})}}
+  explicit.max_pool3d = {{{1, 3, 3, 4}, args = with(2, 1)}}
+  explicit.avg_pool1d = {
+    {{2, 2, 6}, args = with(2)}, {{2, 7}, args = with(3, 2, 1, true, false)}}
+  explicit.avg_pool2d = {
+    {{1, 2, 4, 4}, args = with(2)}, {{2, 5, 4}, args = with({3, 2}, {2, 1}, 1, true)},
+    {{1, 5, 5}, args = with(3, 2, 1, false, false, 5)}}
+  explicit.avg_pool3d = {{{1, 3, 3, 4}, args = with(2, 1)}}
+  explicit.adaptive_max_pool1d = {{{2, 7}, args = with(3)}}
+  explicit.adaptive_max_pool2d = {{{2, 5, 4}, args = with({2, 3})}, {{1, 1, 3, 3}, args = with(1)}}
+  explicit.adaptive_max_pool3d = {{{1, 3, 4, 2}, args = with({2, 3, 2})}}
+  explicit.adaptive_avg_pool1d = {{{2, 7}, args = with(3)}}
+  explicit.adaptive_avg_pool2d = {{{2, 5, 4}, args = with({2, 3})}, {{1, 1, 3, 3}, args = with(1)}}
+  explicit.adaptive_avg_pool3d = {{{1, 3, 4, 2}, args = with({2, 3, 2})}}
+end
+
+return function(explicit)
+  convolutions(explicit)
+  windows(explicit)
 end

@@ -58,25 +58,26 @@ static void take(char *to, const char *from, int64_t n, int64_t step, size_t ite
   else TAKE_STEPS(uint8_t);
 }
 
+/* A run is the same for every channel, so those are the inner loop. */
 void tn__im2col(const tn_window *w, size_t item, const void *image, int64_t first, int64_t count,
                 void *columns, int64_t ld) {
-  const int64_t places = tn__window_cells(w->kernel), size = tn__window_cells(w->in);
-  for (int64_t row = 0; row < w->channels * places; row++) {
-    const char *channel = (const char *)image + row / places * size * (int64_t)item;
-    char *to = (char *)columns + row * ld * (int64_t)item;
+  const int64_t places = tn__window_cells(w->kernel);
+  const int64_t size = tn__window_cells(w->in) * (int64_t)item, step = places * ld * (int64_t)item;
+  for (int64_t place = 0; place < places; place++) {
+    char *row = (char *)columns + place * ld * (int64_t)item;
     walk k;
-    start(&k, w, row % places, first);
+    start(&k, w, place, first);
     for (int64_t left = count; left > 0;) {
-      run r = next(&k, left);
-      char *inside = to + r.begin * (int64_t)item;
-      if (r.begin > 0) memset(to, 0, (size_t)r.begin * item);
-      if (r.end > r.begin) {
-        take(inside, channel + r.from * (int64_t)item, r.end - r.begin, r.step, item);
+      const run r = next(&k, left);
+      const size_t before = (size_t)r.begin * item, after = (size_t)(r.length - r.end) * item;
+      const char *from = (const char *)image + r.from * (int64_t)item;
+      char *to = row;
+      for (int64_t c = 0; c < w->channels; c++, to += step, from += size) {
+        if (before > 0) memset(to, 0, before);
+        if (r.end > r.begin) take(to + before, from, r.end - r.begin, r.step, item);
+        if (after > 0) memset(to + r.end * (int64_t)item, 0, after);
       }
-      if (r.length > r.end) {
-        memset(to + r.end * (int64_t)item, 0, (size_t)(r.length - r.end) * item);
-      }
-      to += r.length * (int64_t)item;
+      row += r.length * (int64_t)item;
       left -= r.length;
     }
   }
@@ -97,19 +98,20 @@ static void put(char *to, const char *from, int64_t n, int64_t step, size_t item
 
 void tn__col2im(const tn_window *w, size_t item, const void *columns, int64_t ld, int64_t first,
                 int64_t count, void *image) {
-  const int64_t places = tn__window_cells(w->kernel), size = tn__window_cells(w->in);
-  for (int64_t row = 0; row < w->channels * places; row++) {
-    char *channel = (char *)image + row / places * size * (int64_t)item;
-    const char *from = (const char *)columns + row * ld * (int64_t)item;
+  const int64_t places = tn__window_cells(w->kernel);
+  const int64_t size = tn__window_cells(w->in) * (int64_t)item, step = places * ld * (int64_t)item;
+  for (int64_t place = 0; place < places; place++) {
+    const char *row = (const char *)columns + place * ld * (int64_t)item;
     walk k;
-    start(&k, w, row % places, first);
+    start(&k, w, place, first);
     for (int64_t left = count; left > 0;) {
-      run r = next(&k, left);
-      if (r.end > r.begin) {
-        put(channel + r.from * (int64_t)item, from + r.begin * (int64_t)item, r.end - r.begin,
-            r.step, item);
+      const run r = next(&k, left);
+      const char *from = row + r.begin * (int64_t)item;
+      char *to = (char *)image + r.from * (int64_t)item;
+      for (int64_t c = 0; c < w->channels && r.end > r.begin; c++, to += size, from += step) {
+        put(to, from, r.end - r.begin, r.step, item);
       }
-      from += r.length * (int64_t)item;
+      row += r.length * (int64_t)item;
       left -= r.length;
     }
   }

@@ -1,0 +1,82 @@
+"""Cases of convolution, pooling, padding, resizing and Fourier transforms."""
+from cases import *  # noqa: F401,F403
+
+
+def convolution():
+    f = File("signal_conv", "Convolutions")
+    x1, w1, b = draws(2, 2, 6), draws(4, 1, 3, seed=2), draws(4, seed=3)
+    f.case("torch.conv1d(x, w)", "F.conv1d(x, w)", x=x1, w=draws(3, 2, 2, seed=4))
+    f.case("torch.conv1d(x, w, b, 2, 1, 2, 2)", "F.conv1d(x, w, b, 2, 1, 2, 2)", x=x1, w=w1, b=b)
+    f.case("torch.conv1d(x, w, b, 1, \"same\", 1, 2)", "F.conv1d(x, w, b, 1, 'same', 1, 2)",
+           x=x1, w=draws(4, 1, 4, seed=2), b=b)
+    f.case("torch.conv1d(x, w, {padding=\"valid\", stride=2})",
+           "F.conv1d(x, w, padding='valid', stride=2)", x=x1, w=draws(3, 2, 2, seed=4))
+    x2, w2 = draws(2, 2, 4, 5), draws(2, 2, 2, 3, seed=2)
+    f.case("torch.conv2d(x, w, b)", "F.conv2d(x, w, b)", x=x2, w=w2, b=draws(2, seed=3))
+    f.case("torch.conv2d(x, w, nil, {2, 1}, {1, 2}, {2, 1}, 2)",
+           "F.conv2d(x, w, None, (2, 1), (1, 2), (2, 1), 2)", x=x2, w=draws(4, 1, 2, 2, seed=2))
+    f.case("torch.conv2d(x, w, nil, 1, \"same\", {1, 2})",
+           "F.conv2d(x, w, None, 1, 'same', (1, 2))", x=x2[0], w=w2)
+    f.case("torch.conv2d(x, w)", "F.conv2d(x, w)", x=x2, w=draws(3, 2, 1, 1, seed=2))
+    x3, w3 = draws(1, 2, 3, 3, 2), draws(2, 2, 2, 2, 2, seed=2)
+    f.case("torch.conv3d(x, w, b)", "F.conv3d(x, w, b)", x=x3, w=w3, b=draws(2, seed=3))
+    f.case("torch.conv3d(x, w, nil, {1, 2, 1}, 1, {2, 1, 1}, 2)",
+           "F.conv3d(x, w, None, (1, 2, 1), 1, (2, 1, 1), 2)", x=x3,
+           w=draws(2, 1, 2, 2, 2, seed=2))
+    f.case("torch.conv_transpose1d(x, w, b, 3, 1, 2, 1, 2)",
+           "F.conv_transpose1d(x, w, b, 3, 1, 2, 1, 2)", x=draws(2, 2, 3), w=draws(2, 3, 2, seed=2),
+           b=draws(3, seed=3))
+    f.case("torch.conv_transpose2d(x, w, b, {2, 1}, 1, {1, 0}, 2)",
+           "F.conv_transpose2d(x, w, b, (2, 1), 1, (1, 0), 2)", x=draws(1, 2, 3, 2),
+           w=draws(2, 1, 3, 2, seed=2), b=draws(2, seed=3))
+    f.case("torch.conv_transpose2d(x, w)", "F.conv_transpose2d(x, w)", x=draws(2, 2, 2),
+           w=draws(2, 2, 2, 2, seed=2))
+    f.case("torch.conv_transpose3d(x, w, nil, 2)", "F.conv_transpose3d(x, w, None, 2)",
+           x=draws(1, 1, 2, 2, 2), w=draws(1, 2, 2, 1, 2, seed=2))
+    f.write()
+
+
+def windows():
+    f = File("signal_windows", "Pooling, unfold and fold")
+    x1, x2, x3 = draws(2, 2, 7), draws(2, 2, 5, 6), draws(1, 2, 4, 3, 3)
+    for call, grad in (("2", True), ("3, 2, 1", True), ("2, 3, 0", True)):
+        f.case("torch.max_pool1d(x, %s)" % call, "(lambda r: (r[0], r[1] + 1))("
+               "F.max_pool1d(x, %s, return_indices=True))" % call, x=x1)
+        f.case("torch.avg_pool1d(x, %s)" % call, "F.avg_pool1d(x, %s)" % call, x=x1)
+    shift = "(lambda r: (r[0], r[1] + 1))(%s)"
+    f.case("torch.max_pool2d(x, 2)", shift % "F.max_pool2d(x, 2, return_indices=True)", x=x2)
+    f.case("torch.max_pool2d(x, {3, 2}, {2, 1}, {1, 0}, {1, 2}, true)",
+           shift % "F.max_pool2d(x, (3, 2), (2, 1), (1, 0), (1, 2), True, return_indices=True)",
+           x=x2)
+    f.case("torch.max_pool2d(x, 3, {ceil_mode=true, stride=2})",
+           shift % "F.max_pool2d(x, 3, 2, ceil_mode=True, return_indices=True)", x=x2[0])
+    f.case("torch.max_pool3d(x, 2, 1)", shift % "F.max_pool3d(x, 2, 1, return_indices=True)", x=x3)
+    f.case("torch.max_pool2d(x, 2)", shift % "F.max_pool2d(x, 2, return_indices=True)",
+           grad=False, x=tensor([[[NAN, 1, 2, -INF], [0, 3, -INF, -INF]]]))
+    f.case("torch.avg_pool2d(x, 2)", "F.avg_pool2d(x, 2)", x=x2)
+    f.case("torch.avg_pool2d(x, {3, 2}, {2, 1}, 1, true)",
+           "F.avg_pool2d(x, (3, 2), (2, 1), 1, True)", x=x2)
+    f.case("torch.avg_pool2d(x, {3, 2}, {2, 1}, 1, true, false)",
+           "F.avg_pool2d(x, (3, 2), (2, 1), 1, True, False)", x=x2)
+    f.case("torch.avg_pool2d(x, 3, 2, 1, false, true, 4)",
+           "F.avg_pool2d(x, 3, 2, 1, False, True, 4)", x=x2)
+    f.case("torch.avg_pool3d(x, 2, 1, 1)", "F.avg_pool3d(x, 2, 1, 1)", x=x3)
+    for n, x, sizes in ((1, x1, ("3", "7", "9")), (2, x2, ("1", "{2, 3}", "4")),
+                        (3, x3, ("{2, 1, 3}",))):
+        for size in sizes:
+            of = size.replace("{", "(").replace("}", ")")
+            f.case("torch.adaptive_avg_pool%dd(x, %s)" % (n, size),
+                   "F.adaptive_avg_pool%dd(x, %s)" % (n, of), x=x)
+            f.case("torch.adaptive_max_pool%dd(x, %s)" % (n, size),
+                   shift % ("F.adaptive_max_pool%dd(x, %s, return_indices=True)" % (n, of)), x=x)
+    f.case("torch.im2col(x, 2)", "F.unfold(x, 2)", x=x2)
+    f.case("torch.im2col(x, {2, 3}, {1, 2}, {1, 2}, {2, 1})",
+           "F.unfold(x, (2, 3), (1, 2), (1, 2), (2, 1))", x=x2[0])
+    f.case("torch.col2im(x, {4, 5}, {2, 3}, {1, 2}, {1, 2}, {2, 1})",
+           "F.fold(x, (4, 5), (2, 3), (1, 2), (1, 2), (2, 1))", x=draws(1, 6, 15))
+    f.write()
+
+
+def make():
+    convolution()
+    windows()
