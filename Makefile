@@ -85,6 +85,8 @@ isa_baseline := $(if $(SANITIZE),-O1,-O2) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
+# Random numbers are to be the same, to the last bit, whether or not there are fused instructions.
+exact = $(if $(filter %/random_kernel.c,$<),-ffp-contract=off)
 ISAS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 
 LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
@@ -154,7 +156,7 @@ $(T)/tensor/%.o: tensor/%.c $(T)/flags
 define isa_rule
 $(T)/tensor/cpu/isa/%.$1.o: tensor/cpu/isa/%.c $(T)/flags
 	@mkdir -p $$(@D)
-	$(CC) $(TENSOR_FLAGS) $(isa_$1) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
+	$(CC) $(TENSOR_FLAGS) $(isa_$1) $$(exact) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
 

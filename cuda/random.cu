@@ -1,6 +1,8 @@
 /* random.cu -- random numbers, from the same Philox groups in the same order as the CPU's
  * (tensor/ops/random.c): equal for uniform ones, and up to the rounding of log, sin and cos for
  * normal ones. */
+#include <cfloat>
+
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
@@ -10,37 +12,62 @@ enum { BLOCK = 256 };
 
 typedef struct {
   uint64_t seed, offset;
-  double a, b; /* low and high, or mean and deviation */
+  double p[4]; /* tn__uniform_plan's, or mean and deviation */
 } numbers;
 
 /* Each step is rounded, as the CPU does: no multiplication joined with an addition. */
 __device__ static void uniform_four(const numbers &g, const uint32_t r[4], float v[4]) {
-  const float a = (float)g.a, scale = (float)(g.b - g.a);
-  for (int k = 0; k < 4; k++) v[k] = __fadd_rn(a, __fmul_rn(scale, tn__uniform24(r[k])));
+  const float low = (float)g.p[0], width = (float)g.p[1], top = (float)g.p[2];
+  const uint32_t mask = ~(uint32_t)0 << (int)g.p[3];
+  for (int k = 0; k < 4; k++) {
+    const float x = __fadd_rn(low, __fmul_rn(width, tn__uniform24(r[k] & mask)));
+    v[k] = x < top ? x : top;
+  }
+}
+
+__device__ static void uniform_two(const numbers &g, const uint32_t r[4], double v[2]) {
+  for (int k = 0; k < 2; k++) {
+    const double u = tn__uniform53(r[2 * k], r[2 * k + 1]);
+    const double x = __dadd_rn(g.p[0], __dmul_rn(g.p[1], u));
+    v[k] = x < g.p[2] ? x : g.p[2];
+  }
+}
+
+/* Cosine and sine of an angle, from those of what is left after whole quarters of a turn. */
+template <class T> __device__ static void turned(uint32_t quarters, T c, T s, T *cosine, T *sine) {
+  const T a = quarters & 1 ? s : c, b = quarters & 1 ? c : s;
+  *cosine = (quarters + 1) & 2 ? -a : a;
+  *sine = quarters & 2 ? -b : b;
 }
 
 /* Box and Muller 1958: two pairs. */
 __device__ static void normal_four(const numbers &g, const uint32_t r[4], float v[4]) {
-  const float a = (float)g.a, b = (float)g.b;
+  const float mean = (float)g.p[0], deviation = (float)g.p[1];
   for (int k = 0; k < 4; k += 2) {
-    float radius = sqrtf(-2 * logf(((float)(r[k] >> 8) + 1) * 0x1p-24f));
-    float angle = 6.2831853071795864769f * tn__uniform24(r[k + 1]);
-    v[k] = a + b * radius * cosf(angle);
-    v[k + 1] = a + b * radius * sinf(angle);
+    uint32_t quarters;
+    float s, c;
+    const float radius = deviation * sqrtf(-2 * logf(tn__above0_f32(r[k])));
+    sincosf(tn__angle_f32(r[k + 1], &quarters), &s, &c);
+    turned(quarters, c, s, &c, &s);
+    v[k] = mean + radius * c;
+    v[k + 1] = mean + radius * s;
   }
 }
 
-__device__ static double uniform_one(const numbers &g, double u, double) {
-  return __dadd_rn(g.a, __dmul_rn(g.b - g.a, u));
+__device__ static void normal_two(const numbers &g, const uint32_t r[4], double v[2]) {
+  uint32_t quarters;
+  double s, c;
+  const double radius = g.p[1] * sqrt(-2 * log(tn__above0_f64(r[0], r[1])));
+  sincos(tn__angle_f64(r[2], r[3], &quarters), &s, &c);
+  turned(quarters, c, s, &c, &s);
+  v[0] = g.p[0] + radius * c;
+  v[1] = g.p[0] + radius * s;
 }
 
-__device__ static double normal_one(const numbers &g, double u, double v) {
-  return g.a + g.b * sqrt(-2 * log(1 - u)) * cos(6.283185307179586476925 * v);
-}
-
-/* float32: four numbers from one group. */
+/* float32, float16 and bfloat16: four numbers from one group. */
 template <bool NORMAL>
-__global__ void __launch_bounds__(BLOCK) fill_fours(tn_index index, float *out, numbers g) {
+__global__ void __launch_bounds__(BLOCK) fill_fours(tn_index index, void *out, int32_t dtype,
+                                                    numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 3) / 4;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
@@ -51,51 +78,71 @@ __global__ void __launch_bounds__(BLOCK) fill_fours(tn_index index, float *out, 
     for (int k = 0; k < 4 && 4 * i + k < index.count; k++) {
       int64_t at[1];
       tn_index_at(&index, 4 * i + k, 1, at);
-      out[at[0]] = v[k];
+      store<float>(out, dtype, at[0], v[k]);
     }
   }
 }
 
-/* Other dtypes: one number of 53 bits from each group. */
+/* Other dtypes: two numbers of 53 bits from each group. */
 template <bool NORMAL>
-__global__ void __launch_bounds__(BLOCK) fill_ones(tn_index index, void *out, int32_t dtype,
+__global__ void __launch_bounds__(BLOCK) fill_twos(tn_index index, void *out, int32_t dtype,
                                                    numbers g) {
-  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
-  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 1) / 2;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
-    int64_t at[1];
+    double v[2];
     tn__philox(g.seed, g.offset + i, r);
-    tn_index_at(&index, i, 1, at);
-    double u = tn__uniform53(r[0], r[1]), v = tn__uniform53(r[2], r[3]);
-    store<double>(out, dtype, at[0], NORMAL ? normal_one(g, u, v) : uniform_one(g, u, v));
+    if (NORMAL) normal_two(g, r, v);
+    else uniform_two(g, r, v);
+    for (int k = 0; k < 2 && 2 * i + k < index.count; k++) {
+      int64_t at[1];
+      tn_index_at(&index, 2 * i + k, 1, at);
+      store<double>(out, dtype, at[0], v[k]);
+    }
   }
 }
 
-template <bool NORMAL> static tn_status fill(tn_kernel_call *call) {
+static bool in_fours(int32_t dtype) {
+  return dtype == TN_F32 || dtype == TN_F16 || dtype == TN_BF16;
+}
+
+template <bool NORMAL> static tn_status fill(tn_kernel_call *call, numbers &g) {
   const tn_view &out = call->out[0];
-  const bool fours = out.dtype == TN_F32;
-  numbers g = {call->seed, call->offset, call->attrs->f[0], call->attrs->f[1]};
+  const bool fours = in_fours(out.dtype);
   tn_index index;
   int before;
+  g.seed = call->seed;
+  g.offset = call->offset;
   tn_index_make(&index, &out, nullptr, 0);
-  call->groups = fours ? (index.count + 3) / 4 : index.count;
+  call->groups = fours ? (index.count + 3) / 4 : (index.count + 1) / 2;
   if (index.count == 0) return TN_OK;
   tn_status s = tn_cuda_enter(call->device, &before);
   if (s != TN_OK) return s;
   const int blocks = tn_cuda_blocks(call->device, call->groups, BLOCK);
-  if (fours) fill_fours<NORMAL><<<blocks, BLOCK>>>(index, static_cast<float *>(out.data), g);
-  else fill_ones<NORMAL><<<blocks, BLOCK>>>(index, out.data, out.dtype, g);
+  if (fours) fill_fours<NORMAL><<<blocks, BLOCK>>>(index, out.data, out.dtype, g);
+  else fill_twos<NORMAL><<<blocks, BLOCK>>>(index, out.data, out.dtype, g);
   s = tn_cuda_check(cudaGetLastError());
   tn_cuda_leave(call->device, before);
   return s;
 }
 
 extern "C" tn_status tn_cuda_uniform(tn_kernel_call *call) {
-  return fill<false>(call);
+  const int32_t dtype = call->out[0].dtype;
+  const int bits = dtype == TN_F32 ? 24 : dtype == TN_F16 ? 11 : dtype == TN_BF16 ? 8 : 53;
+  const double most = in_fours(dtype) ? (double)FLT_MAX : DBL_MAX;
+  double a = call->attrs->f[0], b = call->attrs->f[1];
+  numbers g;
+  if (a > b) b = call->attrs->f[0], a = call->attrs->f[1];
+  if (!(b - a <= most)) return tn_cuda_refuse("the width of a range of numbers", b - a);
+  if (!(fabs(a) <= most)) return tn_cuda_refuse("the low end of a range of numbers", a);
+  if (!(fabs(b) <= most)) return tn_cuda_refuse("the high end of a range of numbers", b);
+  tn__uniform_plan(a, b, bits, g.p);
+  return fill<false>(call, g);
 }
 
 extern "C" tn_status tn_cuda_normal(tn_kernel_call *call) {
   const double deviation = call->attrs->f[1];
+  numbers g = {0, 0, {call->attrs->f[0], deviation}};
   if (!(deviation >= 0)) return tn_cuda_refuse("a negative standard deviation", deviation);
-  return fill<true>(call);
+  return fill<true>(call, g);
 }

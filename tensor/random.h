@@ -9,4 +9,24 @@ static inline tn_generator *tn__generator(const tn_call *call) {
   return call->attrs->generator != NULL ? call->attrs->generator : &call->ctx->generator;
 }
 
+/* Whole numbers below `count` (0: 2^64), from 64 random bits. Lemire 2019,
+ * doi:10.1145/3230636; the bias, at most count / 2^64, is beyond what anyone can measure. */
+static inline uint64_t tn__below_count(uint32_t high, uint32_t low, uint64_t count) {
+  const uint64_t u = (uint64_t)high << 32 | low;
+  return count == 0 ? u : (uint64_t)((unsigned __int128)u * count >> 64);
+}
+
+/* The words of `groups` groups from `offset` on; four each. */
+void tn__random_words(uint64_t seed, uint64_t offset, int64_t groups, uint32_t *out);
+
+/* Rows that fill a tensor run on every device: what is made here is moved there. `made` receives
+ * memory to fill, contiguous and on the CPU, shaped like `out`: perhaps `out` itself.
+ * tn__deliver_filled moves it to `out` and releases it. */
+tn_status tn__host_copy(tn_ctx *ctx, tn_tensor **made, const tn_tensor *of, tn_dtype dtype);
+tn_status tn__host_like(tn_ctx *ctx, tn_tensor **made, tn_tensor *out, tn_dtype dtype);
+tn_status tn__deliver_filled(tn_ctx *ctx, tn_tensor *out, tn_tensor *made);
+
+/* Gradient of rows whose result does not depend on their inputs. */
+tn_status tn__grad_none(tn_grad_call *g);
+
 #endif

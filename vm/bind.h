@@ -33,7 +33,13 @@ typedef struct binding {
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
 } binding;
 
-extern const char bind_tensor_magic, bind_storage_magic;
+/* The same of a generator of random numbers: one of its own, or the context's. */
+typedef struct {
+  const void *magic;
+  tn_generator *generator, own;
+} generator_box;
+
+extern const char bind_tensor_magic, bind_storage_magic, bind_generator_magic;
 
 static inline binding *bind_state(lua_State *L) {
   return (binding *)lua_touserdata(L, lua_upvalueindex(1));
@@ -55,6 +61,14 @@ static inline storage_box *bind_to_storage(lua_State *L, int index) {
     return NULL;
   }
   return box;
+}
+
+static inline tn_generator *bind_to_generator(lua_State *L, int index) {
+  const generator_box *box = (const generator_box *)lua_touserdata(L, index);
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &bind_generator_magic) {
+    return NULL;
+  }
+  return box->generator;
 }
 
 tn_tensor *bind_check_tensor(lua_State *L, int index, const char *function);
@@ -94,6 +108,10 @@ tn_device bind_check_device(lua_State *L, binding *b, int index, const char *fun
 /* Raises an error for a tensor whose memory the host cannot read. */
 void bind_on_cpu(lua_State *L, const tn_tensor *t, const char *function);
 
+/* Pushes a new tensor of undefined values, from the arguments at `first` and on: sizes, and options
+ * as torch.zeros takes them. */
+tn_tensor *bind_make_empty(lua_State *L, binding *b, int first, const char *function);
+
 /* Adds functions to the table on the top of the stack, with the binding as their upvalue. */
 void bind_register(lua_State *L, binding *b, const luaL_Reg *functions);
 
@@ -104,6 +122,7 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods);
 void bind_open_device(lua_State *L, binding *b, int core, int methods);
 void bind_open_index(lua_State *L, binding *b, int mt);
 void bind_open_make(lua_State *L, binding *b, int core, int methods);
+void bind_open_random(lua_State *L, binding *b, int core, int methods);
 void bind_open_storage(lua_State *L, binding *b, int core, int methods);
 void bind_open_grad(lua_State *L, binding *b, int core, int methods);
 void bind_open_system(lua_State *L, binding *b, int core);

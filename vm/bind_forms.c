@@ -59,6 +59,7 @@ static int parse_args(const char *args, parameter *out, uint8_t *ints) {
     }
     if (is_tensor_kind(p->item.kind)) p->item.slot = (uint8_t)inputs++;
     else if (p->item.kind == 'n') p->item.slot = (uint8_t)floats++;
+    else if (p->item.kind == 'g') p->item.optional = true;
     else {
       p->item.slot = *ints;
       *ints += p->item.kind == 'v' ? FORM_VECTOR : 1;
@@ -76,6 +77,7 @@ static void set_defaults(const parameter *all, int n, uint8_t ints, tn_attrs *at
     if (item->kind == 'w') whole = 0;
     for (int k2 = 1; item->kind == 'v' && k2 < FORM_VECTOR; k2++) attrs->i[item->slot + k2] = whole;
     if (item->kind == 'n') attrs->f[item->slot] = item->otherwise;
+    else if (item->kind == 'g') continue;
     else if (!is_tensor_kind(item->kind)) attrs->i[item->slot] = whole;
   }
 }
@@ -136,7 +138,7 @@ int form_parse(tn_opcode code, form *forms, int most) {
       const parameter *p = named(all, n, name);
       if (p == NULL) continue;
       f->item[f->count] = p->item;
-      f->item[f->count++].optional = false; /* a form names what is given */
+      f->item[f->count++].optional = p->item.kind == 'g'; /* a form names what is given */
     }
     count++;
   }
@@ -153,7 +155,8 @@ void form_look(lua_State *L, form_arguments *args) {
     switch (lua_type(L, i)) {
     case LUA_TUSERDATA:
       args->tensor[i] = bind_to_tensor(L, i);
-      kind = args->tensor[i] != NULL ? 'T' : bind_to_storage(L, i) != NULL ? 'S' : '?';
+      kind = args->tensor[i] != NULL ? 'T' : bind_to_storage(L, i) != NULL ? 'S'
+             : bind_to_generator(L, i) != NULL ? 'g' : '?';
       break;
     case LUA_TNUMBER: kind = 'n'; break;
     case LUA_TBOOLEAN: kind = 'b'; break;
@@ -192,6 +195,7 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
   case 'T': fits = kind == 'T'; break;
   case 'X': fits = kind == 'T' || kind == 'n'; break;
   case 'b': fits = kind == 'b'; break;
+  case 'g': fits = kind == 'g'; break;
   case 'w': fits = kind == 's'; break;
   case 'v':
     fits = kind == 'n' || kind == 'S' || (kind == 't' && lua_rawlen(L, at) > 0) ||
@@ -443,6 +447,7 @@ const char *form_bind(lua_State *L, binding *b, const form *f, const form_argume
     } else if (item->kind == 'L') wrong = bind_list(L, at, n, call);
     else if (is_tensor_kind(item->kind)) wrong = bind_tensor_item(L, b, item, args, at, call);
     else if (item->kind == 'n') own_attrs(call)->f[item->slot] = lua_tonumber(L, at);
+    else if (item->kind == 'g') own_attrs(call)->generator = bind_to_generator(L, at);
     else if (item->kind == 'z' || item->kind == 'D')
       wrong = bind_rest(L, item, at, n, call, text, size);
     else if (item->kind == 'v') wrong = bind_vector(L, item, at, own_attrs(call), text, size);

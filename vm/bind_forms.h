@@ -9,7 +9,7 @@ enum { FORM_ITEMS = 12, FORM_INPUTS = 8 };
 /* One parameter of an operation. kind:
  *   T tensor   X tensor or number   L several tensors, or a table of them
  *   n number   i whole number   d dimension, x index (both counted from 1)   b boolean
- *   z sizes (the rest)   D dimensions (the rest)
+ *   z sizes (the rest)   D dimensions (the rest)   g generator of random numbers, or none
  *   v one whole number for each of up to FORM_VECTOR dimensions: a number for all, or a table; or
  *     one of the words behind its default, "v padding=0,same", which becomes TN_NONE + its position
  *   w one of the words that stand in place of a default, "w mode=zeros,edge": its position, from 0,
@@ -33,7 +33,7 @@ typedef struct {
 } form;
 
 /* The arguments on the stack, looked at once. kind: T tensor, S storage, n number, b boolean,
- * s string, t table, 0 nil, ? anything else. */
+ * s string, t table, g generator, 0 nil, ? anything else. */
 enum { FORM_ARGUMENTS = 24 };
 typedef struct {
   int top;

@@ -1,4 +1,4 @@
-/* bind_make.c -- tensors out of nothing: constructors, zeros, rand and their like. */
+/* bind_make.c -- tensors out of nothing: constructors, zeros and their like. */
 #include <string.h>
 
 #include "bind.h"
@@ -79,6 +79,13 @@ static tn_tensor *make_sized(lua_State *L, binding *b, const options *o, int fir
   return t;
 }
 
+tn_tensor *bind_make_empty(lua_State *L, binding *b, int first, const char *function) {
+  options o = read_options(L, b, function);
+  tn_tensor *t = make_sized(L, b, &o, first, function);
+  if (o.requires_grad) bind_check(L, b, tn_set_requires_grad(b->ctx, t, true));
+  return t;
+}
+
 /* Fills the tensor on the top by an in-place operation of two numbers; TN_OP_COUNT: not at all. */
 static void fill_by(lua_State *L, binding *b, tn_tensor *t, tn_opcode code, double f0, double f1) {
   if (code == TN_OP_COUNT) return;
@@ -109,7 +116,7 @@ static int sized(lua_State *L, tn_opcode code, double f0, double f1, const char 
       if (n < 0) return luaL_error(L, "%s: sizes expected after the tensor", function);
       bind_check(L, b, tn_tensor_resize(b->ctx, res, n, sizes, NULL));
     }
-    fill_by(L, b, res, code, f0, f1);
+    if (code != TN_OP_COUNT) fill_by(L, b, res, code, f0, f1);
     lua_settop(L, 1);
     return 1;
   }
@@ -121,8 +128,6 @@ static int sized(lua_State *L, tn_opcode code, double f0, double f1, const char 
 
 static int zeros(lua_State *L) { return sized(L, TN_OP_zero, 0, 0, "zeros"); }
 static int ones(lua_State *L) { return sized(L, TN_OP_fill, 1, 0, "ones"); }
-static int rand_(lua_State *L) { return sized(L, TN_OP_uniform, 0, 1, "rand"); }
-static int randn(lua_State *L) { return sized(L, TN_OP_normal, 0, 1, "randn"); }
 static int empty(lua_State *L) { return sized(L, TN_OP_COUNT, 0, 0, "empty"); }
 
 /* Moves the tensor on the top, which was made on the CPU, to the device it is wanted on. */
@@ -149,7 +154,7 @@ static int full(lua_State *L) {
   return 1;
 }
 
-/* torch.zeros_like(x), ones_like, rand_like, randn_like, empty_like */
+/* torch.zeros_like(x), ones_like, empty_like */
 static int like(lua_State *L, tn_opcode code, double f0, double f1, const char *function) {
   binding *b = bind_state(L);
   const tn_tensor *x = bind_check_tensor(L, 1, function);
@@ -165,8 +170,6 @@ static int like(lua_State *L, tn_opcode code, double f0, double f1, const char *
 
 static int zeros_like(lua_State *L) { return like(L, TN_OP_zero, 0, 0, "zeros_like"); }
 static int ones_like(lua_State *L) { return like(L, TN_OP_fill, 1, 0, "ones_like"); }
-static int rand_like(lua_State *L) { return like(L, TN_OP_uniform, 0, 1, "rand_like"); }
-static int randn_like(lua_State *L) { return like(L, TN_OP_normal, 0, 1, "randn_like"); }
 static int empty_like(lua_State *L) { return like(L, TN_OP_COUNT, 0, 0, "empty_like"); }
 
 /* -- torch.Tensor(...) and the typed constructors ------------------------------------------------ */
@@ -347,7 +350,7 @@ static int set(lua_State *L) {
 
 /* -- Sequences that need a tensor to tell their type --------------------------------------------- */
 
-/* torch.f([res,] numbers [, type]) for range, linspace, eye, randperm; res:f(numbers). */
+/* torch.f([res,] numbers [, type]) for range, linspace, eye; res:f(numbers). */
 static int sequence(lua_State *L, tn_opcode code, int floats, int ints, int needed,
                     const char *function) {
   binding *b = bind_state(L);
@@ -396,81 +399,6 @@ static int range(lua_State *L) { return sequence(L, TN_OP_range, 3, 0, 2, "range
 static int linspace(lua_State *L) { return sequence(L, TN_OP_linspace, 2, 1, 2, "linspace"); }
 static int eye(lua_State *L) { return sequence(L, TN_OP_eye, 0, 2, 1, "eye"); }
 
-/* randperm gives float in Torch7's default type; indices want torch.LongTensor as last argument. */
-static int randperm(lua_State *L) { return sequence(L, TN_OP_randperm, 0, 1, 1, "randperm"); }
-
-/* -- Random fills as functions of numbers: torch.uniform(a, b) --------------------------------- */
-
-/* x:f(a, b) fills x; torch.f(a, b) gives one number. */
-static int draw(lua_State *L, tn_opcode code, double f0, double f1, int most, const char *function) {
-  binding *b = bind_state(L);
-  tn_tensor *t = bind_to_tensor(L, 1), *number = NULL;
-  int first = t != NULL ? 2 : 1, given = lua_gettop(L) - first + 1;
-  double f[2] = {f0, f1};
-  if (given > most) return luaL_error(L, "%s: at most %d numbers expected", function, most);
-  for (int k = 0; k < given; k++) f[k] = check_number(L, first + k, function);
-  if (code == TN_OP_random && given < 2) { /* random(high), random() */
-    f[1] = given == 1 ? f[0] : 0x1p31 - 1;
-    f[0] = 1;
-  }
-  if (t != NULL) {
-    tn_attrs attrs = {.f = {f[0], f[1]}};
-    bind_check(L, b, tn_apply_inplace(b->ctx, code, 1, &t, &attrs));
-    lua_settop(L, 1);
-    return 1;
-  }
-  tn_attrs attrs = {.f = {f[0], f[1]}};
-  bind_check(L, b, tn_tensor_scalar(b->ctx, &number, TN_F64, 0));
-  tn_status s = tn_apply_inplace(b->ctx, code, 1, &number, &attrs);
-  double value = tn_tensor_get(number, 0);
-  tn_tensor_release(number);
-  bind_check(L, b, s);
-  lua_pushnumber(L, value);
-  return 1;
-}
-
-static int uniform(lua_State *L) { return draw(L, TN_OP_uniform, 0, 1, 2, "uniform"); }
-static int normal(lua_State *L) { return draw(L, TN_OP_normal, 0, 1, 2, "normal"); }
-static int exponential(lua_State *L) { return draw(L, TN_OP_exponential, 1, 0, 1, "exponential"); }
-static int random_(lua_State *L) { return draw(L, TN_OP_random, 0, 0, 2, "random"); }
-
-static int manual_seed(lua_State *L) {
-  binding *b = bind_state(L);
-  double seed = check_number(L, 1, "manualSeed");
-  tn_seed(tn_default_generator(b->ctx), (uint64_t)(int64_t)(seed > -9e18 && seed < 9e18 ? seed : 0));
-  return 0;
-}
-
-static int initial_seed(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)tn_default_generator(bind_state(L)->ctx)->seed);
-  return 1;
-}
-
-/* The state of the generator is two numbers: the seed and how far it has come. */
-static int get_rng_state(lua_State *L) {
-  binding *b = bind_state(L);
-  const tn_generator *g = tn_default_generator(b->ctx);
-  tn_tensor *t = NULL;
-  int64_t n = sizeof *g;
-  bind_new_box(L);
-  bind_check(L, b, tn_tensor_new(b->ctx, &t, TN_U8, 1, &n));
-  memcpy(tn_tensor_data(t), g, sizeof *g);
-  bind_fill(L, b, lua_gettop(L), t);
-  return 1;
-}
-
-static int set_rng_state(lua_State *L) {
-  tn_generator *g = tn_default_generator(bind_state(L)->ctx);
-  const tn_tensor *t = bind_check_tensor(L, 1, "setRNGState");
-  bind_on_cpu(L, t, "setRNGState");
-  if (tn_tensor_dtype(t) != TN_U8 || tn_tensor_numel(t) != (int64_t)sizeof *g ||
-      !tn_tensor_is_contiguous(t)) {
-    return luaL_error(L, "setRNGState: what getRNGState returned expected");
-  }
-  memcpy(g, tn_tensor_data(t), sizeof *g);
-  return 0;
-}
-
 static int set_default_type(lua_State *L) {
   binding *b = bind_state(L);
   tn_dtype dtype;
@@ -490,15 +418,12 @@ static int get_default_type(lua_State *L) {
 
 void bind_open_make(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg both[] = {
-      {"zeros", zeros}, {"ones", ones}, {"rand", rand_}, {"randn", randn}, {"range", range},
-      {"linspace", linspace}, {"eye", eye}, {"randperm", randperm}, {"uniform", uniform},
-      {"normal", normal}, {"exponential", exponential}, {"random", random_}, {NULL, NULL}};
+      {"zeros", zeros}, {"ones", ones}, {"range", range},
+      {"linspace", linspace}, {"eye", eye}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"full", full}, {"empty", empty}, {"zeros_like", zeros_like}, {"ones_like", ones_like},
-      {"rand_like", rand_like}, {"randn_like", randn_like}, {"empty_like", empty_like},
-      {"tensor", tensor}, {"Tensor", default_type}, {"manualSeed", manual_seed},
-      {"initialSeed", initial_seed}, {"getRNGState", get_rng_state},
-      {"setRNGState", set_rng_state}, {"setdefaulttensortype", set_default_type},
+      {"empty_like", empty_like},
+      {"tensor", tensor}, {"Tensor", default_type}, {"setdefaulttensortype", set_default_type},
       {"getdefaulttensortype", get_default_type}, {NULL, NULL}};
   lua_pushvalue(L, core);
   bind_register(L, b, both);

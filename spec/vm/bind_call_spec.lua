@@ -76,7 +76,8 @@ end
 -- A source may have more elements than the mask names.
 local fits = {maskedCopy = true}
 -- Without an argument these draw one number.
-local draws = {uniform = true, normal = true, random = true, exponential = true, bernoulli = true}
+local draws = {uniform = true, normal = true, random = true, exponential = true, bernoulli = true,
+  log_normal = true, cauchy = true}
 -- Products of any dimensions are carried out by those of fewer.
 local inner = {matmul = {mm = true, mv = true, dot = true, bmm = true}}
 

@@ -6,8 +6,8 @@ local texts = {
   ones = 'torch.ones([res,] sizes... [, options])\n  A tensor of ones.',
   full = 'torch.full(sizes..., value)\n  A tensor of one value.',
   empty = 'torch.empty(sizes... [, options])\n  A tensor whose values are undefined.',
-  rand = 'torch.rand([res,] sizes... [, options])\n  Even random numbers from 0 up to 1.',
-  randn = 'torch.randn([res,] sizes... [, options])\n'
+  rand = 'torch.rand([res,] [gen,] sizes... [, options])\n  Even random numbers from 0 up to 1.',
+  randn = 'torch.randn([res,] [gen,] sizes... [, options])\n'
     .. '  Random numbers of the normal distribution: mean 0, deviation 1.',
   zeros_like = 'torch.zeros_like(x)\n  Zeros of the type and sizes of x.',
   ones_like = 'torch.ones_like(x)\n  Ones of the type and sizes of x.',
@@ -23,10 +23,20 @@ local texts = {
     .. '  A tensor of no dimension: one element of a storage.',
 
   -- Random numbers and defaults.
-  manualSeed = 'torch.manualSeed(seed)\n  The same seed gives the same random numbers.',
-  initialSeed = 'torch.initialSeed()\n  The seed in use.',
-  getRNGState = 'torch.getRNGState()\n  Where the random numbers stand, for setRNGState.',
-  setRNGState = 'torch.setRNGState(state)\n  Goes back to where getRNGState was called.',
+  -- A generator may come first where random numbers are drawn: torch.rand(gen, 3).
+  manualSeed = 'torch.manualSeed([gen,] seed)\n  The same seed gives the same random numbers.',
+  seed = 'torch.seed([gen])\n  Takes a new seed from the system, and returns it.',
+  initialSeed = 'torch.initialSeed([gen])\n  The seed in use.',
+  getRNGState = 'torch.getRNGState([gen])\n  Where the random numbers stand, for setRNGState.',
+  setRNGState = 'torch.setRNGState([gen,] state)\n  Goes back to where getRNGState was called.',
+  manual_seed = 'torch.manual_seed([gen,] seed)\n  torch.manualSeed.',
+  initial_seed = 'torch.initial_seed([gen])\n  torch.initialSeed.',
+  get_rng_state = 'torch.get_rng_state([gen])\n  torch.getRNGState.',
+  set_rng_state = 'torch.set_rng_state([gen,] state)\n  torch.setRNGState.',
+  randint = 'torch.randint([gen,] [low=0,] high, sizes [, options])\n'
+    .. '  Random integers from low to below high: int64, unless options say otherwise.',
+  randint_like = 'torch.randint_like(x, [low=0,] high [, options])\n'
+    .. '  Random integers from low to below high, of the type and sizes of x.',
   setdefaulttensortype = "torch.setdefaulttensortype('torch.DoubleTensor')\n"
     .. '  The type of torch.Tensor, torch.zeros, torch.randn and their like.',
   getdefaulttensortype = 'torch.getdefaulttensortype()\n  The name of the default type.',

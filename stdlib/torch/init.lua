@@ -64,6 +64,17 @@ for name, mt in pairs(core.metatables) do
   mt.__tostring = function(object) return mt.__tostring__(object) end
 end
 
+-- torch.Generator() makes a source of random numbers; files keep its state.
+do
+  local mt = core.generator_metatable
+  torch.Generator = class.register_native('torch.Generator', mt, core.Generator)
+  torch.generator_metatable = nil
+  mt.__factory = function() return core.Generator() end
+  mt.__tostring = function() return 'torch.Generator' end
+  function mt.write(generator, file) file:writeObject(generator:getRNGState()) end
+  function mt.read(generator, file) generator:setRNGState(file:readObject()) end
+end
+
 --- torch.data(x), x:data(): a pointer of LuaJIT's FFI to the first element.
 function torch.data(object)
   return require('torch.ffi').data(object)

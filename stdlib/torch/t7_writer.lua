@@ -192,16 +192,17 @@ end
 function Writer:put_object(object, name)
   local native = type(object) == 'userdata'
   local is_tensor = native and name:find('Tensor$') ~= nil
-  if native and not is_tensor and not name:find('Storage$') then
+  local is_storage = native and name:find('Storage$') ~= nil
+  if native and not is_tensor and not is_storage and not getmetatable(object).write then
     self:fail('cannot save a %s', name)
   end
-  local key = native and core.pointer(object) or object
+  local key = (is_tensor or is_storage) and core.pointer(object) or object
   if not self:first_time(TAG.object, object, key) then return end
   self:put_counted(('V %d'):format(version_of(object, is_tensor)))
   self:put_counted(name)
   if is_tensor then
     self:put_tensor(object)
-  elseif native then
+  elseif is_storage then
     self:put_storage(object)
   else
     self:put_class_object(object)

@@ -64,6 +64,25 @@ typedef struct {
   void (*adam_f64)(int64_t n, double *p, const double *g, double *m, double *v, const double *c);
 } tn_row_kernels;
 
+/* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the largest
+ * value and how many low bits to drop; of normal ones mean and deviation; of exponential ones the
+ * mean; of Cauchy's median and width; of Bernoulli's how many of the 2^32 numbers (1 or more) give
+ * p[1], the others 0. */
+typedef enum {
+  TN_RAND_UNIFORM, TN_RAND_NORMAL, TN_RAND_EXPONENTIAL, TN_RAND_CAUCHY, TN_RAND_BERNOULLI,
+  TN_RAND_COUNT
+} tn_random_shape;
+
+typedef struct {
+  /* the numbers of the groups offset ... offset + groups - 1, four each */
+  void (*words)(uint64_t seed, uint64_t offset, int64_t groups, uint32_t *out);
+  /* one word for each float, two for each double; there are no Bernoulli ones of double */
+  void (*f32[TN_RAND_COUNT])(int64_t n, float *out, const uint32_t *words, const double *p);
+  void (*f64[TN_RAND_COUNT])(int64_t n, double *out, const uint32_t *words, const double *p);
+  void (*exp_f32)(int64_t n, float *x);
+  void (*exp_f64)(int64_t n, double *x);
+} tn_random_kernels;
+
 #if defined(__x86_64__)
 #define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2, name##_avx512
 #define TN_ISA_ARRAY(type, name, size)                                                            \
@@ -80,5 +99,6 @@ typedef tn_convert_fn *tn_convert_ptr;
 TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
 TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
 TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
+TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 
 #endif

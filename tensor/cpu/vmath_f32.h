@@ -218,9 +218,25 @@ static inline float tn_erf_f32(float x) {
 
 /* ---- sine and cosine ---- */
 
+/* Minimax, for |r| <= pi/4. */
+static inline float tn__sin_rest_f32(float r) {
+  float u = r * r;
+  float s = -0x1.991c3cp-13f;
+  s = s * u + 0x1.1106c6p-7f;
+  s = s * u - 0x1.555544p-3f;
+  return r + r * u * s;
+}
+
+static inline float tn__cos_rest_f32(float r) {
+  float u = r * r;
+  float c = 0x1.99e714p-16f;
+  c = c * u - 0x1.6c0c26p-10f;
+  c = c * u + 0x1.55554ap-5f;
+  return 1.0f - u * 0.5f + u * u * c;
+}
+
 /* sin(x + shift pi/2). Cody and Waite: pi/2 in four pieces of 11 bits, exact times n < 2^13, and a
- * rest. The first two subtractions are exact; what the third rounds away is kept for the last.
- * The two minimax polynomials cover |r| <= pi/4. */
+ * rest. The first two subtractions are exact; what the third rounds away is kept for the last. */
 static inline float tn__sin_shifted_f32(float x, uint32_t shift) {
   float t = x * 0x1.45f306p-1f + TN_ROUND_F32;
   float n = t - TN_ROUND_F32;
@@ -229,16 +245,7 @@ static inline float tn__sin_shifted_f32(float x, uint32_t shift) {
   float r = exact - n * 0x1.444p-24f;
   float lost = (exact - r) - n * 0x1.444p-24f;
   r = r + ((lost - n * 0x1.68cp-39f) - n * 0x1.1a6264p-54f);
-  float u = r * r;
-  float s = -0x1.991c3cp-13f;
-  s = s * u + 0x1.1106c6p-7f;
-  s = s * u - 0x1.555544p-3f;
-  s = r + r * u * s;
-  float c = 0x1.99e714p-16f;
-  c = c * u - 0x1.6c0c26p-10f;
-  c = c * u + 0x1.55554ap-5f;
-  c = 1.0f - u * 0.5f + u * u * c;
-  float y = (quadrant & 1u) != 0 ? c : s;
+  float y = (quadrant & 1u) != 0 ? tn__cos_rest_f32(r) : tn__sin_rest_f32(r);
   return tn__float_f32(tn__bits_f32(y) ^ ((quadrant & 2u) << 30));
 }
 

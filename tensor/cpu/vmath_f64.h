@@ -228,6 +228,29 @@ static inline double tn_erf_f64(double x) {
 
 /* ---- sine and cosine ---- */
 
+/* Minimax, for |r| <= pi/4. */
+static inline double tn__sin_rest_f64(double r) {
+  double u = r * r;
+  double s = 0x1.5d8b54f72066ep-33;
+  s = s * u - 0x1.ae5e4b8260c68p-26;
+  s = s * u + 0x1.71de35552a2f6p-19;
+  s = s * u - 0x1.a01a019be920fp-13;
+  s = s * u + 0x1.111111110f73p-7;
+  s = s * u - 0x1.5555555555548p-3;
+  return r + r * u * s;
+}
+
+static inline double tn__cos_rest_f64(double r) {
+  double u = r * r;
+  double c = -0x1.8fa5ec650e713p-37;
+  c = c * u + 0x1.1ee9dacb5b394p-29;
+  c = c * u - 0x1.27e4f7f04ff46p-22;
+  c = c * u + 0x1.a01a019c8dd1cp-16;
+  c = c * u - 0x1.6c16c16c1500dp-10;
+  c = c * u + 0x1.555555555554bp-5;
+  return 1.0 - u * 0.5 + u * u * c;
+}
+
 /* sin(x + shift pi/2): pi/2 in three pieces of 33 bits, exact times n < 2^20, and a rest. The first
  * subtraction is exact; what the next two round away is kept for the last. */
 static inline double tn__sin_shifted_f64(double x, uint64_t shift) {
@@ -240,23 +263,9 @@ static inline double tn__sin_shifted_f64(double x, uint64_t shift) {
   double lost = (first - second) - n * 0x1.0b4611a6p-34;
   lost = lost + ((second - r) - n * 0x1.3198a2ep-69);
   r = r + (lost - n * 0x1.b839a252049c1p-104);
-  double u = r * r;
-  double s = 0x1.5d8b54f72066ep-33;
-  s = s * u - 0x1.ae5e4b8260c68p-26;
-  s = s * u + 0x1.71de35552a2f6p-19;
-  s = s * u - 0x1.a01a019be920fp-13;
-  s = s * u + 0x1.111111110f73p-7;
-  s = s * u - 0x1.5555555555548p-3;
-  s = r + r * u * s;
-  double c = -0x1.8fa5ec650e713p-37;
-  c = c * u + 0x1.1ee9dacb5b394p-29;
-  c = c * u - 0x1.27e4f7f04ff46p-22;
-  c = c * u + 0x1.a01a019c8dd1cp-16;
-  c = c * u - 0x1.6c16c16c1500dp-10;
-  c = c * u + 0x1.555555555554bp-5;
-  c = 1.0 - u * 0.5 + u * u * c;
-  uint64_t sbits = tn__bits_f64(s), swap = 0u - (quadrant & 1u);
-  sbits ^= (sbits ^ tn__bits_f64(c)) & swap; /* SSE2 cannot compare 64-bit lanes */
+  uint64_t sbits = tn__bits_f64(tn__sin_rest_f64(r)), swap = 0u - (quadrant & 1u);
+  /* SSE2 cannot compare 64-bit lanes */
+  sbits ^= (sbits ^ tn__bits_f64(tn__cos_rest_f64(r))) & swap;
   return tn__float_f64(sbits ^ ((quadrant & 2u) << 62));
 }
 

@@ -1,284 +1,299 @@
-/* random.c -- tensors of random numbers.
+/* random.c -- tensors filled with random numbers.
  *
- * Element i takes its numbers from group offset + i / 4 (or i / 2 for 53-bit numbers): the result
- * does not depend on the number of threads. Values are made in a contiguous float64 or float32
- * buffer and stored in the tensor's dtype and layout. */
+ * Of float32, float16 and bfloat16 tensors element i takes word i % 4 of group offset + i / 4; of
+ * all others two words of group offset + i / 2, for calculations in float64. So the result depends
+ * on nothing but the generator: not on threads, layout or processor. */
 #include "tensor/random.h"
 
+#include <float.h>
 #include <math.h>
 
-typedef struct {
-  const tn_call *call;
-  tn_tensor *out;  /* contiguous */
-  uint64_t seed, offset;
-  double a, b;
-  const tn_tensor *p; /* of bernoulli: probabilities, or NULL */
-  /* One value from two uniform numbers in [0, 1). */
-  double (*value)(double a, double b, double u, double v);
-  bool f32, normal; /* uniform and normal float32 numbers have a loop of their own */
-} job;
+#include "tensor/cpu/kernels.h"
 
-/* A group of four 32-bit numbers makes one value of 53-bit uniforms, two to a value. */
+enum { BLOCK = 128 }; /* groups whose numbers stay in the fastest cache */
+
+typedef struct job job;
+struct job {
+  const tn_random_kernels *kernels;
+  uint64_t seed, offset;
+  char *out; /* contiguous */
+  const double *chance; /* of bernoulli: a probability for each element, or NULL */
+  tn_dtype dtype;
+  tn_random_shape shape;
+  bool f32; /* made in float32, four of a group; else two float64 */
+  int64_t n;
+  double p[4]; /* see kernels.h */
+  double low, high;  /* what an integer dtype can hold */
+  int64_t whole_low; /* of random numbers that are whole, and how many there are (0: 2^64) */
+  uint64_t whole_count;
+  void (*after)(const job *j, int64_t n, float *f, double *d); /* one of the two */
+};
+
+static int per_group(const job *j) { return j->f32 ? 4 : 2; }
+
+static void chances(int64_t n, float *out, const uint32_t *w, const double *p) {
+  for (int64_t i = 0; i < n; i++) out[i] = (double)w[i] < p[i] * 0x1p32;
+}
+
+static void into_range(int64_t n, double *x, double low, double high) {
+  for (int64_t i = 0; i < n; i++) x[i] = x[i] > low ? (x[i] < high ? x[i] : high) : low;
+}
+
+/* Makes the values of whole groups, the first of which is element `first`, of which n are wanted. */
+static void make(const job *j, int64_t first, int64_t n, const uint32_t *w) {
+  union {
+    float f[4 * BLOCK];
+    double d[2 * BLOCK];
+  } v;
+  const int64_t even = n + (n & 1), item = (int64_t)tn_dtype_size(j->dtype);
+  const bool straight = even == n && j->dtype == (j->f32 ? TN_F32 : TN_F64);
+  void *out = j->out + first * item, *to = straight ? out : (void *)&v;
+  if (j->chance != NULL) chances(n, to, w, j->chance + first);
+  else if (j->f32) j->kernels->f32[j->shape](even, to, w, j->p);
+  else j->kernels->f64[j->shape](even, to, w, j->p);
+  if (j->after != NULL) j->after(j, n, to, to);
+  if (straight) return;
+  if (!tn_dtype_is_float(j->dtype) && !j->f32) into_range(n, v.d, j->low, j->high);
+  tn__convert(n, out, j->dtype, 1, &v, j->f32 ? TN_F32 : TN_F64, 1);
+}
+
 static void fill_range(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
-  char *data = tn__data(j->out);
-  for (int64_t i = begin; i < end; i++) {
-    uint32_t r[4];
-    tn__philox(j->seed, j->offset + (uint64_t)i, r);
-    double a = j->p != NULL ? tn_tensor_get(j->p, i) : j->a;
-    tn__store(data, (tn_dtype)j->out->dtype, i,
-              j->value(a, j->b, tn__uniform53(r[0], r[1]), tn__uniform53(r[2], r[3])));
+  const int per = per_group(j);
+  uint32_t w[4 * BLOCK];
+  for (int64_t g = begin; g < end; g += BLOCK) {
+    const int64_t groups = end - g < BLOCK ? end - g : BLOCK, left = j->n - g * per;
+    j->kernels->words(j->seed, j->offset + (uint64_t)g, groups, w);
+    make(j, g * per, left < groups * per ? left : groups * per, w);
   }
 }
 
-/* float32 uniform and normal numbers, four to a group. */
-static void fill_f32(void *arg, int64_t begin, int64_t end) {
+static void fill_whole(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
-  float *data = (float *)tn__data(j->out);
-  const float a = (float)j->a, scale = (float)(j->b - j->a), b = (float)j->b;
-  const int64_t n = tn__numel(j->out);
-  for (int64_t group = begin; group < end; group++) {
-    uint32_t r[4];
-    float v[4];
-    tn__philox(j->seed, j->offset + (uint64_t)group, r);
-    if (j->normal) { /* Box and Muller 1958: two pairs */
-      for (int k = 0; k < 4; k += 2) {
-        float radius = sqrtf(-2 * logf(((float)(r[k] >> 8) + 1) * 0x1p-24f));
-        float angle = 6.2831853071795864769f * tn__uniform24(r[k + 1]);
-        v[k] = a + b * radius * cosf(angle);
-        v[k + 1] = a + b * radius * sinf(angle);
-      }
-    } else {
-      for (int k = 0; k < 4; k++) v[k] = a + scale * tn__uniform24(r[k]);
+  const int64_t item = (int64_t)tn_dtype_size(j->dtype);
+  uint32_t w[4 * BLOCK];
+  int64_t v[2 * BLOCK];
+  for (int64_t g = begin; g < end; g += BLOCK) {
+    const int64_t groups = end - g < BLOCK ? end - g : BLOCK, left = j->n - 2 * g;
+    const int64_t n = left < 2 * groups ? left : 2 * groups;
+    j->kernels->words(j->seed, j->offset + (uint64_t)g, groups, w);
+    for (int64_t i = 0; i < n; i++) { /* unsigned, so that nothing overflows */
+      const uint64_t step = tn__below_count(w[2 * i], w[2 * i + 1], j->whole_count);
+      v[i] = (int64_t)((uint64_t)j->whole_low + step);
     }
-    int64_t first = 4 * group, left = n - first;
-    memcpy(data + first, v, sizeof(float) * (size_t)(left < 4 ? left : 4));
+    tn__convert(n, j->out + 2 * g * item, j->dtype, 1, v, TN_I64, 1);
   }
+}
+
+static bool is_f32_family(int dtype) {
+  return dtype == TN_F32 || dtype == TN_F16 || dtype == TN_BF16;
+}
+
+/* The smallest and largest number of an integer dtype, as doubles that convert without overflow. */
+static void range_of(int dtype, double *low, double *high) {
+  const int bits = 8 * (int)tn__item_size(dtype);
+  *low = dtype == TN_U8 || dtype == TN_BOOL ? 0 : -ldexp(1, bits - 1);
+  *high = dtype == TN_BOOL ? 1 : dtype == TN_U8 ? 255 : ldexp(1, bits - 1) - (bits == 64 ? 1024 : 1);
+}
+
+static tn_status run_job(tn_call *call, job *j, tn_tensor *out, tn_pool_fn *fn) {
+  tn_tensor *flat = NULL;
+  tn_generator *g = tn__generator(call);
+  tn_status s = tn__host_like(call->ctx, &flat, out, (tn_dtype)out->dtype);
+  if (s != TN_OK) return s;
+  j->kernels = TN_ISA_PICK(&tn__random_kernels);
+  j->out = tn__data(flat);
+  j->dtype = (tn_dtype)out->dtype;
+  j->n = tn__numel(flat);
+  j->seed = g->seed;
+  j->offset = g->offset;
+  const int64_t per = per_group(j), groups = (j->n + per - 1) / per;
+  tn__pool_run(call->ctx->pool, groups, TN_GRAIN / 8, fn, j);
+  g->offset += (uint64_t)groups;
+  return tn__deliver_filled(call->ctx, out, flat);
 }
 
 static tn_status fill_random(tn_call *call, job *j) {
-  tn_tensor *out = call->out[0], *flat = NULL;
-  tn_generator *g = tn__generator(call);
-  tn_status s = TN_OK;
-  if (tn__contiguous(out)) flat = tn_tensor_retain(out);
-  else s = tn_tensor_new(call->ctx, &flat, (tn_dtype)out->dtype, out->ndim, out->sizes);
-  if (s != TN_OK) return s;
-  int64_t n = tn__numel(out);
-  j->call = call;
-  j->out = flat;
-  j->seed = g->seed;
-  j->offset = g->offset;
-  if (j->f32) {
-    tn__pool_run(call->ctx->pool, (n + 3) / 4, TN_GRAIN / 32, fill_f32, j);
-    g->offset += (uint64_t)((n + 3) / 4);
-  } else {
-    tn__pool_run(call->ctx->pool, n, TN_GRAIN / 32, fill_range, j);
-    g->offset += (uint64_t)n;
-  }
-  if (flat != out) tn__copy_view(call->ctx, out, flat);
-  tn_tensor_release(flat);
-  return TN_OK;
+  j->f32 = is_f32_family(call->out[0]->dtype);
+  range_of(call->out[0]->dtype, &j->low, &j->high);
+  return run_job(call, j, call->out[0], fill_range);
 }
 
-static tn_status no_grad(tn_grad_call *g) {
-  for (int i = 0; i < g->nin; i++) g->din[i] = NULL;
-  return TN_OK;
-}
-
-#define FILL_ROW(name_, args_, doc_)                                                              \
+/* Rows that have no kernel on other devices are made here and moved there. */
+#define FILL_ROW(name_, lua_, aliases_, args_, flags_, doc_)                                      \
   const tn_op tn__op_##name_ = {                                                                  \
-      .name = #name_, .lua = #name_, .args = args_, .convention = 'I',                            \
-      .flags = TN_INPLACE | TN_FLOATS | TN_OVERWRITES, .nout = 1, .low = -2, .high = 2,                        \
-      .shape = tn__shape_same, .run = name_##_run, .grad = no_grad, .doc = doc_}
-
-static double uniform_value(double a, double b, double u, double v) {
-  (void)v;
-  return a + (b - a) * u;
-}
+      .name = #name_, .lua = lua_, .aliases = aliases_, .args = args_, .convention = 'I',         \
+      .flags = TN_INPLACE | TN_FLOATS | TN_OVERWRITES | (flags_), .nout = 1, .low = -2,           \
+      .high = 2, .shape = tn__shape_same, .run = name_##_run, .grad = tn__grad_none, .doc = doc_}
 
 static tn_status uniform_run(tn_call *call) {
-  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = uniform_value,
-           .f32 = call->out[0]->dtype == TN_F32};
+  double a = call->attrs->f[0], b = call->attrs->f[1];
+  const int dtype = call->out[0]->dtype;
+  const int bits = dtype == TN_F32 ? 24 : dtype == TN_F16 ? 11 : dtype == TN_BF16 ? 8 : 53;
+  const double most = is_f32_family(dtype) ? (double)FLT_MAX : DBL_MAX;
+  if (a > b) b = call->attrs->f[0], a = call->attrs->f[1];
+  if (!(b - a <= most && fabs(a) <= most && fabs(b) <= most)) {
+    return tn_fail(call->ctx, TN_EARG, "no numbers can be drawn from %g to %g", a, b);
+  }
+  job j = {.shape = TN_RAND_UNIFORM};
+  tn__uniform_plan(a, b, bits, j.p);
   return fill_random(call, &j);
 }
 
-FILL_ROW(uniform, "T x; n low=0; n high=1", "Fills x with numbers from [low, high).");
+FILL_ROW(uniform, "uniform", NULL, "T x; g generator; n low=0; n high=1", 0,
+         "Fills x with numbers from [low, high).");
 
-static double normal_value(double mean, double deviation, double u, double v) {
-  return mean + deviation * sqrt(-2 * log(1 - u)) * cos(6.283185307179586476925 * v);
+static tn_status check_deviation(tn_ctx *ctx, double deviation) {
+  if (deviation >= 0) return TN_OK;
+  return tn_fail(ctx, TN_EARG, "a standard deviation of %g: it cannot be negative", deviation);
 }
 
 static tn_status normal_run(tn_call *call) {
-  job j = {.a = call->attrs->f[0], .b = call->attrs->f[1], .value = normal_value,
-           .f32 = call->out[0]->dtype == TN_F32, .normal = true};
-  if (!(j.b >= 0)) {
-    return tn_fail(call->ctx, TN_EARG, "a standard deviation of %g: it cannot be negative", j.b);
+  job j = {.shape = TN_RAND_NORMAL, .p = {call->attrs->f[0], call->attrs->f[1]}};
+  tn_status s = check_deviation(call->ctx, j.p[1]);
+  return s == TN_OK ? fill_random(call, &j) : s;
+}
+
+FILL_ROW(normal, "normal", NULL, "T x; g generator; n mean=0; n deviation=1", 0,
+         "Fills x with normally distributed numbers.");
+
+static void exponentiate(const job *j, int64_t n, float *f, double *d) {
+  if (j->f32) j->kernels->exp_f32(n, f);
+  else j->kernels->exp_f64(n, d);
+}
+
+static tn_status log_normal_run(tn_call *call) {
+  job j = {.shape = TN_RAND_NORMAL, .p = {call->attrs->f[0], call->attrs->f[1]},
+           .after = exponentiate};
+  tn_status s = check_deviation(call->ctx, j.p[1]);
+  return s == TN_OK ? fill_random(call, &j) : s;
+}
+
+FILL_ROW(log_normal, "logNormal", "log_normal", "T x; g generator; n mean=1; n deviation=2",
+         TN_MOVES, "Fills x with numbers whose logarithms have this mean and deviation.");
+
+static tn_status cauchy_run(tn_call *call) {
+  job j = {.shape = TN_RAND_CAUCHY, .p = {call->attrs->f[0], call->attrs->f[1]}};
+  if (!(j.p[1] > 0)) {
+    return tn_fail(call->ctx, TN_EARG, "a width of %g: it must be positive", j.p[1]);
   }
   return fill_random(call, &j);
 }
 
-FILL_ROW(normal, "T x; n mean=0; n deviation=1", "Fills x with normally distributed numbers.");
+FILL_ROW(cauchy, "cauchy", NULL, "T x; g generator; n median=0; n width=1", TN_MOVES,
+         "Fills x with numbers of Cauchy's distribution.");
 
-static double bernoulli_value(double p, double unused, double u, double v) {
-  (void)unused, (void)v;
-  return u < p;
+static tn_status exponential_run(tn_call *call) {
+  const double rate = call->attrs->f[0];
+  job j = {.shape = TN_RAND_EXPONENTIAL, .p = {1 / rate}};
+  if (!(rate > 0)) return tn_fail(call->ctx, TN_EARG, "a rate of %g: it must be positive", rate);
+  return fill_random(call, &j);
+}
+
+FILL_ROW(exponential, "exponential", NULL, "T x; g generator; n rate=1", TN_MOVES,
+         "Fills x with exponentially distributed numbers.");
+
+static void whole_from_one(const job *j, int64_t n, float *f, double *d) {
+  for (int64_t i = 0; i < n && j->f32; i++) f[i] = floorf(f[i]) + 1;
+  for (int64_t i = 0; i < n && !j->f32; i++) d[i] = floor(d[i]) + 1;
+}
+
+/* The number of trials until one fails, where each succeeds with probability p. */
+static tn_status geometric_run(tn_call *call) {
+  const double p = call->attrs->f[0];
+  job j = {.shape = TN_RAND_EXPONENTIAL, .p = {-1 / log(p)}, .after = whole_from_one};
+  if (!(p > 0 && p < 1)) {
+    return tn_fail(call->ctx, TN_EARG, "a probability of %g: it must lie between 0 and 1", p);
+  }
+  return fill_random(call, &j);
+}
+
+FILL_ROW(geometric, "geometric", NULL, "T x; g generator; n p", TN_MOVES,
+         "Fills x with whole numbers k from 1, of probability (1 - p) p^(k-1).");
+
+/* -- Bernoulli's distribution ------------------------------------------------------------------ */
+
+/* How many of the 2^32 words mean 1. */
+static double words_of(double p) { return floor(p * 0x1p32 + 0.5); }
+
+static void none(const job *j, int64_t n, float *f, double *d) {
+  (void)j, (void)d;
+  memset(f, 0, sizeof *f * (size_t)n);
+}
+
+/* Element i: `value` with probability p, else 0. One word each, whatever the dtype. */
+static tn_status fill_bernoulli(tn_call *call, tn_tensor *out, double p, double value,
+                                const double *chance) {
+  job j = {.shape = TN_RAND_BERNOULLI, .p = {words_of(p), value}, .chance = chance, .f32 = true};
+  if (chance == NULL && j.p[0] < 1) j.after = none;
+  return run_job(call, &j, out, fill_range);
+}
+
+static tn_status check_probabilities(tn_ctx *ctx, int64_t n, const double *p) {
+  for (int64_t i = 0; i < n; i++) {
+    if (!(p[i] >= 0 && p[i] <= 1)) {
+      return tn_fail(ctx, TN_EARG, "a probability of %g: it must lie in [0, 1]", p[i]);
+    }
+  }
+  return TN_OK;
 }
 
 static tn_status bernoulli_run(tn_call *call) {
-  job j = {.value = bernoulli_value};
-  const tn_tensor *p = call->in[1];
-  if (p == NULL) {
-    j.a = 0.5;
-    return fill_random(call, &j);
-  }
-  if (p->ndim == 0) j.a = tn_tensor_get(p, 0);
-  else j.p = p;
-  if (j.p != NULL && tn__numel(p) != tn__numel(call->out[0])) {
+  tn_tensor *given = call->nin > 1 ? call->in[1] : NULL, *p = NULL;
+  double one = 0.5;
+  if (given == NULL) return fill_bernoulli(call, call->out[0], one, 1, NULL);
+  if (given->ndim > 0 && tn__numel(given) != tn__numel(call->out[0])) {
     return tn_fail(call->ctx, TN_ESHAPE, "%lld probabilities for %lld elements",
-                   (long long)tn__numel(p), (long long)tn__numel(call->out[0]));
+                   (long long)tn__numel(given), (long long)tn__numel(call->out[0]));
   }
-  for (int64_t i = 0, n = tn__numel(p); i < n; i++) {
-    double v = tn_tensor_get(p, i);
-    if (!(v >= 0 && v <= 1)) {
-      return tn_fail(call->ctx, TN_EARG, "a probability of %g: it must lie in [0, 1]", v);
-    }
+  tn_status s = tn__host_copy(call->ctx, &p, given, TN_F64);
+  const double *data = s == TN_OK ? (const double *)tn__data(p) : NULL;
+  if (s == TN_OK) s = check_probabilities(call->ctx, tn__numel(p), data);
+  if (s == TN_OK && given->ndim == 0) {
+    s = fill_bernoulli(call, call->out[0], data[0], 1, NULL);
+  } else if (s == TN_OK) {
+    s = fill_bernoulli(call, call->out[0], 0, 1, data);
   }
-  return fill_random(call, &j);
-}
-
-FILL_ROW(bernoulli, "T x; X p=0.5", "Fills x with 1 with probability p, else 0.");
-
-static double random_value(double low, double count, double u, double v) {
-  (void)v;
-  return low + floor(u * count);
-}
-
-static tn_status random_run(tn_call *call) {
-  double low = call->attrs->f[0], high = call->attrs->f[1];
-  job j = {.a = low, .b = high - low + 1, .value = random_value};
-  if (!(high >= low)) return tn_fail(call->ctx, TN_EARG, "no integers from %g to %g", low, high);
-  return fill_random(call, &j);
-}
-
-FILL_ROW(random, "T x; n low; n high", "Fills x with integers from [low, high].");
-
-static double exponential_value(double rate, double unused, double u, double v) {
-  (void)unused, (void)v;
-  return -log(1 - u) / rate;
-}
-
-static tn_status exponential_run(tn_call *call) {
-  job j = {.a = call->attrs->f[0], .value = exponential_value};
-  if (!(j.a > 0)) return tn_fail(call->ctx, TN_EARG, "a rate of %g: it must be positive", j.a);
-  return fill_random(call, &j);
-}
-
-FILL_ROW(exponential, "T x; n rate=1", "Fills x with exponentially distributed numbers.");
-
-/* -- Permutations, drawn subsets --------------------------------------------------------------- */
-
-static tn_status randperm_shape(tn_call *call) {
-  tn_meta *m = &call->meta[0];
-  m->dtype = call->in[0]->dtype;
-  m->ndim = 1;
-  m->sizes[0] = tn__int(call->attrs, 0, 0);
-  return TN_OK;
-}
-
-/* Fisher and Yates' shuffle. */
-static tn_status randperm_run(tn_call *call) {
-  tn_tensor *out = call->out[0], *order = NULL;
-  tn_generator *g = tn__generator(call);
-  int64_t n = out->sizes[0];
-  tn_status s = tn_tensor_new(call->ctx, &order, TN_I64, 1, &n);
-  if (s != TN_OK) return s;
-  int64_t *p = (int64_t *)tn__data(order);
-  for (int64_t i = 0; i < n; i++) p[i] = i + call->ctx->index_base;
-  for (int64_t i = 0; i + 1 < n; i++) {
-    int64_t k = i + (int64_t)(tn_random_double(g) * (double)(n - i)), t = p[i];
-    p[i] = p[k];
-    p[k] = t;
-  }
-  tn__copy_view(call->ctx, out, order);
-  tn_tensor_release(order);
-  return TN_OK;
-}
-
-const tn_op tn__op_randperm = {.name = "randperm", .lua = "randperm", .convention = 'B',
-                               .args = "T res; i n", .flags = TN_OVERWRITES, .nout = 1,
-                               .shape = randperm_shape, .run = randperm_run,
-                               .no_grad = "made from random numbers",
-                               .doc = "The numbers 1 to n in random order."};
-
-static tn_status multinomial_shape(tn_call *call) {
-  const tn_tensor *p = call->in[0];
-  tn_meta *m = &call->meta[0];
-  if (p->ndim != 1 && p->ndim != 2) {
-    return tn_fail(call->ctx, TN_ESHAPE, "one or two dimensions of probabilities expected, got %d",
-                   p->ndim);
-  }
-  tn__meta_of(m, p);
-  m->dtype = TN_I64;
-  m->sizes[p->ndim - 1] = call->attrs->i[0];
-  if (tn__int(call->attrs, 1, 0) == 0 && call->attrs->i[0] > p->sizes[p->ndim - 1]) {
-    return tn_fail(call->ctx, TN_EARG, "%lld draws without replacement from %lld",
-                   (long long)call->attrs->i[0], (long long)p->sizes[p->ndim - 1]);
-  }
-  return TN_OK;
-}
-
-/* Draws from one row of weights by walking their sum; without replacement a drawn weight is 0. */
-static tn_status draw_row(tn_call *call, double *weights, int64_t n, int64_t *out, int64_t count) {
-  tn_generator *g = tn__generator(call);
-  bool replace = tn__int(call->attrs, 1, 0) != 0;
-  double total = 0;
-  for (int64_t i = 0; i < n; i++) {
-    if (!(weights[i] >= 0) || !isfinite(weights[i])) {
-      return tn_fail(call->ctx, TN_EARG, "a probability of %g: it cannot be negative", weights[i]);
-    }
-    total += weights[i];
-  }
-  for (int64_t k = 0; k < count; k++) {
-    double at = tn_random_double(g) * total;
-    int64_t pick = -1;
-    for (int64_t i = 0; i < n; i++) {
-      if (weights[i] == 0) continue;
-      pick = i;
-      if (at < weights[i]) break;
-      at -= weights[i];
-    }
-    if (pick < 0) return tn_fail(call->ctx, TN_EARG, "too few probabilities are above 0");
-    out[k] = pick + call->ctx->index_base;
-    if (replace) continue;
-    weights[pick] = 0;
-    total = 0;
-    for (int64_t i = 0; i < n; i++) total += weights[i];
-  }
-  return TN_OK;
-}
-
-static tn_status multinomial_run(tn_call *call) {
-  tn_tensor *weights = NULL, *out = call->out[0];
-  const tn_tensor *p = call->in[0];
-  tn_status s = tn_tensor_new(call->ctx, &weights, TN_F64, p->ndim, p->sizes);
-  if (s != TN_OK) return s;
-  tn__copy_view(call->ctx, weights, p);
-  int64_t n = p->sizes[p->ndim - 1], rows = p->ndim == 2 ? p->sizes[0] : 1;
-  int64_t count = out->sizes[out->ndim - 1];
-  for (int64_t r = 0; r < rows && s == TN_OK; r++) {
-    s = draw_row(call, (double *)tn__data(weights) + r * n, n,
-                 (int64_t *)tn__data(out) + r * count, count);
-  }
-  tn_tensor_release(weights);
+  tn_tensor_release(p);
   return s;
 }
 
-const tn_op tn__op_multinomial = {
-    .name = "multinomial", .lua = "multinomial", .convention = 'C', .fixed = 1,
-    .args = "T p; i n; b replacement=0", .flags = TN_FLOATS, .nout = 1, .low = 0.1, .high = 1,
-    .shape = multinomial_shape, .run = multinomial_run, .onnx = "Multinomial",
-    .no_grad = "draws are no function of their probabilities",
-    .doc = "n indices drawn with the (unnormalised) probabilities p."};
+FILL_ROW(bernoulli, "bernoulli", NULL, "T x; g generator; X p=0.5", TN_MOVES,
+         "Fills x with 1 with probability p, else 0.");
+
+/* -- Whole numbers ----------------------------------------------------------------------------- */
+
+/* The largest whole number up to which the dtype holds all. */
+static double largest_whole(int dtype) {
+  double low, high;
+  if (dtype == TN_F64) return 0x1p53;
+  if (dtype == TN_F32) return 0x1p24;
+  if (dtype == TN_F16) return 65504;
+  if (dtype == TN_BF16) return FLT_MAX;
+  range_of(dtype, &low, &high);
+  return dtype == TN_I64 ? 0x1p63 : high;
+}
+
+static tn_status random_run(tn_call *call) {
+  const double low = trunc(call->attrs->f[0]), high = trunc(call->attrs->f[1]);
+  const int dtype = call->out[0]->dtype;
+  double least, most;
+  if (!(high >= low)) return tn_fail(call->ctx, TN_EARG, "no integers from %g to %g", low, high);
+  range_of(dtype, &least, &most);
+  if (tn_dtype_is_float((tn_dtype)dtype)) least = -0x1p63, most = largest_whole(TN_I64);
+  else most = largest_whole(dtype);
+  if (!(low >= least && high <= most)) {
+    return tn_fail(call->ctx, TN_EARG, "integers from %.17g to %.17g do not fit into %s", low, high,
+                   tn_dtype_name((tn_dtype)dtype));
+  }
+  job j = {.whole_low = low < 0x1p63 ? (int64_t)low : INT64_MAX};
+  const uint64_t last = high < 0x1p63 ? (uint64_t)(int64_t)high : INT64_MAX;
+  j.whole_count = last - (uint64_t)j.whole_low + 1;
+  return run_job(call, &j, call->out[0], fill_whole);
+}
+
+FILL_ROW(random, "random", NULL, "T x; g generator; n low; n high", TN_MOVES | TN_INTEGERS,
+         "Fills x with integers from [low, high].");
 
 /* -- Dropout: y = x * mask, and the mask ------------------------------------------------------- */
 
@@ -294,25 +309,29 @@ static tn_status dropout_shape(tn_call *call) {
   return TN_OK;
 }
 
-static double keep_value(double p, double scale, double u, double v) {
-  (void)v;
-  return u < p ? 0 : scale;
+static tn_status product(tn_call *call, tn_tensor *factor) {
+  tn_tensor *in[2] = {call->in[0], factor};
+  tn_call multiply = *call;
+  multiply.op = &tn__op_mul;
+  multiply.nin = 2;
+  multiply.in = in;
+  multiply.dim = call->in[0]->dtype;
+  return tn__pointwise_run(&multiply);
+}
+
+/* float32 cannot hold 1 / (1 - p) well enough for a float64 mask. */
+static void rescale(const tn_tensor *mask, double scale) {
+  double *data = (double *)tn__data(mask);
+  for (int64_t i = 0, n = tn__numel(mask); i < n; i++) data[i] *= scale;
 }
 
 static tn_status dropout_run(tn_call *call) {
-  double p = call->attrs->f[0];
-  job j = {.a = p, .b = 1 / (1 - p), .value = keep_value};
-  tn_call mask = *call;
-  mask.out[0] = call->out[1];
-  tn_status s = fill_random(&mask, &j);
+  const double p = call->attrs->f[0];
+  const bool f64 = call->out[1]->dtype == TN_F64;
+  tn_status s = fill_bernoulli(call, call->out[1], 1 - p, f64 ? 1 : 1 / (1 - p), NULL);
   if (s != TN_OK) return s;
-  tn_tensor *in[2] = {call->in[0], call->out[1]};
-  tn_call product = *call;
-  product.op = &tn__op_mul;
-  product.nin = 2;
-  product.in = in;
-  product.dim = call->in[0]->dtype;
-  return tn__pointwise_run(&product);
+  if (f64) rescale(call->out[1], 1 / (1 - p));
+  return product(call, call->out[1]);
 }
 
 static tn_status dropout_grad(tn_grad_call *g) {
@@ -323,8 +342,8 @@ static tn_status dropout_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_dropout = {
-    .name = "dropout", .lua = "dropout", .convention = 'C', .args = "T x; n p=0.5",
-    .flags = TN_HIDES | TN_FLOATS | TN_OVERWRITES, .nout = 2, .fixed = 2, .saves = TN_SAVE_Y2, .low = -2,
-    .high = 2, .shape = dropout_shape, .run = dropout_run, .grad = dropout_grad,
+    .name = "dropout", .lua = "dropout", .convention = 'C', .args = "T x; n p=0.5; g generator",
+    .flags = TN_HIDES | TN_FLOATS | TN_OVERWRITES, .nout = 2, .fixed = 2, .saves = TN_SAVE_Y2,
+    .low = -2, .high = 2, .shape = dropout_shape, .run = dropout_run, .grad = dropout_grad,
     .onnx = "Dropout",
     .doc = "Zeroes elements with probability p and scales the others by 1 / (1 - p)."};
