@@ -7,15 +7,25 @@
 #define RUN_NUM(name) {tn_cuda_##name##_f32, tn_cuda_##name##_f64, tn_cuda_##name##_i64}
 #define RUN_FLT(name) {tn_cuda_##name##_f32, tn_cuda_##name##_f64, NULL}
 #define RUN_CMP(name) RUN_NUM(name)
+#define RUN_RNUM RUN_NUM
+#define RUN_RFLT RUN_FLT
+#define RUN_RCMP RUN_CMP
+#define RUN_TRG RUN_FLT
 #define RUN_BIT(name) {NULL, NULL, tn_cuda_##name##_i64}
 #define GRAD(name, k) {tn_cuda_##name##_grad_##k##_f32, tn_cuda_##name##_grad_##k##_f64}
 #define GRAD1_NUM(name) {GRAD(name, a)}
 #define GRAD1_FLT(name) GRAD1_NUM(name)
 #define GRAD1_CMP(name) {{NULL, NULL}}
+#define GRAD1_RNUM GRAD1_NUM
+#define GRAD1_RFLT GRAD1_NUM
+#define GRAD1_RCMP GRAD1_CMP
+#define GRAD1_TRG GRAD1_NUM
 #define GRAD2_NUM(name) {GRAD(name, a), GRAD(name, b)}
 #define GRAD2_FLT(name) GRAD2_NUM(name)
 #define GRAD2_CMP(name) {{NULL, NULL}}
 #define GRAD2_BIT(name) {{NULL, NULL}}
+#define GRAD2_RNUM GRAD2_NUM
+#define GRAD2_RFLT GRAD2_NUM
 #define GRAD3_NUM(name) {GRAD(name, a), GRAD(name, b), GRAD(name, c)}
 #define GRAD3_FLT(name) GRAD3_NUM(name)
 

@@ -133,6 +133,13 @@ static bool is_plain(const row &r, const tn_index &index, operand<T> *in, const 
   return true;
 }
 
+/* A parameter may be any double. */
+static float parameter(double v, float) { return (float)v; }
+static double parameter(double v, double) { return v; }
+static int64_t parameter(double v, int64_t) {
+  return v >= 0x1p63 ? INT64_MAX : v > -0x1p63 ? (int64_t)v : v == v ? INT64_MIN : 0;
+}
+
 /* Fills the arguments, whose operands begin at `in`, and launches the kernel that suits them. */
 static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, operand<T> *in,
                         results *to) {
@@ -146,8 +153,8 @@ static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, ope
   }
   to->out = call->out[0].data;
   to->dtype = call->out[0].dtype;
-  to->p0 = static_cast<T>(call->attrs->f[0]);
-  to->p1 = static_cast<T>(call->attrs->f[1]);
+  to->p0 = parameter(call->attrs->f[0], T());
+  to->p1 = parameter(call->attrs->f[1], T());
   tn_status s = tn_cuda_enter(call->device, &before);
   if (s != TN_OK) return s;
   uint64_t packs = index.count / (16 / sizeof(T));
@@ -222,12 +229,24 @@ template <class Row> static inline tn_status run_row(tn_kernel_call *call) {
 #define RESULT_FLT T
 #define RESULT_CMP uint8_t
 #define RESULT_BIT T
+#define RESULT_RNUM T
+#define RESULT_RFLT T
+#define RESULT_RCMP uint8_t
+#define RESULT_TRG T
 
 /* Which kinds have a kernel, and which a derivative, in this type. */
 #define HAVE_NUM(...) __VA_ARGS__
 #define HAVE_CMP(...) __VA_ARGS__
 #define GRAD_CMP(...)
 #define GRAD_BIT(...)
+#define HAVE_RNUM HAVE_NUM
+#define HAVE_RCMP HAVE_CMP
+#define HAVE_RFLT HAVE_FLT
+#define HAVE_TRG HAVE_FLT
+#define GRAD_RNUM GRAD_NUM
+#define GRAD_RFLT GRAD_FLT
+#define GRAD_TRG GRAD_FLT
+#define GRAD_RCMP GRAD_CMP
 #if HAS_FLOAT
 #define HAVE_FLT(...) __VA_ARGS__
 #define HAVE_BIT(...)
@@ -240,7 +259,7 @@ template <class Row> static inline tn_status run_row(tn_kernel_call *call) {
 #define GRAD_FLT(...)
 #endif
 
-#define TN_UNARY(name, kind, saves, low, high, args, forward, da, onnx, doc)                      \
+#define TN_UNARY(name, kind, saves, low, high, aliases, args, forward, da, onnx, doc)             \
   HAVE_##kind(RUN_ROW(name, 1, RESULT_##kind, forward))                                           \
   GRAD_##kind(GRAD_ROW(name, a, saves, da))
 #define TN_BINARY(name, kind, saves, low, high, convention, lua, aliases, args, forms, forward,   \

@@ -437,16 +437,30 @@ tn_status tn__pointwise_grad(tn_grad_call *g) {
 #define KIND_NUM TN_NUMBER_INPUTS | TN_FLOATS | TN_INTEGERS
 #define KIND_FLT TN_NUMBER_INPUTS | TN_FLOATS | TN_INTEGERS
 #define KIND_CMP TN_FLOATS | TN_INTEGERS
+#define KIND_RNUM KIND_NUM
+#define KIND_RFLT KIND_FLT
+#define KIND_RCMP KIND_CMP
+#define KIND_TRG KIND_FLT
 #define KIND_BIT TN_NUMBER_INPUTS | TN_INTEGERS
 #define NO_GRAD_NUM NULL
 #define NO_GRAD_FLT NULL
 #define NO_GRAD_CMP "a test: its result does not change with its inputs but in jumps"
+#define NO_GRAD_RNUM NULL
+#define NO_GRAD_RFLT NULL
+#define NO_GRAD_RCMP NO_GRAD_CMP
+#define NO_GRAD_TRG NULL
 #define NO_GRAD_BIT "of integers"
 #define GRAD_NUM tn__pointwise_grad
 #define GRAD_FLT tn__pointwise_grad
 #define GRAD_CMP NULL
 #define GRAD_BIT NULL
-#define DIVIDES(code) ((code) == TN_PW_div || (code) == TN_PW_fmod || (code) == TN_PW_remainder)
+#define GRAD_RNUM GRAD_NUM
+#define GRAD_RFLT GRAD_FLT
+#define GRAD_RCMP GRAD_CMP
+#define GRAD_TRG GRAD_FLT
+#define DIVIDES(code)                                                                             \
+  ((code) == TN_PW_div || (code) == TN_PW_fmod || (code) == TN_PW_remainder ||                    \
+   (code) == TN_PW_floor_divide)
 #define TEST_OPERAND(code) ((code) == TN_PW_where ? 0 : (code) == TN_PW_maskedFill ? 1 : -1)
 
 #define ROW(name_, nin, kind_, saves_, low_, high_, convention_, lua_, aliases_, args_, forms_,    \
@@ -468,8 +482,8 @@ tn_status tn__pointwise_grad(tn_grad_call *g) {
 #define TN_COMPOSE_C2(name) NULL
 #define TN_COMPOSE_C3(name) tn__compose_##name##_c
 
-#define TN_UNARY(name, kind, saves, low, high, args, forward, da, onnx, doc)                      \
-  ROW(name, 1, kind, saves, low, high, TN_CONVENTION_##kind, #name, NULL, args, NULL, #da, "",    \
+#define TN_UNARY(name, kind, saves, low, high, aliases, args, forward, da, onnx, doc)             \
+  ROW(name, 1, kind, saves, low, high, TN_CONVENTION_##kind, #name, aliases, args, NULL, #da, "", \
       "", onnx, doc)
 #define TN_BINARY(name, kind, saves, low, high, convention, lua, aliases, args, forms, forward,   \
                   da, db, onnx, doc)                                                              \
@@ -482,4 +496,8 @@ tn_status tn__pointwise_grad(tn_grad_call *g) {
 #define TN_CONVENTION_NUM 'A'
 #define TN_CONVENTION_FLT 'A'
 #define TN_CONVENTION_CMP 'C'
+#define TN_CONVENTION_RNUM 'A'
+#define TN_CONVENTION_RFLT 'A'
+#define TN_CONVENTION_RCMP 'C'
+#define TN_CONVENTION_TRG 'A'
 #include "tensor/pointwise.def"

@@ -4,7 +4,10 @@
 
 #include "tensor/eval.h"
 
-enum { TN_KIND_NUM, TN_KIND_FLT, TN_KIND_CMP, TN_KIND_BIT };
+enum { /* of those after TN_KIND_BIT only the loops are others */
+  TN_KIND_NUM, TN_KIND_FLT, TN_KIND_CMP, TN_KIND_BIT, TN_KIND_RNUM = TN_KIND_NUM,
+  TN_KIND_RFLT = TN_KIND_FLT, TN_KIND_RCMP = TN_KIND_CMP, TN_KIND_TRG = TN_KIND_FLT
+};
 
 /* The derivative as recorded operations; d, in and y as in pointwise.def, p the parameters. */
 typedef tn_tensor *tn_compose(tn_eval *e, tn_tensor *d, tn_tensor *const *in, tn_tensor *y,

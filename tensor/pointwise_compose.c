@@ -31,7 +31,7 @@
     return expression;                                                                            \
   }
 
-#define TN_UNARY(name, kind, saves, low, high, args, forward, da, onnx, doc)                      \
+#define TN_UNARY(name, kind, saves, low, high, aliases, args, forward, da, onnx, doc)             \
   COMPOSE(tn__compose_##name##_a, da)
 #define TN_BINARY(name, kind, saves, low, high, convention, lua, aliases, args, forms, forward,   \
                   da, db, onnx, doc)                                                              \

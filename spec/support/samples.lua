@@ -288,12 +288,13 @@ end
 -- Pointwise rows: sizes by the number of tensors, values for the numbers that must be given.
 
 local numbers = {clamp = {-1, 1.2}, threshold = {0.7, 0.2}, lerp = {0.3}, elu = {0.7},
-  leaky_relu = {0.1}, add = {1.5}, sub = {1.5}, addcmul = {1.5}, addcdiv = {1.5}}
+  leaky_relu = {0.1}, celu = {0.7}, add = {1.5}, sub = {1.5}, addcmul = {1.5}, addcdiv = {1.5}}
 -- Factors of whole numbers are whole.
 local whole_numbers = {add = {2}, sub = {2}, addcmul = {2}}
 -- These have a kink at 0, and are smooth on either side.
 local mirrored = {abs = true, sign = true, relu = true, elu = true, leaky_relu = true, cinv = true,
-  threshold = true, floor = true, ceil = true, round = true, trunc = true, frac = true, div = true,
+  threshold = true, celu = true, selu = true, hardshrink = true, softshrink = true, softsign = true,
+  heaviside = true, copysign = true, hypot = true, sinc = true, floor = true, ceil = true, round = true, trunc = true, frac = true, div = true,
   fmod = true, remainder = true, atan2 = true}
 local shapes = {
   {{{2, 3}}, {{}}, {{2, 1, 3}}},

@@ -183,6 +183,10 @@ static tn_kernel *fake_kernel(int row, int input, int as) {
 #define TEST_FLT false
 #define TEST_CMP true
 #define TEST_BIT false
+#define TEST_RNUM false
+#define TEST_RFLT false
+#define TEST_RCMP true
+#define TEST_TRG false
 #define ROW(name, kind, nin)                                                                      \
   static tn_status name##_f32(tn_kernel_call *c) {                                                \
     return fake_run(c, fake_kernel(TN_PW_##name, -1, 0), TN_AS_F32, TEST_##kind, nin);            \

@@ -114,6 +114,97 @@ local reference = {
   addcmul = function(x, a, b, value) return x + (value or 1) * a * b end,
   addcdiv = function(x, a, b, value) return x + (value or 1) * a / b end}
 
+-- The rows of pointwise_rare.def. lgamma and its derivatives by recurrence and Stirling's series.
+local function lgamma(x)
+  local shift = 0
+  while x < 12 do
+    shift, x = shift + math.log(x), x + 1
+  end
+  local z = 1 / (x * x)
+  return (x - 0.5) * math.log(x) - x + 0.5 * math.log(2 * math.pi) - shift
+    + (1 / 12 - z * (1 / 360 - z * (1 / 1260 - z / 1680))) / x
+end
+
+local function polygamma(x, n)
+  if n < 1 then return nil end
+  local sum, q = 0, x
+  while q < 40 do
+    sum, q = sum + q ^ -(n + 1), q + 1
+  end
+  sum = sum + q ^ -n * (1 / n + 0.5 / q + (n + 1) / (12 * q * q)
+    - (n + 1) * (n + 2) * (n + 3) / (720 * q ^ 4))
+  local factorial = math.exp(lgamma(n + 1))
+  return (n % 2 == 1 and 1 or -1) * factorial * sum
+end
+
+local function digamma(x)
+  local shift = 0
+  while x < 12 do
+    shift, x = shift - 1 / x, x + 1
+  end
+  local z = 1 / (x * x)
+  return shift + math.log(x) - 0.5 / x - z * (1 / 12 - z * (1 / 120 - z * (1 / 252 - z / 240)))
+end
+
+local function erfinv(y)
+  local x = 0
+  for _ = 1, 60 do x = x - (erf(x) - y) * math.sqrt(math.pi) / 2 * math.exp(x * x) end
+  return x
+end
+
+local function limit(x, low, high)
+  return math.min(math.max(x, low), high)
+end
+
+local function gcd(a, b)
+  while b ~= 0 do a, b = b, a % b end
+  return a
+end
+
+for name, f in pairs {
+  exp2 = function(x) return 2 ^ x end,
+  erfc = function(x) return 1 - erf(x) end,
+  erfinv = erfinv,
+  lgamma = lgamma,
+  digamma = digamma,
+  polygamma = function(n, x) return polygamma(x, n) end,
+  logit = function(x) return math.log(x / (1 - x)) end,
+  sinc = function(x) return math.sin(math.pi * x) / (math.pi * x) end,
+  asinh = function(x) return math.log(x + math.sqrt(x * x + 1)) end,
+  acosh = function(x) return math.log(x + math.sqrt(x * x - 1)) end,
+  atanh = function(x) return math.log((1 + x) / (1 - x)) / 2 end,
+  deg2rad = math.rad,
+  rad2deg = math.deg,
+  mish = function(x) return x * (2 * sigmoid(2 * math.log(1 + math.exp(x))) - 1) end,
+  gelu_tanh = function(x) return x * sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x ^ 3)) end,
+  selu = function(x) return 1.0507009873554805 * (x > 0 and x or 1.6732632423543772 * expm1(x)) end,
+  celu = function(x, alpha) return x > 0 and x or alpha * expm1(x / alpha) end,
+  hardtanh = function(x) return limit(x, -1, 1) end,
+  relu6 = function(x) return limit(x, 0, 6) end,
+  hardsigmoid = function(x) return limit(x / 6 + 0.5, 0, 1) end,
+  hardswish = function(x) return x * limit(x / 6 + 0.5, 0, 1) end,
+  hardshrink = function(x) return math.abs(x) > 0.5 and x or 0 end,
+  softshrink = function(x) return x > 0.5 and x - 0.5 or x < -0.5 and x + 0.5 or 0 end,
+  softsign = function(x) return x / (1 + math.abs(x)) end,
+  tanhshrink = function(x) return x - (2 * sigmoid(2 * x) - 1) end,
+  isfinite = function(x) return test(x - x == 0) end,
+  isposinf = function(x) return test(x == inf) end,
+  isneginf = function(x) return test(x == -inf) end,
+  signbit = function(x) return test(x < 0) end,
+  fmax = math.max,
+  fmin = math.min,
+  hypot = function(a, b) return math.sqrt(a * a + b * b) end,
+  logaddexp = function(a, b) return math.log(math.exp(a) + math.exp(b)) end,
+  logaddexp2 = function(a, b) return math.log(2 ^ a + 2 ^ b) / math.log(2) end,
+  xlogy = function(a, b) return a * math.log(b) end,
+  copysign = function(a, b) return b < 0 and -math.abs(a) or math.abs(a) end,
+  heaviside = function(a, b) return a < 0 and 0 or a > 0 and 1 or b end,
+  floor_divide = function(a, b) return math.floor(a / b) end,
+  gcd = gcd,
+  lcm = function(a, b) return a * b / gcd(a, b) end} do
+  reference[name] = f
+end
+
 -- Bit by bit, since Lua's versions have no operators in common.
 local function bitwise(f)
   return function(a, b)
@@ -133,7 +224,7 @@ reference.rshift = function(a, b) return math.floor(a / 2 ^ b) end
 
 -- Values for the numbers that a call must give, in the order of the table's args.
 local parameters = {clamp = {-0.5, 0.8}, threshold = {0.6, -1}, lerp = {0.25}, elu = {0.7},
-  leaky_relu = {0.2}}
+  leaky_relu = {0.2}, celu = {0.7}}
 
 local function inputs_of(row, sizes, dtype)
   local list = {}
@@ -141,6 +232,7 @@ local function inputs_of(row, sizes, dtype)
     local x = samples.tensor(sizes, row.low, row.high, not row.floats and 'whole')
     list[#list + 1] = {kind = kind, x = x:to(dtype)}
   end
+  if row.op == 'polygamma' then list[1].x = torch.ceil(list[1].x):fmod(3):add(1) end
   if row.op == 'where' then list[1].x = torch.gt(list[1].x, 0) end
   if row.op == 'maskedFill' then list[2].x = torch.gt(list[2].x, 0) end
   return list

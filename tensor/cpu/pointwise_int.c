@@ -48,11 +48,41 @@ static inline int64_t tn_rshift_i64(int64_t a, int64_t b) {
   return a >> (b < 0 || b > 63 ? 63 : b);
 }
 
+/* A parameter may be any double. */
+static inline int64_t parameter(double v) {
+  return v >= 0x1p63 ? INT64_MAX : v > -0x1p63 ? (int64_t)v : v == v ? INT64_MIN : 0;
+}
+
+static inline int64_t tn_signbit_i64(int64_t x) { return x < 0; }
+
+static inline int64_t tn_floor_divide_i64(int64_t a, int64_t b) {
+  return SUB(tn_div_i64(a, b), tn_fmod_i64(a, b) != 0 && (a < 0) != (b < 0));
+}
+
+/* Euclid's algorithm, without sign: the lowest number has no opposite. */
+static inline int64_t tn_gcd_i64(int64_t a, int64_t b) {
+  uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+  while (y != 0) {
+    uint64_t rest = x % y;
+    x = y;
+    y = rest;
+  }
+  return (int64_t)x;
+}
+
+static inline int64_t tn_lcm_i64(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return 0;
+  int64_t r = MUL(tn_div_i64(a, tn_gcd_i64(a, b)), b);
+  return r < 0 ? NEG(r) : r;
+}
+
 #define T int64_t
+#define TN_PARAMETER(v) parameter(v)
 #define SUFFIX _i64
 #define HAS_NUM 1
 #define HAS_FLT 0
 #define HAS_BIT 1
+#define HAS_RARE 1
 #define HAS_GRAD 0
 #include "tensor/cpu/isa/pointwise_loops.h"
 
@@ -60,6 +90,10 @@ static inline int64_t tn_rshift_i64(int64_t a, int64_t b) {
 #define RUN_FLT(name) NULL
 #define RUN_CMP(name) name##_i64
 #define RUN_BIT(name) name##_i64
+#define RUN_RNUM RUN_NUM
+#define RUN_RCMP RUN_CMP
+#define RUN_RFLT RUN_FLT
+#define RUN_TRG RUN_FLT
 
 tn_kernel *const tn__pointwise_int[TN_PW_COUNT] = {
 #define TN_UNARY(name, kind, ...) [TN_PW_##name] = RUN_##kind(name),

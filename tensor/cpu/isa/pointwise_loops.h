@@ -1,7 +1,7 @@
 /* pointwise_loops.h -- the loops over one compute type; included once for each by
  * pointwise_kernel.c and pointwise_int.c, which set T (the C type), SUFFIX (of function names) and
- * which rows there are loops of: HAS_NUM (CMP too), HAS_FLT, HAS_BIT and, for gradients, HAS_GRAD.
- */
+ * which rows there are loops of: HAS_NUM (CMP too), HAS_FLT, HAS_BIT, HAS_RARE and, for gradients,
+ * HAS_GRAD. TN_PARAMETER(v) makes a T of a parameter. */
 
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
@@ -13,7 +13,7 @@
 #define P1 p1
 
 #define PARAMETERS                                                                                \
-  const T p0 = (T)p[0], p1 = (T)p[1];                                                             \
+  const T p0 = TN_PARAMETER(p[0]), p1 = TN_PARAMETER(p[1]);                                       \
   (void)p0;                                                                                       \
   (void)p1;
 
@@ -79,6 +79,10 @@
 #define RESULT_FLT T
 #define RESULT_CMP uint8_t
 #define RESULT_BIT T
+#define RESULT_RNUM T
+#define RESULT_RFLT T
+#define RESULT_RCMP uint8_t
+#define RESULT_TRG T
 
 /* Which kinds have a kernel, and which a gradient, in this compute type. */
 #if HAS_NUM
@@ -93,6 +97,18 @@
 #else
 #define HAVE_FLT(x)
 #endif
+#if HAS_NUM && HAS_RARE
+#define HAVE_RNUM(x) x
+#define HAVE_RCMP(x) x
+#else
+#define HAVE_RNUM(x)
+#define HAVE_RCMP(x)
+#endif
+#if HAS_FLT && HAS_RARE
+#define HAVE_RFLT(x) x
+#else
+#define HAVE_RFLT(x)
+#endif
 #if HAS_BIT
 #define HAVE_BIT(x) x
 #else
@@ -105,10 +121,20 @@
 #define GRAD_NUM(x)
 #define GRAD_FLT(x)
 #endif
+#if HAS_GRAD && HAS_RARE
+#define GRAD_RNUM(x) x
+#define GRAD_RFLT(x) x
+#else
+#define GRAD_RNUM(x)
+#define GRAD_RFLT(x)
+#endif
+#define HAVE_TRG HAVE_FLT
+#define GRAD_TRG GRAD_FLT
+#define GRAD_RCMP(x)
 #define GRAD_CMP(x)
 #define GRAD_BIT(x)
 
-#define TN_UNARY(name, kind, saves, low, high, args, forward, da, onnx, doc)                      \
+#define TN_UNARY(name, kind, saves, low, high, aliases, args, forward, da, onnx, doc)             \
   HAVE_##kind(UNARY_LOOP(name, RESULT_##kind, forward)) GRAD_##kind(GRAD_LOOP(name##_grad_a, da))
 #define TN_BINARY(name, kind, saves, low, high, convention, lua, aliases, args, forms, forward,   \
                   da, db, onnx, doc)                                                              \
@@ -128,6 +154,14 @@
 #undef HAVE_FLT
 #undef HAVE_CMP
 #undef HAVE_BIT
+#undef HAVE_RNUM
+#undef HAVE_RFLT
+#undef HAVE_RCMP
+#undef HAVE_TRG
+#undef GRAD_RNUM
+#undef GRAD_RFLT
+#undef GRAD_RCMP
+#undef GRAD_TRG
 #undef GRAD_NUM
 #undef GRAD_FLT
 #undef GRAD_CMP
@@ -136,5 +170,7 @@
 #undef SUFFIX
 #undef HAS_NUM
 #undef HAS_FLT
+#undef TN_PARAMETER
+#undef HAS_RARE
 #undef HAS_BIT
 #undef HAS_GRAD
