@@ -75,7 +75,7 @@ DEPS = -MMD -MP
 
 # Where no call of a program's inner loop passes through, small is better than fast.
 small_c := tensor/backend.c tensor/device.c tensor/pointwise_compose.c tensor/ops/custom.c \
-  tensor/ops/triangle.c \
+  tensor/ops/triangle.c tensor/cpu/lapack.c $(wildcard tensor/ops/linalg*.c) \
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 

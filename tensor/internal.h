@@ -183,7 +183,7 @@ struct tn_grad_call {
 
 enum { /* tn_op.saves */
   TN_SAVE_A = 1, TN_SAVE_B = 2, TN_SAVE_C = 4, TN_SAVE_D = 8,
-  TN_SAVE_Y = 16, TN_SAVE_Y2 = 32
+  TN_SAVE_Y = 16, TN_SAVE_Y2 = 32, TN_SAVE_Y3 = 64
 };
 
 enum { /* tn_op.flags */

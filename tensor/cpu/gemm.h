@@ -47,6 +47,7 @@ bool tn__onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float a
  * and C as it was, if a size does not fit OpenBLAS's 32-bit integers. */
 bool tn__openblas_begin(void); /* opens it at the first call; false, and no end, if missing */
 void tn__openblas_end(void);
+void *tn__openblas_symbol(const char *name); /* a function of it; NULL where there is none */
 bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
                         const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
                         float *c, int64_t ldc);

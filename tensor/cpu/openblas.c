@@ -1,4 +1,4 @@
-/* openblas.c -- OpenBLAS's matrix products, opened when first needed.
+/* openblas.c -- OpenBLAS's matrix products, opened when first needed; lapack.c has its LAPACK.
  *
  * OpenBLAS's own threads spin for some 45 ms after each call, on the cores that our pool is about
  * to use. So it is called from the pool's threads, each with a part of C. Its thread count belongs
@@ -13,6 +13,11 @@ bool tn__openblas_begin(void) {
 }
 
 void tn__openblas_end(void) {}
+
+void *tn__openblas_symbol(const char *name) {
+  (void)name;
+  return NULL;
+}
 
 bool tn__openblas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
                         const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
@@ -35,6 +40,8 @@ bool tn__openblas_dgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, doubl
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 }; /* cblas.h's numbers */
 
@@ -46,19 +53,27 @@ typedef void dgemm_fn(int order, int ta, int tb, int m, int n, int k, double alp
 /* Written once, under pthread_once; constant for the life of the process afterwards. Not closed:
  * a library with threads of its own cannot be unloaded safely. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void *library;
 static sgemm_fn *sgemm;
 static dgemm_fn *dgemm;
 static int (*get_threads)(void);
 static void (*set_threads)(int);
 
 static void open_library(void) {
-  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  const char *wish = getenv("MOONLET_BLAS"); /* for measurements: gemm.h */
+  if (wish && strcmp(wish, "builtin") == 0) return;
+  library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) return;
   *(void **)&sgemm = dlsym(library, "cblas_sgemm");
   *(void **)&dgemm = dlsym(library, "cblas_dgemm");
   *(void **)&get_threads = dlsym(library, "openblas_get_num_threads");
   *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
   if (!get_threads || !set_threads || !dgemm) sgemm = NULL;
+}
+
+void *tn__openblas_symbol(const char *name) {
+  pthread_once(&once, open_library);
+  return sgemm ? dlsym(library, name) : NULL;
 }
 
 /* How many callers are between begin and end, and the host's thread count meanwhile. */
