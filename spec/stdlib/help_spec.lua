@@ -4,7 +4,6 @@ local help = require 'torch.help'
 
 describe('help', function()
   it('tells of every operation how it is called and what it does', function()
-    local core = require 'torch.core'
     assert.is_true(#torch.ops >= 60)
     for _, op in ipairs(torch.ops) do
       local text = help.text(op.name)

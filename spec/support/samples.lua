@@ -294,8 +294,8 @@ local whole_numbers = {add = {2}, sub = {2}, addcmul = {2}}
 -- These have a kink at 0, and are smooth on either side.
 local mirrored = {abs = true, sign = true, relu = true, elu = true, leaky_relu = true, cinv = true,
   threshold = true, celu = true, selu = true, hardshrink = true, softshrink = true, softsign = true,
-  heaviside = true, copysign = true, hypot = true, sinc = true, floor = true, ceil = true, round = true, trunc = true, frac = true, div = true,
-  fmod = true, remainder = true, atan2 = true}
+  heaviside = true, copysign = true, hypot = true, sinc = true, floor = true, ceil = true,
+  round = true, trunc = true, frac = true, div = true, fmod = true, remainder = true, atan2 = true}
 local shapes = {
   {{{2, 3}}, {{}}, {{2, 1, 3}}},
   {{{2, 3}, {2, 3}}, {{2, 3}, {3}}, {{2, 1}, {1, 3}}, {{}, {2, 3}}, {{2, 3}, {}}},

@@ -1,4 +1,5 @@
---- Sample calls of operations: products and linear algebra. Entries are as spec/support/samples.lua says.
+--- Sample calls of operations: products and linear algebra. Entries are as
+-- spec/support/samples.lua says.
 --
 -- Random matrices serve only where any matrix will do: `regular` ones are far from singular, those
 -- that are `symmetric` have a gradient by each element that is the symmetric matrix's, and

@@ -184,9 +184,11 @@ for _, row in ipairs(torch.ops) do
       local n = #sample.inputs
       if n >= 2 and not fits[row.op] then
         sample.inputs = {unpack(misfits, 1, n)}
-        local args = arguments(sample)
-        local text = refuses(torch[row.name], unpack(args, 1, args.n))
-        assert.matches('%dx%d', text)
+        local made, args = pcall(arguments, sample) -- some make their arguments of the inputs
+        if made then
+          local text = refuses(torch[row.name], unpack(args, 1, args.n))
+          assert.matches('%dx%d', text)
+        end
       end
     end)
   end)
@@ -199,7 +201,7 @@ describe('named parameters', function()
     assert.same({{5, 7, 9}}, x:sum {dim = 1}:totable())
     assert.same({6, 15}, torch.sum(x, {keepdim = false, dim = 2}):totable())
     assert.same({{3, 2, 1}, {6, 5, 4}}, x:sort(2, {descending = true}):totable())
-    assert.same({{2, 2, 3}, {4, 5, 5}}, x:clone():clamp({low = 2, high = 5}):totable())
+    assert.same({{2, 2, 3}, {4, 5, 5}}, x:clone():clamp({min = 2, max = 5}):totable())
     assert.same({{3, 4, 5}, {6, 7, 8}}, torch.add(x, {b = 1, alpha = 2}):totable())
   end)
 
