@@ -139,6 +139,32 @@ return function(explicit, tools) -- luacheck: ignore
   end
   explicit.eig = {{{3, 3}, args = apart, call = parts},
     {{3, 3}, args = function(x) return apart(x), 'V' end, call = parts}}
-  explicit.eigvals = {{{3, 3}, args = apart}, {{2, 2, 2}, args = apart_and_symmetric}}
-  explicit.eigvals[2] = nil
+  explicit.eigvals = {{{3, 3}, args = apart}}
+
+  -- ops/linalg_products.c
+  explicit.matrix_power = {
+    {{3, 3}, args = function(a) return a, 3 end}, {{2, 2, 2}, args = function(a) return a, 6 end},
+    {{3, 3}, args = function(a) return a, 1 end},
+    {{3, 3}, args = function(a) return regular(a), -2 end}}
+  explicit.matrix_exp = {
+    {{3, 3}, args = function(a) return a * 0.5 end}, {{2, 2, 2}},
+    {{2, 2}, args = function(a) return a * 4 end}, {{1, 1}}}
+  explicit.inner = {{{3}, {3}}, {{2, 3}, {3}}, {{2, 3}, {2, 2, 3}}, {{}, {2, 3}}}
+  explicit.kron = {{{2, 3}, {2, 2}}, {{2}, {3}}, {{2, 2}, {3}}, {{}, {2}}}
+  explicit.vander = {
+    {{4}}, {{3}, args = function(x) return x, 5 end},
+    {{2, 3}, args = function(x) return x, 4, true end},
+    {{3}, args = function(x) return x, 1 end}}
+  explicit.addbmm = {
+    {{3, 2}, {2, 3, 4}, {2, 4, 2}},
+    {{3, 2}, {2, 3, 4}, {2, 4, 2}, args = function(m, a, b) return 0.5, m, 2, a, b end,
+      method_differs = true}}
+
+  -- ops/distance.c
+  explicit.cdist = {
+    {{3, 2}, {4, 2}}, {{2, 3, 2}, {2, 2}},
+    {{3, 2}, {2, 2}, args = function(x, y) return x, y, 1 end},
+    {{3, 2}, {2, 2}, args = function(x, y) return x, y, 3 end},
+    {{3, 2}, {2, 2}, args = function(x, y) return x, y, 0.5 end},
+    {{3, 2}, {2, 2}, args = function(x, y) return x, y, math.huge end}}
 end

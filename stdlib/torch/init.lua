@@ -143,6 +143,8 @@ end
 local written_in_lua = {
   ['torch.serialize'] = 'save load saveobj loadobj serialize deserialize serializeToStorage ' ..
     'deserializeFromStorage |',
+  ['torch.einsum'] = 'einsum tensordot multi_dot chain_matmul |',
+  ['torch.linalg'] = '| cond matrix_norm vector_norm',
 }
 
 local function deferred(module, name)
@@ -162,7 +164,7 @@ end
 
 -- The rest; `lazy` in the metatable tells a prompt which names there are.
 local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck',
-  ops = 'torch.ops'}
+  linalg = 'torch.linalg', ops = 'torch.ops'}
 
 return setmetatable(torch, {
   lazy = lazy,

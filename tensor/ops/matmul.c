@@ -1,6 +1,8 @@
 /* matmul.c -- products of vectors and matrices, all through one matrix product.
  *
- * float16 and bfloat16 are multiplied in float32, integers in float64 (exact up to 2^53). */
+ * float16 and bfloat16 are multiplied in float32, integers as whole numbers of 64 bits. */
+#include "tensor/ops/matmul.h"
+
 #include "tensor/cpu/gemm.h"
 #include "tensor/eval.h"
 
@@ -71,6 +73,9 @@ static tn_status product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_tensor *b
   tn_dtype type = product_dtype((tn_dtype)out->dtype);
   matrix ma = {0}, mb = {0};
   tn_tensor *to = NULL;
+  if (tn__is_whole_product((tn_dtype)out->dtype, alpha, beta)) {
+    return tn__whole_product(ctx, out, a, b, m, n, k, alpha, beta, batch);
+  }
   tn_status s = read_matrix(ctx, &ma, a, type);
   if (s == TN_OK) s = read_matrix(ctx, &mb, b, type);
   if (s == TN_OK && out->dtype == type && tn__contiguous(out)) to = tn_tensor_retain(out);
@@ -309,15 +314,19 @@ static tn_status add_shape(tn_call *call, tn_status (*rule)(tn_call *)) {
   inner.nin = 2;
   tn_status s = rule(&inner);
   if (s != TN_OK) return s;
-  call->meta[0] = inner.meta[0];
-  tn_meta m, both;
-  tn__meta_of(&m, call->in[0]);
-  s = tn__broadcast(call->ctx, &inner.meta[0], &m, &both);
-  if (s == TN_OK && (both.ndim != inner.meta[0].ndim ||
-                     memcmp(both.sizes, inner.meta[0].sizes, sizeof(int64_t) * both.ndim) != 0)) {
-    s = misfit(call, call->in[0], call->in[1]);
+  const tn_meta *product = &inner.meta[0];
+  const tn_tensor *m = call->in[0];
+  call->meta[0] = *product;
+  bool fits = m->ndim <= product->ndim;
+  for (int d = 1; fits && d <= m->ndim; d++) {
+    int64_t size = m->sizes[m->ndim - d];
+    fits = size == 1 || size == product->sizes[product->ndim - d];
   }
-  return s == TN_OK ? same_dtype(call, call->in[0], call->in[1]) : s;
+  if (fits) return same_dtype(call, m, call->in[1]);
+  char tm[TN_SHAPE_TEXT], tp[TN_SHAPE_TEXT];
+  return tn_fail(call->ctx, TN_ESHAPE, "a product of size %s cannot be added to %s",
+                 tn__shape_text(tp, product->ndim, product->sizes),
+                 tn__shape_text(tm, m->ndim, m->sizes));
 }
 
 /* out = M broadcast; unless beta is 0, when M's values, NaN too, do not count. */
@@ -403,13 +412,38 @@ PRODUCT_ROW(addr, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
 PRODUCT_ROW(baddbmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
             "beta * m + alpha * (a b), for batches of matrices.");
 
+/* The sum of all products is one product: of the batch's matrices side by side, and one below the
+ * other. */
+static tn_status addbmm_compose(tn_call *call) {
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_tensor *a = call->in[1], *b = call->in[2];
+  if (a->ndim != 3 || b->ndim != 3 || a->sizes[0] != b->sizes[0] || a->sizes[2] != b->sizes[1]) {
+    return misfit(call, a, b);
+  }
+  int64_t batch = a->sizes[0], rows = a->sizes[1], k = a->sizes[2], columns = b->sizes[2];
+  a = tn__reshaped(&e, tn__with_two(&e, TN_OP_transpose, a, 0, 1), 2,
+                   (int64_t[]){rows, batch * k});
+  b = tn__reshaped(&e, b, 2, (int64_t[]){batch * k, columns});
+  tn_tensor *in[3] = {call->in[0], a, b};
+  call->out[0] = tn__keep(&e, tn__do(&e, TN_OP_addmm, call->attrs, 3, in));
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_addbmm = {
+    .name = "addbmm", .lua = "addbmm", .args = ADD_ARGS, .forms = ADD_FORMS, .convention = 'A',
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .compose = addbmm_compose,
+    .doc = "beta * m + alpha * (the sum of the products of two batches of matrices)."};
+
 /* -- matmul: what `a * b` means ----------------------------------------------------------------- */
 
 /* Broadcast batches of matrices become bmm over expanded views; the rest are the rows above. */
-static tn_status matmul_view(tn_call *call) {
+static tn_status matmul_compose(tn_call *call) {
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *a = call->in[0], *b = call->in[1], *r = NULL;
   if (a->ndim == 1 && b->ndim == 1) r = DO2(dot, a, b);
+  else if (a->ndim == 1 && b->ndim == 2 && a->sizes[0] != b->sizes[0]) {
+    e.status = misfit(call, a, b); /* for mv they would change places */
+  }
   else if (a->ndim == 2 && b->ndim == 1) r = DO2(mv, a, b);
   else if (a->ndim == 1 && b->ndim == 2) r = DO2(mv, DO1(transpose, b), a);
   else if (a->ndim == 2 && b->ndim == 2) r = DO2(mm, a, b);
@@ -454,10 +488,9 @@ static tn_status matmul_view(tn_call *call) {
   return tn__eval_end(&e);
 }
 
-/* Made of recorded operations, so it needs no gradient of its own. */
 const tn_op tn__op_matmul = {
     .name = "matmul", .lua = "matmul", .args = "T a; T b", .convention = 'C', .nout = 1,
-    .flags = TN_NUMBER | TN_FLOATS | TN_INTEGERS, .low = -2, .high = 2, .view = matmul_view,
+    .flags = TN_NUMBER | TN_FLOATS | TN_INTEGERS, .low = -2, .high = 2, .compose = matmul_compose,
     .onnx = "MatMul",
     .doc = "Product of vectors, matrices or batches of them, by their dimensions."};
 
