@@ -1,6 +1,7 @@
 /* bind_system.c -- what the Lua packages need of the system, and threads and memory. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,8 +22,20 @@ static int clock_seconds(lua_State *L) {
   return 3;
 }
 
+/* isatty(descriptor | file of io): is it a terminal? */
 static int is_terminal(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  int descriptor = -1;
+  if (lua_type(L, 1) == LUA_TNUMBER) {
+    int64_t n = bind_check_int(L, 1, "isatty", "the descriptor");
+    descriptor = n >= 0 && n <= INT_MAX ? (int)n : -1;
+  } else { /* both VMs begin such an object with its FILE *; a closed one has none, or no closer */
+    FILE *const *file = (FILE *const *)luaL_checkudata(L, 1, LUA_FILEHANDLE);
+#ifdef MOONLET_LUA54
+    if (((const luaL_Stream *)(const void *)file)->closef == NULL) file = NULL;
+#endif
+    if (file != NULL && *file != NULL) descriptor = fileno(*file);
+  }
+  lua_pushboolean(L, descriptor >= 0 && isatty(descriptor));
   return 1;
 }
 
@@ -74,60 +87,6 @@ static int executable_dir(lua_State *L) {
   return 1;
 }
 
-/* -- Numbers as little-endian bytes ------------------------------------------------------------ */
-
-static int pack(lua_State *L) {
-  const char *format = luaL_checkstring(L, 1);
-  lua_Number value = luaL_checknumber(L, 2);
-  unsigned char bytes[8];
-  uint64_t bits;
-  size_t n = 8;
-  if (strcmp(format, "d") == 0) {
-    double d = value;
-    memcpy(&bits, &d, sizeof bits);
-  } else if (strcmp(format, "i4") == 0 || strcmp(format, "i8") == 0) {
-    int64_t i = 0;
-    n = format[1] == '4' ? 4 : 8;
-    if (!moonlet_toint(L, 2, &i) || (n == 4 && (i < INT32_MIN || i > INT32_MAX))) {
-      return luaL_error(L, "pack: %f does not fit %s", value, format);
-    }
-    bits = (uint64_t)i;
-  } else {
-    return luaL_error(L, "pack: format d, i4 or i8 expected, got '%s'", format);
-  }
-  for (size_t k = 0; k < n; k++) bytes[k] = (unsigned char)(bits >> (8 * k));
-  lua_pushlstring(L, (const char *)bytes, n);
-  return 1;
-}
-
-static int unpack(lua_State *L) {
-  const char *format = luaL_checkstring(L, 1);
-  size_t length, n = strcmp(format, "i4") == 0 ? 4 : 8;
-  const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 2, &length);
-  lua_Integer at = luaL_optinteger(L, 3, 1);
-  uint64_t bits = 0;
-  double d;
-  if (at < 1 || (size_t)at > length || length - (size_t)(at - 1) < n) {
-    return luaL_error(L, "unpack: fewer than %d bytes are left", (int)n);
-  }
-  for (size_t k = 0; k < n; k++) bits |= (uint64_t)bytes[(size_t)at - 1 + k] << (8 * k);
-  if (strcmp(format, "d") == 0) {
-    memcpy(&d, &bits, sizeof d);
-    lua_pushnumber(L, d);
-  } else if (n == 4) {
-    lua_pushinteger(L, (int32_t)(uint32_t)bits);
-  } else if (strcmp(format, "i8") == 0) {
-#ifdef MOONLET_LUA54
-    lua_pushinteger(L, (lua_Integer)bits);
-#else
-    lua_pushnumber(L, (lua_Number)(int64_t)bits);
-#endif
-  } else {
-    return luaL_error(L, "unpack: format d, i4 or i8 expected, got '%s'", format);
-  }
-  return 1;
-}
-
 /* -- Threads, memory --------------------------------------------------------------------------- */
 
 static int set_threads(lua_State *L) {
@@ -139,6 +98,13 @@ static int set_threads(lua_State *L) {
 
 static int get_threads(lua_State *L) {
   lua_pushinteger(L, tn_threads(bind_state(L)->ctx));
+  return 1;
+}
+
+/* getnumcores(): the cores that this process may run on */
+static int count_cores(lua_State *L) {
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+  lua_pushinteger(L, n > 0 ? (lua_Integer)n : 1);
   return 1;
 }
 
@@ -167,9 +133,9 @@ static int set_memory_limit(lua_State *L) {
 void bind_open_system(lua_State *L, binding *b, int core) {
   static const luaL_Reg functions[] = {
       {"clock", clock_seconds}, {"isatty", is_terminal}, {"peak_memory", peak_memory},
-      {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir}, {"pack", pack},
-      {"unpack", unpack}, {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
-      {"memory", memory}, {"set_memory_limit", set_memory_limit},
+      {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir},
+      {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
+      {"getnumcores", count_cores}, {"memory", memory}, {"set_memory_limit", set_memory_limit},
       {NULL, NULL}};
   lua_pushvalue(L, core);
   bind_register(L, b, functions);

@@ -246,11 +246,61 @@ describe('torch.save', function()
   end)
 
   it('refuses forms that it does not have', function()
-    assert.error_matches(function() torch.save(path, 1, 'ascii') end, 'ascii form is not available')
-    assert.error_matches(function() torch.load(path, 'ascii') end, 'ascii form is not available')
-    assert.error_matches(function() torch.load(path, 'b32') end, 'not supported')
     assert.error_matches(function() torch.save(path, 1, 'xml') end, "got 'xml'")
-    assert.error_matches(function() torch.save(path, 1, nil, false) end, 'referenced')
+    assert.error_matches(function() torch.load(path, {speed = 5}) end, "no such option: 'speed'")
+  end)
+
+  it('writes and reads ASCII', function()
+    local value = {1, 'two', {three = true}, torch.DoubleTensor {0.1, 1e300, -math.huge}, '', false}
+    torch.save(path, value, 'ascii')
+    assert.matches('^3\n1\n6\n1\n1\n1\n1\n', read_file(path))
+    local back = torch.load(path, 'ascii')
+    assert.same({0.1, 1e300, -math.huge}, back[4]:totable())
+    back[4], value[4] = nil, nil
+    assert.same(value, back)
+    assert.same(value, torch.deserialize(torch.serialize(value, 'ascii'), 'ascii'))
+    assert.error_matches(function() torch.load(path) end, 'not a .t7 file in binary form')
+    assert.error_matches(function() torch.load(path, {mode = 5}) end, "got '5'")
+  end)
+
+  it('writes sizes of 32 bits, too', function()
+    torch.save(path, torch.FloatTensor {1, 2}, 'b32')
+    assert.equal(int(4) .. int(1) .. text 'V 1' .. text 'torch.FloatTensor' .. int(1) .. int(2)
+      .. int(1) .. int(1) .. int(4) .. int(2) .. text 'V 1' .. text 'torch.FloatStorage' .. int(2)
+      .. '\0\0\128\63\0\0\0\64', read_file(path))
+    assert.same({1, 2}, torch.load(path, 'b32'):totable())
+    torch.save(path, torch.LongTensor {2 ^ 31}, 'b64')
+    assert.equal(2 ^ 31, torch.load(path)[1])
+    assert.error_matches(function() torch.save(path, torch.LongTensor {2 ^ 31}, 'b32') end,
+      'out of range')
+  end)
+
+  it('writes what is shared as often as it appears when asked to', function()
+    local shared = {5}
+    torch.save(path, {shared, shared}, 'binary', false)
+    local back = torch.load(path, 'binary', false)
+    assert.are_not.equal(back[1], back[2])
+    assert.equal(5, back[2][1])
+    shared[1] = shared
+    assert.error_matches(function() torch.save(path, shared, {referenced = false}) end,
+      'nested deeper than 1000')
+  end)
+
+  it('writes functions and what they share when asked to', function()
+    local count = 0
+    local value = {add = function() count = count + 1 return count end,
+      get = function() return count end}
+    function value.recursive(n) return n == 0 and 0 or n + value.recursive(n - 1) end
+    torch.save(path, value, {functions = true})
+    assert.error_matches(function() torch.load(path) end, 'functions are refused')
+    local back = torch.load(path, {functions = true})
+    back.add()
+    back.add()
+    assert.equal(2, back.get())
+    assert.equal(0, count)
+    assert.equal(6, back.recursive(3))
+    assert.error_matches(function() torch.save(path, {f = print}, {functions = true}) end,
+      'function that is made in C at .f$')
   end)
 end)
 

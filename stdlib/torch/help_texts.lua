@@ -106,13 +106,12 @@ local texts = {
   map2 = 'x:map2(y, z, f)\n  The same with three tensors.',
 
   -- The system, for packages.
-  isatty = 'torch.isatty(descriptor)\n  Whether 0, 1 or 2 is a terminal.',
+  isatty = 'torch.isatty(file or descriptor)\n  Whether io.stdout, or 0, 1 or 2, is a terminal.',
+  getnumcores = 'torch.getnumcores()\n  How many cores there are to calculate on.',
   clock = 'torch.clock()\n  Seconds of real, user and system time.',
   executable_dir = 'torch.executable_dir()\n  The folder of the running program.',
   fsync_rename = 'torch.fsync_rename(from, to)\n'
     .. '  Puts a file in the place of another, safely against a crash.',
-  pack = "torch.pack('d' or 'i4' or 'i8', number)\n  A number as little-endian bytes.",
-  unpack = "torch.unpack('d' or 'i4' or 'i8', bytes [, position])\n  The number in these bytes.",
   storage_tostring = 'torch.storage_tostring(storage, first, count)\n  The bytes of elements.',
   storage_fromstring = 'torch.storage_fromstring(storage, first, bytes)\n'
     .. '  Fills elements from their bytes.',

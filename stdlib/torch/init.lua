@@ -4,7 +4,7 @@ local class = require 'torch.class'
 
 local torch = {}
 for name, value in pairs(core) do torch[name] = value end
-torch.describe = nil -- torch.ops is what it gives
+torch.describe, torch.file = nil, nil -- torch.ops is what it gives; torch.File
 
 -- ---------------------------------------------------------------------------------------------
 -- Classes.
@@ -164,7 +164,9 @@ end
 
 -- The rest; `lazy` in the metatable tells a prompt which names there are.
 local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck',
-  linalg = 'torch.linalg', ops = 'torch.ops'}
+  linalg = 'torch.linalg', ops = 'torch.ops', Tester = 'torch.Tester', TestSuite = 'torch.TestSuite'}
+local file_classes = {File = true, DiskFile = true, MemoryFile = true, PipeFile = true}
+for name in pairs(file_classes) do lazy[name] = 'torch.File' end
 
 return setmetatable(torch, {
   lazy = lazy,
@@ -172,6 +174,7 @@ return setmetatable(torch, {
     local module = lazy[name]
     if not module then return nil end
     local value = require(module)
+    if file_classes[name] then value = value[name] end
     rawset(tbl, name, value)
     return value
   end,

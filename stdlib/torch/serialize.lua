@@ -1,9 +1,14 @@
 --- torch.save, torch.load and their relatives: values in files and strings, in Torch7's layout.
+-- All of them accept a table of options at the end: mode ('binary', 'ascii', and 'b32' or 'b64'
+-- for the size of a Long), referenced (false: write what is shared as often as it appears), and
+-- functions (true: functions are written and read; reading one can run code of the file).
 local core = require 'torch.core'
-local Writer = require 'torch.t7_writer'
-local Reader = require 'torch.t7_reader'
+local files = require 'torch.File'
+local writer = require 'torch.t7_writer'
 
 local serialize = {}
+
+local MODES = {binary = true, ascii = true, b32 = true, b64 = true}
 
 -- Raises a message at the caller of the public function; anything but text passes unchanged.
 local function raise(message)
@@ -11,22 +16,37 @@ local function raise(message)
   error(message, 0)
 end
 
-local function check_mode(operation, mode, referenced)
-  if mode == 'ascii' then
-    raise(('torch.%s: the ascii form is not available: use binary'):format(operation))
-  elseif mode == 'b32' then
-    raise(('torch.%s: files with 32-bit sizes are not supported'):format(operation))
-  elseif mode ~= nil and mode ~= 'binary' and mode ~= 'b64' then
-    raise(("torch.%s: mode must be 'binary', got '%s'"):format(operation, tostring(mode)))
+-- ([mode] [, referenced] [, options]), or options alone.
+local function read_options(operation, mode, referenced, options)
+  local out = {mode = 'binary', referenced = true, functions = false}
+  local function refuse(message, ...)
+    error(('torch.%s: '):format(operation) .. message:format(...), 4)
   end
-  if referenced == false then
-    raise(('torch.%s: referenced = false is not supported'):format(operation))
+  for _, given in ipairs {mode or false, referenced or false, options or false} do
+    for name, value in pairs(type(given) == 'table' and given or {}) do
+      if out[name] == nil then refuse("no such option: '%s'", tostring(name)) end
+      out[name] = value
+    end
   end
+  if type(mode) ~= 'table' and mode ~= nil then out.mode = mode end
+  if type(referenced) == 'boolean' then out.referenced = referenced end
+  if not MODES[out.mode] then
+    refuse("mode must be 'binary', 'ascii', 'b32' or 'b64', got '%s'", tostring(out.mode))
+  end
+  return out
+end
+
+local function prepare(file, options)
+  if options.mode == 'ascii' then file:ascii() else file:binary() end
+  if options.mode == 'b32' then file:longSize(4) end
+  file:referenced(options.referenced)
+  file:functions(options.functions)
+  return file
 end
 
 local function check_path(operation, path)
   if type(path) ~= 'string' then
-    raise(('torch.%s: expected a file name, got %s'):format(operation, type(path)))
+    error(('torch.%s: expected a file name, got %s'):format(operation, type(path)), 3)
   end
 end
 
@@ -38,126 +58,124 @@ local function is_special(path)
   return path:match('^/dev/') ~= nil or path:match('^/proc/') ~= nil
 end
 
-local function check_io(path, ok, why)
-  if not ok then error(('torch.save: %s: %s'):format(path, tostring(why)), 0) end
-end
-
 -- Other writers of the same file, in this process or another, must get another name.
 local function temporary_name(path)
   local mark = ('%p'):format({}):gsub('^0x', '')
   return ('%s.%s-%.0f.tmp'):format(path, mark, os.time() % 1000000)
 end
 
-local function write_all(file, path, object)
-  local writer = Writer.new(function(bytes) check_io(path, file:write(bytes)) end)
-  writer:writeObject(object)
-  writer:flush()
-  check_io(path, file:flush())
+local function write_all(file, object)
+  writer.write(file, object, nil, nil, 0)
+  file:synchronize()
+  file:close()
 end
 
-local function save_to(path, target, object)
-  local file, why = io.open(target, 'wb')
-  if not file then
-    local reason = tostring(why):gsub('^.*: ', '')
-    error(('torch.save: cannot write %s: %s'):format(path, reason), 0)
+local function save_to(path, target, object, options)
+  local stream, why = core.file.open_disk(target, 'w')
+  if not stream then error(('torch.save: cannot write %s: %s'):format(path, why), 0) end
+  local file = setmetatable({stream = stream, name = target}, getmetatable(files.DiskFile))
+  local ok, message = pcall(write_all, prepare(file, options), object)
+  if not ok then
+    file:quiet()
+    if file:isOpened() then file:close() end
+    if type(message) == 'string' then message = ('torch.save: %s: %s'):format(path, message) end
+    error(message, 0)
   end
-  local ok, message = pcall(write_all, file, path, object)
-  local closed, close_why = file:close()
-  if not ok then error(message, 0) end
-  check_io(path, closed, close_why)
-  if target ~= path then check_io(path, core.fsync_rename(target, path)) end
+  if target == path then return end
+  local renamed, reason = core.fsync_rename(target, path)
+  if not renamed then error('torch.save: ' .. reason, 0) end
 end
 
---- torch.save(path, object): a crash or a full disk leaves the old file as it was.
-function serialize.save(path, object, mode, referenced)
+--- torch.save(path, object [, 'binary' | 'ascii'] [, referenced] [, options])
+-- a crash or a full disk leaves the old file as it was. options: {mode=, referenced=, functions=}.
+function serialize.save(path, object, mode, referenced, options)
   check_path('save', path)
-  check_mode('save', mode, referenced)
+  local chosen = read_options('save', mode, referenced, options)
   local target = is_special(path) and path or temporary_name(path)
-  local ok, message = pcall(save_to, path, target, object)
+  local ok, message = pcall(save_to, path, target, object, chosen)
   if not ok then
     if target ~= path then os.remove(target) end
     raise(message)
   end
 end
 
---- torch.serialize(object) -> a string.
-function serialize.serialize(object, mode)
-  check_mode('serialize', mode)
-  local parts = {}
-  local writer = Writer.new(function(bytes) parts[#parts + 1] = bytes end)
-  local ok, message = pcall(writer.writeObject, writer, object)
-  if not ok then raise(message) end
-  writer:flush()
-  return table.concat(parts)
+-- A file in memory that holds the object.
+local function in_memory(object, options)
+  local file = prepare(files.MemoryFile('rw'), options)
+  writer.write(file, object, nil, nil, 0)
+  return file
+end
+
+--- torch.serialize(object [, mode] [, options]) -> a string.
+function serialize.serialize(object, mode, options)
+  local chosen = read_options('serialize', mode, nil, options)
+  local ok, file = pcall(in_memory, object, chosen)
+  if not ok then raise(type(file) == 'string' and 'torch.serialize: ' .. file or file) end
+  return core.file.contents(file)
+end
+
+--- torch.serializeToStorage(object [, mode]) -> a CharStorage.
+function serialize.serializeToStorage(object, mode, options)
+  local chosen = read_options('serializeToStorage', mode, nil, options)
+  local ok, file = pcall(in_memory, object, chosen)
+  if not ok then raise(type(file) == 'string' and 'torch.serializeToStorage: ' .. file or file) end
+  local storage = file:storage()
+  file:close()
+  return storage:resize(storage:size() - 1) -- without the 0 at its end
 end
 
 -- ---------------------------------------------------------------------------------------------
 -- Loading.
 
-local function string_source(bytes)
-  local position = 0
-  return {
-    size = #bytes,
-    read = function(count)
-      local piece = bytes:sub(position + 1, position + count)
-      position = position + count
-      return piece
-    end,
-  }
+local function read_all(file, label, options)
+  local ok, result = pcall(file.readObject, prepare(file, options))
+  if file:isOpened() then file:quiet():close() end
+  if ok then return result end
+  error(type(result) == 'string' and ('load: %s: %s'):format(label, result) or result, 0)
 end
 
-local function file_source(file)
-  local size = file:seek('end')
-  if not size or not file:seek('set') then
-    -- A pipe: nobody can say how long it is before it was read.
-    return string_source(file:read('*a') or '')
-  end
-  return {size = size, read = function(count)
-    if count == 0 then return '' end
-    return file:read(count)
-  end}
-end
-
-local function read_file(file, path)
-  return Reader.new(file_source(file), path):readObject()
-end
-
---- torch.load(path): runs no code of the file; functions in it are refused.
-function serialize.load(path, mode, referenced)
+--- torch.load(path [, mode] [, options]): runs no code of the file; functions in it are refused,
+-- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'.
+function serialize.load(path, mode, referenced, options)
   check_path('load', path)
-  check_mode('load', mode, referenced)
-  local file, why = io.open(path, 'rb')
-  if not file then raise('load: cannot open ' .. tostring(why)) end
-  local ok, result = pcall(read_file, file, path)
-  file:close()
+  local chosen = read_options('load', mode, referenced, options)
+  local stream, why = core.file.open_disk(path, 'r')
+  if not stream then
+    local place = why == 'Is a directory' and 'load: ' or 'load: cannot open '
+    raise(('%s%s: %s'):format(place, path, why))
+  end
+  local file = setmetatable({stream = stream, name = path}, getmetatable(files.DiskFile))
+  local ok, result = pcall(read_all, file, path, chosen)
   if not ok then raise(result) end
   return result
 end
 
---- torch.deserialize(string) -> the object that torch.serialize was given.
-function serialize.deserialize(bytes, mode)
+--- torch.deserialize(string [, mode] [, options]) -> the object that torch.serialize was given.
+function serialize.deserialize(bytes, mode, options)
   if type(bytes) ~= 'string' then
     raise(('torch.deserialize: expected a string, got %s'):format(type(bytes)))
   end
-  check_mode('deserialize', mode)
-  local reader = Reader.new(string_source(bytes), 'string')
-  local ok, result = pcall(reader.readObject, reader)
+  local chosen = read_options('deserialize', mode, nil, options)
+  local stream = core.file.open_memory('r', bytes)
+  local file = setmetatable({stream = stream}, getmetatable(files.MemoryFile))
+  local ok, result = pcall(read_all, file, 'string', chosen)
   if not ok then raise(result) end
   return result
 end
 
---- The same through a CharStorage, which threads of Torch7 code pass around.
-function serialize.serializeToStorage(object, mode)
-  local bytes = serialize.serialize(object, mode)
-  local storage = core.CharStorage(#bytes)
-  core.storage_fromstring(storage, 1, bytes)
-  return storage
+--- torch.deserializeFromStorage(storage [, mode]): from what serializeToStorage has made.
+function serialize.deserializeFromStorage(storage, mode, options)
+  local chosen = read_options('deserializeFromStorage', mode, nil, options)
+  local ok, result = pcall(function()
+    local stream = core.file.open_memory('r', core.storage_tostring(storage, 1, storage:size()))
+    local file = setmetatable({stream = stream}, getmetatable(files.MemoryFile))
+    return read_all(file, 'storage', chosen)
+  end)
+  if not ok then raise(result) end
+  return result
 end
 
-function serialize.deserializeFromStorage(storage, mode)
-  return serialize.deserialize(core.storage_tostring(storage, 1, storage:size()), mode)
-end
-
+--- torch.saveobj, torch.loadobj: torch.save and torch.load under their oldest names.
 serialize.saveobj = serialize.save
 serialize.loadobj = serialize.load
 

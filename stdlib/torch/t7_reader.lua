@@ -1,136 +1,47 @@
---- Reads Torch7's binary .t7 layout. No code of the file is ever run, and no count in it is
--- believed before it was compared with the bytes that are left.
--- A reader is also the file object that the `read(file, version)` methods of classes get.
+--- Reads Torch7's .t7 layout from a torch.File. No code of the file is run unless the file was told
+-- so, and no count in it is believed before it was compared with the bytes that are left.
+-- What was read is remembered in `file.reading`, as later parts of the file refer to it.
 local core = require 'torch.core'
 local class = require 'torch.class'
 
-local Reader = {}
-Reader.__index = Reader
+local reader = {}
 
 local MAX_DEPTH = 1000
 local MAX_DIMS = 8
-local CHUNK_BYTES = 1048576
 local MAX_EXACT = 2 ^ 53
 
---- `source.read(n)` returns up to n bytes; `source.size` is the number of all bytes.
-function Reader.new(source, label)
-  return setmetatable({
-    source = source, label = label, position = 0, objects = {}, depth = 0,
-  }, Reader)
+local native = core.file
+local read_int, read_double, left = native.readInt, native.readDouble, native.left
+local read_bytes, read_storage = native.read_bytes, native.read_storage
+local read_object
+
+local function fail(message, ...)
+  error(message:format(...), 0)
 end
 
-function Reader:fail(message, ...)
-  error(('load: %s: '):format(self.label) .. message:format(...), 0)
+-- The byte that is read next, counted from 0.
+local function at(file)
+  return file:position() - 1
 end
 
-function Reader:left()
-  return self.source.size - self.position
+-- Where the tag stood that was just read; in ASCII, where it ended.
+local function tag_place(file)
+  return at(file) - (file:isBinary() and 4 or 0)
 end
 
--- Exactly `count` bytes.
-function Reader:take(count)
-  local bytes, why
-  if count <= self:left() then bytes, why = self.source.read(count) end
-  if not bytes or #bytes < count then
-    if why then self:fail('%s at byte %d', why, self.position) end
-    self:fail('file ends early at byte %d', self.source.size)
-  end
-  self.position = self.position + count
-  return bytes
-end
-
--- Refuses a count of things of at least `size` bytes that cannot be there.
-function Reader:check_count(count, size, what)
-  if count < 0 or count > self:left() / size then
-    self:fail('%s of %.0f at byte %d, but only %.0f bytes are left', what, count, self.position,
-      self:left())
+-- Refuses a count of things that cannot be there, of at least `size` bytes each in binary form.
+local function check_count(file, count, size, what)
+  local rest = left(file)
+  if count >= 0 and (not rest or count <= rest / size) then return end
+  if count < 0 or file:isBinary() or count > rest then
+    fail('%s of %.0f at byte %d, but only %.0f bytes are left', what, count, at(file), rest or 0)
   end
 end
 
--- ---------------------------------------------------------------------------------------------
--- Plain values.
-
-function Reader:readInt()
-  return core.unpack('i4', self:take(4), 1)
-end
-
-function Reader:readLong()
-  return core.unpack('i8', self:take(8), 1)
-end
-
-function Reader:readDouble()
-  return core.unpack('d', self:take(8), 1)
-end
-
-function Reader:readBool()
-  return self:readInt() ~= 0
-end
-
-function Reader:readByte()
-  return self:take(1):byte()
-end
-
-function Reader:readChar()
-  local value = self:readByte()
-  return value < 128 and value or value - 256
-end
-
-function Reader:readShort()
-  local low, high = self:take(2):byte(1, 2)
-  local value = low + 256 * high
-  return value < 32768 and value or value - 65536
-end
-
--- Fills a storage from the file, a piece at a time.
-function Reader:fill_storage(storage)
-  local size, total = storage:elementSize(), storage:size()
-  local piece = math.floor(CHUNK_BYTES / size)
-  for first = 1, total, piece do
-    local count = math.min(piece, total - first + 1)
-    core.storage_fromstring(storage, first, self:take(count * size))
-  end
-  return storage
-end
-
--- A new storage of `count` elements, after checking that the file can hold them.
-function Reader:new_storage(name, count)
-  local make = core[name:gsub('^torch%.', '')]
-  local size = make(1):elementSize()
-  self:check_count(count, size, name)
-  return make(count)
-end
-
-function Reader:readFloat()
-  return self:fill_storage(self:new_storage('torch.FloatStorage', 1))[1]
-end
-
--- readX(n) reads n elements as a storage.
-for _, kind in ipairs {'Byte', 'Char', 'Short', 'Int', 'Long', 'Float', 'Double'} do
-  local scalar = Reader['read' .. kind]
-  Reader['read' .. kind] = function(self, count)
-    if count == nil then return scalar(self) end
-    return self:fill_storage(self:new_storage('torch.' .. kind .. 'Storage', count))
-  end
-end
-
---- All that is left ('*a'), or a line ('*l').
-function Reader:readString(format)
-  format = (format or '*l'):gsub('^%*', '')
-  if format == 'a' then return self:take(self:left()) end
-  if format ~= 'l' then self:fail("readString takes '*a' or '*l', got '%s'", format) end
-  local out = {}
-  while self:left() > 0 do
-    local char = self:take(1)
-    if char == '\n' then break end
-    out[#out + 1] = char
-  end
-  return table.concat(out)
-end
-
-function Reader:counted(what)
-  local count = self:readInt()
-  self:check_count(count, 1, what)
-  return self:take(count)
+local function counted(file, what)
+  local count = read_int(file)
+  check_count(file, count, 1, what)
+  return read_bytes(file, count)
 end
 
 -- Lua 5.4 tells 3 from 3.0: whole numbers come back as integers, as they were written.
@@ -143,173 +54,248 @@ local function number(value)
 end
 
 -- ---------------------------------------------------------------------------------------------
--- Tables and objects.
+-- Tables.
 
-function Reader:read_fields(tbl)
-  local count = self:readInt()
-  self:check_count(count, 8, 'a table')
+local function read_fields(file, state, tbl)
+  local count = read_int(file)
+  check_count(file, count, 8, 'a table')
   for _ = 1, count do
-    local at = self.position
-    local key = self:readObject()
+    local key = read_object(file, state)
     if key == nil or key ~= key then
-      self:fail('a table has a key that is nil or NaN at byte %d', at)
+      if file:hasError() then return tbl end -- a quiet file ended
+      fail('a table has a key that is nil or NaN before byte %d', at(file))
     end
-    rawset(tbl, key, self:readObject())
+    rawset(tbl, key, read_object(file, state))
   end
   return tbl
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- Tensors and storages.
+
+-- Files of GPU tensors are read into the memory of the CPU: 'torch.CudaTensor' was one of floats.
+local function name_here(name)
+  local kind, ending = name:match('^torch%.Cuda(%a-)(Tensor)$')
+  if not kind then kind, ending = name:match('^torch%.Cuda(%a-)(Storage)$') end
+  if not kind then return name end
+  local here = ('torch.%s%s'):format(kind == '' and 'Float' or kind, ending)
+  return core.metatables[here] and here or name
 end
 
 -- Index of the last element of a view, which has to lie inside of its storage. Computed in
 -- floating point, since sizes out of a broken file would overflow integers.
 local function last_element(sizes, strides, offset)
   local last = offset + 0.0
-  for d = 1, #sizes do last = last + (sizes[d] - 1.0) * strides[d] end
+  for d = 1, sizes:size() do last = last + (sizes[d] - 1.0) * strides[d] end
   return last
 end
 
-local function long_storage(values)
-  local storage = core.LongStorage(#values)
-  for i, value in ipairs(values) do storage[i] = value end
-  return storage
-end
-
-function Reader:read_shape(dims)
-  local sizes, strides = {}, {}
+local function read_shape(file, dims)
+  local sizes, strides = file:readLong(dims), file:readLong(dims)
   local count = 1.0
-  for d = 1, dims do
-    sizes[d] = self:readLong()
+  for d = 1, sizes:size() do
     count = count * sizes[d]
-    if sizes[d] < 0 then self:fail('a tensor of size %.0f at byte %d', sizes[d], self.position) end
+    if sizes[d] < 0 then fail('a tensor of size %.0f at byte %d', sizes[d], at(file)) end
   end
-  for d = 1, dims do
-    strides[d] = self:readLong()
-    if strides[d] < 0 then
-      self:fail('a tensor of stride %.0f at byte %d', strides[d], self.position)
-    end
+  for d = 1, strides:size() do
+    if strides[d] < 0 then fail('a tensor of stride %.0f at byte %d', strides[d], at(file)) end
   end
-  if count > MAX_EXACT then
-    self:fail('a tensor of %.3g elements at byte %d', count, self.position)
-  end
+  if count > MAX_EXACT then fail('a tensor of %.3g elements at byte %d', count, at(file)) end
   return sizes, strides, count
 end
 
 -- The storage comes after the shape and may hold views of itself nowhere, so the tensor is made
--- last; its id is taken first, as the ids in the file count that way.
-function Reader:read_tensor(name, id, version)
-  local dims, at = self:readInt(), self.position
+-- last.
+local function read_tensor(file, name, version)
+  local dims, where = read_int(file), at(file)
   if dims < 0 or dims > MAX_DIMS then
-    self:fail('a tensor of %d dimensions at byte %d (at most %d)', dims, at, MAX_DIMS)
+    fail('a tensor of %d dimensions at byte %d (at most %d)', dims, where, MAX_DIMS)
   end
-  local sizes, strides, count = self:read_shape(dims)
-  local offset = self:readLong()
-  local storage = self:readObject()
-  local wanted = name:gsub('Tensor$', 'Storage')
+  local sizes, strides, count = read_shape(file, dims)
+  local offset = file:readLong()
+  local storage = file:readObject()
+  local short, wanted = name:gsub('^torch%.', ''), name:gsub('Tensor$', 'Storage')
+  if file:hasError() then return core[short]() end
   if storage ~= nil and class.typename(storage) ~= wanted then
-    self:fail('a %s with a %s at byte %d', name, class.type(storage), at)
+    fail('a %s with a %s at byte %d', name, class.type(storage), where)
   end
   if dims == 0 and version < 2 then count = 0 end
   local outside = offset < 1 or not storage or last_element(sizes, strides, offset) > storage:size()
-  if count > 0 and outside then
-    self:fail('a %s at byte %d reaches beyond its storage', name, at)
-  end
-  local short = name:gsub('^torch%.', '')
-  local tensor
-  if dims == 0 and count == 0 then
-    tensor = core[short]()
-  else
-    if count == 0 then storage, offset = core[wanted:gsub('^torch%.', '')](), 1 end
-    tensor = core[short](storage, offset, long_storage(sizes), long_storage(strides))
-  end
-  self.objects[id] = tensor
-  return tensor
+  if count > 0 and outside then fail('a %s at byte %d reaches beyond its storage', name, where) end
+  if dims == 0 and count == 0 then return core[short]() end
+  if count == 0 then storage, offset = core[wanted:gsub('^torch%.', '')](), 1 end
+  return core[short](storage, offset, sizes, strides)
 end
 
-function Reader:read_storage(name, id)
-  local storage = self:new_storage(name, self:readLong())
-  self.objects[id] = storage
-  return self:fill_storage(storage)
+local function storage_of(file, name)
+  local count, size = file:readLong(), core[name:gsub('^torch%.', '')](1):elementSize()
+  check_count(file, count, size, name)
+  return read_storage(file, name:gsub('Storage$', 'Tensor'), count)
 end
 
-function Reader:read_class_object(name, id, version)
+-- ---------------------------------------------------------------------------------------------
+-- Objects of classes.
+
+local function read_class_object(file, objects, name, id, version)
   local factory = class.factory(name)
   if not factory then
     -- The name may be any bytes when the file is broken.
     local shown = name:sub(1, 60):gsub('[^%w%p ]', '?')
-    self:fail("class '%s' is not defined here: require the package that defines it first", shown)
+    fail("class '%s' is not defined here: require the package that defines it first", shown)
   end
-  local object = factory(self)
-  self.objects[id] = object
+  local object = factory(file)
+  if id then objects[id] = object end
   local mt = getmetatable(object)
   local read = mt.read or mt.__read
   if read then
-    read(object, self, version)
+    read(object, file, version)
     return object
   end
-  local at = self.position
-  local fields = self:readObject()
+  local where = at(file)
+  local fields = file:readObject()
+  if file:hasError() then return object end
   if type(fields) ~= 'table' then
-    self:fail('the fields of a %s at byte %d are a %s', name, at, type(fields))
+    fail('the fields of a %s at byte %d are a %s', name, where, type(fields))
   end
   for key, value in next, fields do rawset(object, key, value) end
   return object
 end
 
-function Reader:read_torch_object(id)
-  local name = self:counted('a class name')
+local function read_torch_object(file, state, id)
+  local name = counted(file, 'a class name')
   local version = tonumber(name:match('^V (%d+)$'))
   -- Very old files have no version string: then the first string is the name.
-  if version then name = self:counted('a class name') end
-  if core.metatables[name] and name:find('Tensor$') then
-    return self:read_tensor(name, id, version or 0)
+  if version then name = counted(file, 'a class name') end
+  local here = name_here(name)
+  local object
+  if core.metatables[here] and here:find('Tensor$') then
+    object = read_tensor(file, here, version or 0)
+  elseif core.metatables[here] then
+    object = storage_of(file, here)
+  else
+    return read_class_object(file, state.objects, name, id, version or 0)
   end
-  if core.metatables[name] and name:find('Storage$') then return self:read_storage(name, id) end
-  return self:read_class_object(name, id, version or 0)
+  if id then state.objects[id] = object end
+  return object
 end
+
+-- ---------------------------------------------------------------------------------------------
+-- Functions: bytecode runs with all that the program may do, so it is read only when asked for.
+
+local function load_code(code, where)
+  local fn, why = (loadstring or load)(code, '=(file)') -- luacheck: ignore
+  if not fn then
+    fail('the function at byte %d was not made by this virtual machine (%s)', where, why)
+  end
+  return fn
+end
+
+-- Tags 6 and 7 list the plain values of upvalues, tag 8 {name, id, value}; an id that was seen
+-- before is a variable that two functions share.
+local function set_upvalues(state, fn, values, tag)
+  for i, upvalue in ipairs(type(values) == 'table' and values or {}) do
+    if tag ~= 8 then
+      debug.setupvalue(fn, i, upvalue)
+    elseif type(upvalue) == 'table' and upvalue.name == '_ENV' then
+      debug.setupvalue(fn, i, _G)
+    elseif type(upvalue) == 'table' and debug.getupvalue(fn, i) ~= nil then
+      local known = upvalue.id ~= nil and state.upvalues[upvalue.id]
+      if known then
+        debug.upvaluejoin(fn, i, known[1], known[2])
+      else
+        debug.setupvalue(fn, i, upvalue.value)
+        if upvalue.id ~= nil then state.upvalues[upvalue.id] = {fn, i} end
+      end
+    end
+  end
+end
+
+local function read_function(file, state, tag)
+  local where = tag_place(file)
+  if not file.with_functions then
+    fail('there is a function at byte %d: loading a file runs no code, so functions are refused '
+      .. 'unless {functions = true} is given', where)
+  end
+  local id
+  if tag ~= 6 then
+    id = read_int(file)
+    if state.objects[id] ~= nil then return state.objects[id] end
+  end
+  local fn = load_code(counted(file, 'a function'), where)
+  if id and file.references ~= false then state.objects[id] = fn end
+  set_upvalues(state, fn, file:readObject(), tag)
+  return fn
+end
+
+-- ---------------------------------------------------------------------------------------------
 
 -- Tables and objects begin with an id; one that was seen before is all there is.
 local function by_id(read)
-  return function(self)
-    local id = self:readInt()
-    local known = self.objects[id]
+  return function(file, state)
+    local id = read_int(file)
+    local known = state.objects[id]
     if known ~= nil then return known end
-    return read(self, id)
+    return read(file, state, file.references ~= false and id or nil)
   end
-end
-
-local function refuse_function(self)
-  self:fail('there is a function at byte %d: loading a file runs no code, so functions are refused',
-    self.position - 4)
 end
 
 local readers = {
   [0] = function() return nil end,
-  [1] = function(self) return number(self:readDouble()) end,
-  [2] = function(self) return self:counted('a string') end,
-  [3] = by_id(function(self, id)
+  [1] = function(file) return number(read_double(file)) end,
+  [2] = function(file) return counted(file, 'a string') end,
+  [3] = by_id(function(file, state, id)
     local tbl = {}
-    self.objects[id] = tbl
-    return self:read_fields(tbl)
+    if id then state.objects[id] = tbl end
+    return read_fields(file, state, tbl)
   end),
-  [4] = by_id(Reader.read_torch_object),
-  [5] = Reader.readBool,
-  [6] = refuse_function, [7] = refuse_function, [8] = refuse_function,
+  [4] = by_id(read_torch_object),
+  [5] = function(file) return read_int(file) ~= 0 end,
 }
+for tag = 6, 8 do
+  readers[tag] = function(file, state) return read_function(file, state, tag) end
+end
 
---- The next value of the file.
-function Reader:readObject()
-  self.depth = self.depth + 1
-  if self.depth > MAX_DEPTH then
-    self:fail('values are nested deeper than %d at byte %d', MAX_DEPTH, self.position)
+function read_object(file, state)
+  state.depth = state.depth + 1
+  if state.depth > MAX_DEPTH then
+    fail('values are nested deeper than %d at byte %d', MAX_DEPTH, at(file))
   end
-  local tag = self:readInt()
+  local tag = read_int(file)
   local read = readers[tag]
   if not read then
-    self:fail('unknown object tag %d at byte %d: not a .t7 file in binary form?', tag,
-      self.position - 4)
+    fail('unknown object tag %d at byte %d: not a .t7 file in %s form?', tag, tag_place(file),
+      file:isBinary() and 'binary' or 'ascii')
   end
-  local value = read(self)
-  self.depth = self.depth - 1
+  local value = read(file, state)
+  state.depth = state.depth - 1
   return value
 end
 
-return Reader
+--- file:readObject: the outermost call reports errors at the line of its caller.
+function reader.read(file)
+  local state = file.reading
+  if not state then
+    state = {objects = {}, upvalues = {}, depth = 0}
+    file.reading = state
+  end
+  if state.depth > 0 then return read_object(file, state) end
+  local ok, value = pcall(read_object, file, state)
+  state.depth = 0
+  if ok then return value end
+  if type(value) == 'string' then error(value, 2) end
+  error(value, 0)
+end
+
+--- x:read(file): what follows the class name of a tensor or storage becomes x.
+function reader.read_native(x, file)
+  file.reading = file.reading or {objects = {}, upvalues = {}, depth = 0}
+  local name = class.typename(x)
+  if name:find('Tensor$') then
+    x:set(read_tensor(file, name, 1))
+  else
+    local storage = storage_of(file, name)
+    x:resize(storage:size()):copy(storage)
+  end
+end
+
+return reader

@@ -1,41 +1,33 @@
---- Writes Lua values in Torch7's binary .t7 layout: a tag, then what the tag says.
--- A writer is also the file object that the `write(file)` methods of classes get.
+--- Writes Lua values into a torch.File in Torch7's .t7 layout: a tag, then what the tag says.
+-- What was written is remembered in `file.writing`, so that it is written once per file.
 local core = require 'torch.core'
 local class = require 'torch.class'
 
-local Writer = {}
-Writer.__index = Writer
+local writer = {}
 
-local TAG = {['nil'] = 0, number = 1, string = 2, table = 3, object = 4, boolean = 5}
+local TAG = {['nil'] = 0, number = 1, string = 2, table = 3, object = 4, boolean = 5,
+  ['function'] = 8}
 -- Deep enough for every model, and far from the limits of the VM's own stack.
 local MAX_DEPTH = 1000
 local MAX_PATH = 8 -- keys shown in an error
 local MAX_INT = 2147483647
 local MAX_EXACT = 2 ^ 53
-local FLUSH_PARTS, FLUSH_BYTES = 2048, 1048576
-local CHUNK_ELEMENTS = 262144
 
---- `sink` is called with strings, in order; it raises when it cannot take one.
-function Writer.new(sink)
-  return setmetatable({
-    sink = sink, parts = {}, bytes = 0,
-    ids = {},       -- table, object, or address of a C object -> id
-    alive = {},     -- keeps temporaries alive, lest their address names another object
+local native = core.file
+local write_int, write_bytes = native.writeInt, native.write_bytes
+local write_object
+
+local function new_state()
+  return {
+    ids = {},      -- table, function, object, or address of a C object -> id
+    alive = {},    -- keeps temporaries alive, lest their address names another object
+    upvalues = {}, -- identity of an upvalue -> its number in the file
     last_id = 0, depth = 0, path = {},
-  }, Writer)
+  }
 end
 
-function Writer:put(bytes)
-  local parts = self.parts
-  parts[#parts + 1] = bytes
-  self.bytes = self.bytes + #bytes
-  if #parts >= FLUSH_PARTS or self.bytes >= FLUSH_BYTES then self:flush() end
-end
-
-function Writer:flush()
-  if #self.parts > 0 then self.sink(table.concat(self.parts)) end
-  self.parts, self.bytes = {}, 0
-end
+-- ---------------------------------------------------------------------------------------------
+-- Errors say where in the value they are, as one would write it in Lua: .layers[3]["odd name"].
 
 local function key_text(key)
   if type(key) == 'string' and key:match('^[%a_][%w_]*$') then return '.' .. key end
@@ -43,7 +35,6 @@ local function key_text(key)
   return '[' .. tostring(key) .. ']'
 end
 
--- Where in the saved value we are, as one would write it in Lua: .layers[3]["odd name"].
 local function path_text(path)
   if #path == 0 then return 'the top' end
   local out = {}
@@ -57,129 +48,104 @@ local function path_text(path)
   return table.concat(out)
 end
 
-function Writer:fail(message, ...)
-  error('torch.save: ' .. message:format(...) .. ' at ' .. path_text(self.path), 0)
+local function fail(state, message, ...)
+  local name = state.name and state.name .. ': ' or ''
+  error(name .. message:format(...) .. ' at ' .. path_text(state.path), 0)
 end
 
 -- ---------------------------------------------------------------------------------------------
--- Plain values. These are also the methods that classes call.
+-- Plain values.
 
-function Writer:writeInt(value)
-  self:put(core.pack('i4', value))
+local function put_counted(file, state, text)
+  if #text > MAX_INT then fail(state, 'a string of %d bytes is too long for the format', #text) end
+  write_int(file, #text)
+  write_bytes(file, text)
 end
 
-function Writer:writeLong(value)
-  self:put(core.pack('i8', value))
-end
-
-function Writer:writeDouble(value)
-  self:put(core.pack('d', value))
-end
-
-function Writer:writeBool(value)
-  self:writeInt(value and 1 or 0)
-end
-
-function Writer:writeByte(value)
-  self:put(string.char(value % 256))
-end
-
-Writer.writeChar = Writer.writeByte
-
-function Writer:writeShort(value)
-  local low = value % 256
-  self:put(string.char(low, (value - low) / 256 % 256))
-end
-
---- The bytes alone, as Torch7's File does it: the reader must know how many there are.
-function Writer:writeString(text)
-  self:put(text)
-end
-
-function Writer:put_counted(text)
-  if #text > MAX_INT then self:fail('a string of %d bytes is too long for the format', #text) end
-  self:writeInt(#text)
-  self:put(text)
-end
-
-function Writer:put_number(value)
+local function put_number(file, state, value)
   -- Lua 5.4 has 64-bit integers, the format has float64 alone: never lose digits silently.
   local integer = math.type and math.type(value) == 'integer'
   if integer and (value > MAX_EXACT or value < -MAX_EXACT) then
-    self:fail('the integer %d does not fit the format, which keeps numbers as float64', value)
+    fail(state, 'the integer %d does not fit the format, which keeps numbers as float64', value)
   end
-  self:writeDouble(value)
+  native.writeDouble(file, value)
 end
 
 -- ---------------------------------------------------------------------------------------------
 -- Tables and objects: the first time in full, later by their id.
 
 -- Writes tag and id; true when the value has to follow.
-function Writer:first_time(tag, value, key)
-  self:writeInt(tag)
-  local id = self.ids[key]
-  if id then
-    self:writeInt(id)
+local function first_time(file, state, tag, value, key)
+  write_int(file, tag)
+  local id = state.ids[key]
+  if id and file.references ~= false then
+    write_int(file, id)
     return false
   end
-  self.last_id = self.last_id + 1
-  self.ids[key] = self.last_id
-  self.alive[self.last_id] = value
-  self:writeInt(self.last_id)
+  state.last_id = state.last_id + 1
+  if file.references ~= false then
+    state.ids[key] = state.last_id
+    state.alive[state.last_id] = value
+  end
+  write_int(file, state.last_id)
   return true
 end
 
-function Writer:put_fields(tbl)
+local function put_fields(file, state, tbl, hook)
   local count = 0
   for _ in next, tbl do count = count + 1 end
-  self:writeInt(count)
-  local path = self.path
+  write_int(file, count)
+  local path = state.path
   local top = #path + 1
   for key, value in next, tbl do
     path[top] = key
-    self:writeObject(key)
-    self:writeObject(value)
+    write_object(file, state, key, hook)
+    write_object(file, state, value, hook)
     path[top] = nil
   end
 end
 
--- The elements of a storage, without a count.
-function Writer:put_elements(storage)
-  local total = storage:size()
-  for first = 1, total, CHUNK_ELEMENTS do
-    local count = math.min(CHUNK_ELEMENTS, total - first + 1)
-    self:put(core.storage_tostring(storage, first, count))
-  end
+local function long_storage(count, get, tensor)
+  local storage = core.LongStorage(count)
+  for d = 1, count do storage[d] = get(tensor, d) end
+  return storage
 end
 
-function Writer:put_storage(storage)
-  self:writeLong(storage:size())
-  self:put_elements(storage)
-end
-
-function Writer:put_tensor(tensor)
+local function put_tensor(file, state, tensor, hook)
+  if not pcall(tensor.storage, tensor) then tensor = tensor:cpu() end -- it is on a device
   local dims = tensor:dim()
   -- An empty tensor has no dimension in Torch7, and no storage.
   if dims <= 1 and tensor:nElement() == 0 then
-    self:writeInt(0)
-    self:writeLong(1)
-    return self:writeObject(nil)
+    write_int(file, 0)
+    file:writeLong(1)
+    return write_object(file, state, nil)
   end
-  self:writeInt(dims)
-  for d = 1, dims do self:writeLong(tensor:size(d)) end
-  for d = 1, dims do self:writeLong(tensor:stride(d)) end
-  self:writeLong(tensor:storageOffset())
-  self:writeObject(tensor:storage())
+  write_int(file, dims)
+  file:writeLong(long_storage(dims, tensor.size, tensor))
+  file:writeLong(long_storage(dims, tensor.stride, tensor))
+  file:writeLong(tensor:storageOffset())
+  write_object(file, state, tensor:storage(), hook)
 end
 
-function Writer:put_class_object(object)
+local function put_storage(file, storage)
+  file:writeLong(storage:size())
+  native.write_storage(file, storage)
+end
+
+local function put_class_object(file, state, object, hook)
   local mt = getmetatable(object)
   local write = mt.write or mt.__write
-  if write then return write(object, self) end
-  self:writeInt(TAG.table)
-  self.last_id = self.last_id + 1
-  self:writeInt(self.last_id)
-  self:put_fields(object)
+  if write then
+    local depth, top = state.depth, #state.path
+    write(object, file)
+    state.depth = depth
+    for i = #state.path, top + 1, -1 do state.path[i] = nil end
+    return
+  end
+  write_int(file, TAG.table)
+  state.last_id = state.last_id + 1
+  write_int(file, state.last_id)
+  put_fields(file, state, object, hook)
 end
 
 -- Version 2 marks a tensor of no dimension that holds one value: Torch7 has no such tensor, and
@@ -189,70 +155,115 @@ local function version_of(object, is_tensor)
   return class.version(object) or 1
 end
 
-function Writer:put_object(object, name)
-  local native = type(object) == 'userdata'
+-- Generators and their like may know how to write themselves; other userdata cannot be written.
+local function is_native_data(object, name)
+  return core.metatables[name] ~= nil and type(object) == 'userdata'
+end
+
+local function put_object(file, state, object, name, hook)
+  local native = is_native_data(object, name)
   local is_tensor = native and name:find('Tensor$') ~= nil
-  local is_storage = native and name:find('Storage$') ~= nil
-  if native and not is_tensor and not is_storage and not getmetatable(object).write then
-    self:fail('cannot save a %s', name)
+  local mt = getmetatable(object)
+  if type(object) == 'userdata' and not native and not (mt.write or mt.__write) then
+    fail(state, 'cannot save a %s', name)
   end
-  local key = (is_tensor or is_storage) and core.pointer(object) or object
-  if not self:first_time(TAG.object, object, key) then return end
-  self:put_counted(('V %d'):format(version_of(object, is_tensor)))
-  self:put_counted(name)
+  local key = native and core.pointer(object) or object
+  if not first_time(file, state, TAG.object, object, key) then return end
+  put_counted(file, state, ('V %d'):format(version_of(object, is_tensor)))
+  put_counted(file, state, name)
   if is_tensor then
-    self:put_tensor(object)
-  elseif is_storage then
-    self:put_storage(object)
+    put_tensor(file, state, object, hook)
+  elseif native then
+    put_storage(file, object)
   else
-    self:put_class_object(object)
+    put_class_object(file, state, object, hook)
   end
 end
 
---- Writes any value that a file can hold; a function or coroutine is an error that says where.
-function Writer:writeObject(value)
+-- The bytecode, and the values that the function shares with others: those get a number each.
+local function put_function(file, state, fn, hook)
+  if not first_time(file, state, TAG['function'], fn, fn) then return end
+  local ok, code = pcall(string.dump, fn)
+  if not ok then fail(state, 'cannot save a function that is made in C') end
+  put_counted(file, state, code)
+  local upvalues = {}
+  for i = 1, math.huge do
+    local name, value = debug.getupvalue(fn, i)
+    if name == nil then break end
+    local identity = debug.upvalueid(fn, i)
+    state.upvalues[identity] = state.upvalues[identity] or state.last_id * 256 + i
+    if name == '_ENV' then value = nil end
+    upvalues[i] = {name = name, id = state.upvalues[identity], value = value}
+  end
+  write_object(file, state, upvalues, hook)
+end
+
+-- ---------------------------------------------------------------------------------------------
+
+--- Writes any value that a file can hold; a coroutine is an error that says where it is.
+function write_object(file, state, value, hook)
+  if hook then value = hook(value) end
   local kind = type(value)
   local name = class.typename(value)
-  self.depth = self.depth + 1
-  if self.depth > MAX_DEPTH then self:fail('values are nested deeper than %d', MAX_DEPTH) end
+  state.depth = state.depth + 1
+  if state.depth > MAX_DEPTH then fail(state, 'values are nested deeper than %d', MAX_DEPTH) end
   if name and (kind == 'table' or kind == 'userdata') then
-    self:put_object(value, name)
+    put_object(file, state, value, name, hook)
   elseif kind == 'table' then
-    if self:first_time(TAG.table, value, value) then self:put_fields(value) end
+    if first_time(file, state, TAG.table, value, value) then put_fields(file, state, value, hook) end
   elseif kind == 'number' then
-    self:writeInt(TAG.number)
-    self:put_number(value)
+    write_int(file, TAG.number)
+    put_number(file, state, value)
   elseif kind == 'string' then
-    self:writeInt(TAG.string)
-    self:put_counted(value)
+    write_int(file, TAG.string)
+    put_counted(file, state, value)
   elseif kind == 'boolean' then
-    self:writeInt(TAG.boolean)
-    self:writeBool(value)
+    write_int(file, TAG.boolean)
+    file:writeBool(value)
   elseif kind == 'nil' then
-    self:writeInt(TAG['nil'])
+    write_int(file, TAG['nil'])
+  elseif kind == 'function' and file.with_functions then
+    put_function(file, state, value, hook)
   else
-    self:fail('cannot save a %s', kind)
+    fail(state, 'cannot save a %s', kind)
   end
-  self.depth = self.depth - 1
+  state.depth = state.depth - 1
 end
 
--- writeX(storage) writes all its elements; this is how Torch7 classes write arrays.
-for _, method in ipairs {'writeByte', 'writeChar', 'writeShort', 'writeInt', 'writeLong',
-    'writeDouble'} do
-  local scalar = Writer[method]
-  Writer[method] = function(self, value)
-    if type(value) == 'userdata' then return self:put_elements(value) end
-    return scalar(self, value)
+-- Only what this module refuses by itself: what is inside of a table is seen when it is written.
+function writer.is_writable(file, value)
+  local kind = type(value)
+  if kind == 'function' then return file.with_functions == true end
+  if kind == 'userdata' then
+    local name = class.typename(value)
+    local mt = getmetatable(value)
+    return name ~= nil and (core.metatables[name] ~= nil or (mt.write or mt.__write) ~= nil)
   end
+  return kind ~= 'thread' and kind ~= 'cdata'
 end
 
-function Writer:writeFloat(value)
-  if type(value) ~= 'userdata' then
-    local one = core.FloatStorage(1)
-    one[1] = value
-    value = one
+--- file:writeObject: the outermost call reports errors at the line of its caller, or at `level`.
+function writer.write(file, value, name, hook, level)
+  local state = file.writing
+  if not state then
+    state = new_state()
+    file.writing = state
   end
-  self:put_elements(value)
+  if state.depth > 0 then return write_object(file, state, value, hook or state.hook) end
+  state.name, state.hook = name, hook
+  local ok, message = pcall(write_object, file, state, value, hook)
+  state.depth, state.path = 0, {}
+  if ok then return end
+  if type(message) == 'string' then error(message, level or 2) end
+  error(message, 0)
 end
 
-return Writer
+--- What follows the class name of a tensor or storage: x:write(file).
+function writer.write_native(x, file)
+  local state = file.writing or new_state()
+  file.writing = state
+  if class.typename(x):find('Tensor$') then return put_tensor(file, state, x) end
+  put_storage(file, x)
+end
+
+return writer
