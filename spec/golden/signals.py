@@ -36,6 +36,23 @@ def convolution():
     f.write()
 
 
+def classic():
+    f = File("signal_classic", "Torch7's convolutions of single images")
+    for n, one, kernel in ((2, (4, 5), (3, 2)), (3, (3, 4, 2), (2, 3, 1))):
+        flip = "k.flip(%s)" % ", ".join(str(-d) for d in range(1, n + 1))
+        full = "padding=%s" % str(tuple(k - 1 for k in kernel))
+        cases = (("%s(x[None, None], %s[None, None]%s)[0, 0]", draws(*one), draws(*kernel, seed=2)),
+                 ("%s(x[None], %s[:, None], groups=2%s)[0]", draws(2, *one),
+                  draws(2, *kernel, seed=2)),
+                 ("%s(x[None], %s%s)[0]", draws(2, *one), draws(3, 2, *kernel, seed=2)))
+        for python, x, k in cases:
+            for name, weight in (("conv", flip), ("xcorr", "k")):
+                for shape, rest in (("", ""), (", \"F\"", ", " + full)):
+                    f.case("torch.%s%d(x, k%s)" % (name, n, shape),
+                           python % ("F.conv%dd" % n, weight, rest), x=x, k=k)
+    f.write()
+
+
 def windows():
     f = File("signal_windows", "Pooling, unfold and fold")
     x1, x2, x3 = draws(2, 2, 7), draws(2, 2, 5, 6), draws(1, 2, 4, 3, 3)
@@ -79,4 +96,5 @@ def windows():
 
 def make():
     convolution()
+    classic()
     windows()

@@ -31,6 +31,27 @@ local function convolutions(explicit)
   explicit.conv_transpose3d = {{{1, 1, 2, 2, 2}, {1, 2, 2, 1, 2}, {2}, args = with(2)}}
 end
 
+local function classic(explicit)
+  local function of(...)
+    local first, spaces, kernels, list = {...}, {}, {}, {}
+    for d = 1, #first do spaces[d], kernels[d] = first[d], d == 1 and 2 or 1 + d % 2 end
+    local function sizes(space, ...)
+      local all = {...}
+      for d = 1, #space do all[#all + 1] = space[d] end
+      return all
+    end
+    for _, shape in ipairs {'V', 'F'} do
+      list[#list + 1] = {spaces, kernels, args = with(shape)}
+      list[#list + 1] = {sizes(spaces, 2), sizes(kernels, 2), args = with(shape)}
+      list[#list + 1] = {sizes(spaces, 2), sizes(kernels, 3, 2), args = with(shape)}
+    end
+    list[#list + 1] = {spaces, kernels}
+    return list
+  end
+  explicit.conv2, explicit.xcorr2 = of(3, 4), of(3, 4)
+  explicit.conv3, explicit.xcorr3 = of(2, 3, 2), of(2, 3, 2)
+end
+
 local function windows(explicit)
   explicit.im2col = {
     {{1, 2, 3, 4}, args = with(2)}, {{2, 4, 4}, args = with({2, 1}, {1, 2}, {1, 0}, 2)}}
@@ -58,5 +79,6 @@ end
 
 return function(explicit)
   convolutions(explicit)
+  classic(explicit)
   windows(explicit)
 end
