@@ -94,7 +94,63 @@ def windows():
     f.write()
 
 
+def padding():
+    f = File("signal_pad", "Padding and resizing")
+    x = draws(2, 3, 4)
+    for pads in ("1, 2", "0, 1, 2, 0", "-1, 2, 1, -1", "1, 0, 0, 2, 1, 1"):
+        f.case("torch.pad(x, {%s})" % pads, "F.pad(x, (%s))" % pads, x=x)
+        f.case("torch.pad(x, {%s}, \"constant\", 0.5)" % pads, "F.pad(x, (%s), value=0.5)" % pads,
+               x=x)
+    for mode in ("reflect", "replicate", "circular"):
+        for pads in ("1, 2", "0, 3"):
+            f.case("torch.pad(x, {%s}, \"%s\")" % (pads, mode), "F.pad(x, (%s), '%s')" % (pads, mode),
+                   x=x)
+        f.case("torch.pad(x, {1, 2, 1, 0}, \"%s\")" % mode, "F.pad(x, (1, 2, 1, 0), '%s')" % mode,
+               x=x[None])
+    f.case("torch.pad(x, {1, 1})", "F.pad(x, (1, 1))", x=tensor([1, 2, 3], torch.int64))
+    f.write()
+
+
+def pairs(z):
+    return torch.view_as_real(z.resolve_conj())
+
+
+def fourier():
+    f = File("signal_fft", "Fourier transforms")
+    z, x = draws(2, 4, 2), draws(2, 4, seed=2)
+    F.c, F.pairs, F.f = torch.view_as_complex, pairs, torch.fft
+    for args in ("", ", 4", ", 9", ", nil, 2", ", 5, 1, \"ortho\"", ", 7, -1, \"forward\"",
+                 ", nil, -2, \"ortho\""):
+        python = args.replace("nil", "None").replace(", 2", ", 1").replace("5, 1", "5, 0")
+        for name in ("fft", "ifft"):
+            f.case("torch.fft.%s(z%s)" % (name, args), "F.pairs(F.f.%s(F.c(z)%s))" % (name, python),
+                   z=z)
+        for name in ("rfft", "ihfft"):
+            f.case("torch.fft.%s(x%s)" % (name, args), "F.pairs(F.f.%s(x%s))" % (name, python), x=x)
+        for name in ("irfft", "hfft"):
+            f.case("torch.fft.%s(z%s)" % (name, args), "F.f.%s(F.c(z)%s)" % (name, python), z=z)
+    f.write()
+    f = File("signal_fft_many", "Fourier transforms of several dimensions")
+    z, x = draws(2, 2, 3, 2), draws(2, 2, 3, seed=2)
+    for args, python in (("", ""), (", {3, 2}", ", (3, 2)"), (", nil, {1, 3}", ", None, (0, 2)"),
+                         (", {2, 3}, {3, 2}, \"ortho\"", ", (2, 3), (2, 1), 'ortho'")):
+        for n in "2n":
+            for name in ("fft", "ifft"):
+                f.case("torch.fft.%s%s(z%s)" % (name, n, args),
+                       "F.pairs(F.f.%s%s(F.c(z)%s))" % (name, n, python), z=z)
+            f.case("torch.fft.rfft%s(x%s)" % (n, args), "F.pairs(F.f.rfft%s(x%s))" % (n, python),
+                   x=x)
+            f.case("torch.fft.irfft%s(z%s)" % (n, args), "F.f.irfft%s(F.c(z)%s)" % (n, python),
+                   z=z)
+    f.case("torch.fft.fftshift(x)", "F.f.fftshift(x)", x=x)
+    f.case("torch.fft.ifftshift(x, 2)", "F.f.ifftshift(x, 1)", x=x)
+    f.case("torch.fft.fftshift(z)", "F.pairs(F.f.fftshift(F.c(z)))", z=z)
+    f.write()
+
+
 def make():
     convolution()
     classic()
     windows()
+    padding()
+    fourier()

@@ -77,8 +77,24 @@ local function windows(explicit)
   explicit.adaptive_avg_pool3d = {{{1, 3, 4, 2}, args = with({2, 3, 2})}}
 end
 
+local function transforms(explicit)
+  explicit.fft_c2c = {
+    {{2, 3, 2}}, {{6, 2, 2}, args = with(1, true, 0.5)}, {{1, 7, 2}, args = with(-1)},
+    {{17, 2}}, {{5, 2}, args = with(1, true)}}
+  explicit.fft_r2c = {{{2, 6}}, {{5, 3}, args = with(1, 0.5)}, {{1}}}
+  explicit.fft_c2r = {{{2, 4, 2}, args = with(6)}, {{3, 3, 2}, args = with(5, 1, 0.5)},
+    {{1, 2}, args = with(1)}}
+  explicit.pad = {
+    {{2, 3}, args = with({1, 2})}, {{2, 3}, args = with({0, 1, 2, 0}, 'constant', 1.5)},
+    {{2, 4}, args = with({-1, 1, 1})}, {{2, 4}, args = with({3, 2, 0, 1}, 'reflect')},
+    {{2, 3}, args = with({1, 4, 2, -1}, 'replicate')}, {{2, 3}, args = with({3, 1, -1, 1}, 'circular')},
+    {{2, 4}, args = with({-1, -2})}}
+  explicit.pad[3].args = with({-1, 1, 1, 0})
+end
+
 return function(explicit)
   convolutions(explicit)
   classic(explicit)
   windows(explicit)
+  transforms(explicit)
 end

@@ -64,7 +64,8 @@ local function check(case)
 end
 
 for _, name in ipairs {'pointwise', 'reduce', 'products', 'shapes', 'signal_conv',
-    'signal_classic', 'signal_windows'} do
+    'signal_classic', 'signal_windows', 'signal_pad', 'signal_fft',
+    'signal_fft_many'} do
   describe('PyTorch agrees in ' .. name .. ':', function()
     for k, case in ipairs(dofile('spec/golden/' .. name .. '.lua')) do
       it(('%s (%d)'):format(case[1], k), function() check(case) end)

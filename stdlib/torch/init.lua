@@ -163,10 +163,20 @@ for module, names in pairs(written_in_lua) do
 end
 
 -- The rest; `lazy` in the metatable tells a prompt which names there are.
-local lazy = {CmdLine = 'torch.CmdLine', Timer = 'torch.Timer', gradcheck = 'torch.gradcheck',
-  linalg = 'torch.linalg', ops = 'torch.ops', Tester = 'torch.Tester', TestSuite = 'torch.TestSuite'}
-local file_classes = {File = true, DiskFile = true, MemoryFile = true, PipeFile = true}
-for name in pairs(file_classes) do lazy[name] = 'torch.File' end
+local lazy = {
+  CmdLine = 'torch.CmdLine',
+  DiskFile = 'torch.File',
+  fft = 'torch.fft',
+  File = 'torch.File',
+  gradcheck = 'torch.gradcheck',
+  linalg = 'torch.linalg',
+  MemoryFile = 'torch.File',
+  ops = 'torch.ops',
+  PipeFile = 'torch.File',
+  Tester = 'torch.Tester',
+  TestSuite = 'torch.TestSuite',
+  Timer = 'torch.Timer',
+}
 
 return setmetatable(torch, {
   lazy = lazy,
@@ -174,7 +184,7 @@ return setmetatable(torch, {
     local module = lazy[name]
     if not module then return nil end
     local value = require(module)
-    if file_classes[name] then value = value[name] end
+    if module == 'torch.File' then value = value[name] end
     rawset(tbl, name, value)
     return value
   end,
