@@ -42,13 +42,17 @@ typedef enum {
 
 /* Row kernels read n contiguous elements and write one (int64 for the arg ones, double for sums
  * of floats: partial results are then exact enough to combine). Column kernels accumulate
- * acc[i] = f(acc[i], x[i]). */
+ * acc[i] = f(acc[i], x[i]) for `rows` rows, `stride` apart. Those of arg_column (0: argmax, 1:
+ * argmin) write the row in which each column's extreme stands. */
 typedef void tn_reduce_row(int64_t n, const void *x, void *out);
-typedef void tn_reduce_column(int64_t n, const void *x, void *acc);
+typedef void tn_reduce_column(int64_t rows, int64_t n, const void *x, int64_t stride, void *acc);
+typedef void tn_arg_column(int64_t rows, int64_t n, const void *x, int64_t stride, int64_t *out);
+enum { TN_ARG_COLUMNS = 64 }; /* the most that one call of arg_column takes */
 
 typedef struct {
   tn_reduce_row *row[TN_RED_COUNT][TN_COMPUTE_COUNT];
   tn_reduce_column *column[TN_RED_COUNT][TN_COMPUTE_COUNT]; /* NULL for the arg ones */
+  tn_arg_column *arg_column[2][TN_COMPUTE_COUNT];
 } tn_reduce_kernels;
 
 /* Softmax of rows; log: its logarithm. dx = gradient from y and dy. */

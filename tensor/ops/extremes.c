@@ -68,52 +68,40 @@ static tn_status check_dim(tn_call *call) {
 /* Columns that lie side by side, a row at a time: [begin, end) counts strips of them. */
 typedef struct {
   tn_lines lines;
-  const void *x;
+  tn_arg_column *kernel;
+  int64_t item;
+  const char *x;
   int64_t *out;
-  bool smallest;
 } job;
 
-enum { STRIP = 64 };
-
-#define FIND_COLUMNS(name, T)                                                                     \
-  static void name(void *arg, int64_t begin, int64_t end) {                                       \
-    const job *j = arg;                                                                           \
-    const tn_lines l = j->lines;                                                                  \
-    const int64_t strips = (l.inner + STRIP - 1) / STRIP;                                         \
-    for (int64_t s = begin; s < end; s++) {                                                       \
-      int64_t outer = s / strips, first = s % strips * STRIP;                                     \
-      int64_t width = l.inner - first < STRIP ? l.inner - first : STRIP;                          \
-      const T *x = (const T *)j->x + outer * l.size * l.inner + first;                            \
-      int64_t *at = j->out + outer * l.inner + first;                                             \
-      T best[STRIP];                                                                              \
-      memcpy(best, x, sizeof(T) * (size_t)width);                                                 \
-      memset(at, 0, sizeof *at * (size_t)width);                                                  \
-      for (int64_t k = 1; k < l.size; k++) {                                                      \
-        x += l.inner;                                                                             \
-        for (int64_t i = 0; i < width; i++) {                                                     \
-          bool beats = j->smallest ? x[i] < best[i] : x[i] > best[i];                             \
-          if (!beats && (x[i] == x[i] || best[i] != best[i])) continue;                           \
-          best[i] = x[i];                                                                         \
-          at[i] = k;                                                                              \
-        }                                                                                         \
-      }                                                                                           \
-    }                                                                                             \
+static void find_columns(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  const tn_lines l = j->lines;
+  const int64_t strips = (l.inner + TN_ARG_COLUMNS - 1) / TN_ARG_COLUMNS;
+  for (int64_t s = begin; s < end; s++) {
+    int64_t outer = s / strips, first = s % strips * TN_ARG_COLUMNS;
+    int64_t width = l.inner - first < TN_ARG_COLUMNS ? l.inner - first : TN_ARG_COLUMNS;
+    j->kernel(l.size, width, j->x + (outer * l.size * l.inner + first) * j->item, l.inner,
+              j->out + outer * l.inner + first);
   }
-
-FIND_COLUMNS(find_f32, float)
-FIND_COLUMNS(find_f64, double)
-FIND_COLUMNS(find_i64, int64_t)
+}
 
 static tn_status find_in_columns(tn_call *call, tn_tensor *to, bool smallest) {
   tn_tensor *x;
   tn_dtype dtype = tn__compute_dtype((tn_dtype)call->in[0]->dtype);
+  /* the kernel for float32 counts rows in 32 bits */
+  if (dtype == TN_F32 && call->in[0]->sizes[call->dim] > INT32_MAX) dtype = TN_F64;
   tn_status s = tn__contiguous_of(call->ctx, &x, call->in[0], dtype);
   if (s != TN_OK) return s;
-  job j = {tn__lines(x, call->dim), tn__data(x), (int64_t *)tn__data(to), smallest};
-  int64_t strips = (j.lines.inner + STRIP - 1) / STRIP * j.lines.outer;
+  const int compute = dtype == TN_F32   ? TN_COMPUTE_F32
+                      : dtype == TN_F64 ? TN_COMPUTE_F64
+                                        : TN_COMPUTE_I64;
+  job j = {.lines = tn__lines(x, call->dim), .item = (int64_t)tn__item_size(dtype),
+           .kernel = TN_ISA_PICK(&tn__reduce_kernels)->arg_column[smallest][compute],
+           .x = tn__data(x), .out = (int64_t *)tn__data(to)};
+  int64_t strips = (j.lines.inner + TN_ARG_COLUMNS - 1) / TN_ARG_COLUMNS * j.lines.outer;
   if (tn__numel(x) > 0) {
-    tn__pool_run(call->ctx->pool, strips, TN_GRAIN * strips / tn__numel(x) + 1,
-                 dtype == TN_F32 ? find_f32 : dtype == TN_F64 ? find_f64 : find_i64, &j);
+    tn__pool_run(call->ctx->pool, strips, TN_GRAIN * strips / tn__numel(x) + 1, find_columns, &j);
   }
   tn_tensor_release(x);
   return TN_OK;
