@@ -87,6 +87,14 @@ typedef struct {
   void (*exp_f64)(int64_t n, double *x);
 } tn_random_kernels;
 
+/* See tn__transpose in move.h. */
+typedef struct {
+  void (*turn_4)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
+                 int64_t src_step);
+  void (*turn_8)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
+                 int64_t src_step);
+} tn_move_kernels;
+
 #if defined(__x86_64__)
 #define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2, name##_avx512
 #define TN_ISA_ARRAY(type, name, size)                                                            \
@@ -104,5 +112,6 @@ TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
 TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
 TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
 TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
+TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
 
 #endif

@@ -1,95 +1,6 @@
 /* copy.c -- operations that move or convert values. */
-#include "tensor/cpu/kernels.h"
 #include "tensor/device.h"
 #include "tensor/eval.h"
-
-/* Elements of one size move as integers of that size, or through a dtype to calculate with. */
-static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst_stride,
-                           const char *src, tn_dtype src_dtype, int64_t src_stride) {
-  const tn_convert_ptr(*table)[TN_DTYPE_COUNT] = TN_ISA_PICK(tn__conversions);
-  tn_dtype middle = tn_dtype_is_float(src_dtype) ? TN_F32 : TN_I64;
-  int64_t buffer[TN_CHUNK];
-  for (int64_t done = 0; done < n; done += TN_CHUNK) {
-    int64_t m = n - done < TN_CHUNK ? n - done : TN_CHUNK;
-    table[middle][src_dtype](m, buffer, 1,
-                             src + done * src_stride * (int64_t)tn__item_size(src_dtype),
-                             src_stride);
-    table[dst_dtype][middle](m, dst + done * dst_stride * (int64_t)tn__item_size(dst_dtype),
-                             dst_stride, buffer, 1);
-  }
-}
-
-void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
-                 tn_dtype src_dtype, int64_t src_stride) {
-  if (dst_dtype == src_dtype && dst_stride == 1 && src_stride == 1) {
-    memcpy(dst, src, (size_t)n * tn__item_size(dst_dtype));
-    return;
-  }
-  tn_convert_fn *direct = TN_ISA_PICK(tn__conversions)[dst_dtype][src_dtype];
-  if (direct != NULL) direct(n, dst, dst_stride, src, src_stride);
-  else convert_in_two(n, dst, dst_dtype, dst_stride, src, src_dtype, src_stride);
-}
-
-typedef struct {
-  int ndim;
-  int64_t sizes[TN_MAX_DIMS], to[TN_MAX_DIMS], from[TN_MAX_DIMS];
-  char *dst, *src;
-  tn_dtype dst_dtype, src_dtype;
-} copy_loop;
-
-static void copy_range(void *arg, int64_t begin, int64_t end) {
-  const copy_loop *l = arg;
-  const int inner = l->ndim - 1;
-  int64_t index[TN_MAX_DIMS], rest = begin;
-  for (int d = inner; d >= 0; d--) {
-    index[d] = rest % l->sizes[d];
-    rest /= l->sizes[d];
-  }
-  while (begin < end) {
-    int64_t n = l->sizes[inner] - index[inner], to = 0, from = 0;
-    if (n > end - begin) n = end - begin;
-    for (int d = 0; d <= inner; d++) {
-      to += index[d] * l->to[d];
-      from += index[d] * l->from[d];
-    }
-    tn__convert(n, l->dst + to * (int64_t)tn__item_size(l->dst_dtype), l->dst_dtype, l->to[inner],
-                l->src + from * (int64_t)tn__item_size(l->src_dtype), l->src_dtype,
-                l->from[inner]);
-    begin += n;
-    index[inner] = 0;
-    for (int d = inner - 1; d >= 0 && ++index[d] == l->sizes[d]; d--) index[d] = 0;
-  }
-}
-
-tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src) {
-  if ((dst->storage->device | src->storage->device) != TN_CPU) {
-    return tn__device_copy(ctx, dst, src);
-  }
-  copy_loop l = {.dst = tn__data(dst), .src = tn__data(src), .dst_dtype = (tn_dtype)dst->dtype,
-                 .src_dtype = (tn_dtype)src->dtype, .ndim = 0};
-  int64_t count = 1;
-  for (int d = 0; d < dst->ndim; d++) {
-    int64_t n = dst->sizes[d];
-    count *= n;
-    if (n == 1) continue;
-    int last = l.ndim - 1;
-    if (last >= 0 && l.to[last] == n * dst->strides[d] && l.from[last] == n * src->strides[d]) {
-      l.sizes[last] *= n;
-    } else {
-      l.sizes[++last] = n;
-      l.ndim++;
-    }
-    l.to[last] = dst->strides[d];
-    l.from[last] = src->strides[d];
-  }
-  if (count == 0) return TN_OK;
-  if (l.ndim == 0) {
-    l.ndim = 1;
-    l.sizes[0] = l.to[0] = l.from[0] = 1;
-  }
-  tn__pool_run(ctx->pool, count, 4 * TN_GRAIN, copy_range, &l);
-  return TN_OK;
-}
 
 /* -- copy: in[0] takes the values of in[1] ----------------------------------------------------- */
 
@@ -232,10 +143,37 @@ static tn_status repeat_shape(tn_call *call) {
   return TN_OK;
 }
 
-/* The result seen as [times, size, times, size, ...] takes x broadcast over the times. */
+/* The result seen as [times, size, times, size, ...] takes x broadcast over the times: in one go
+ * where that has few enough dimensions. */
+static bool repeat_at_once(tn_call *call) {
+  tn_tensor to = *call->out[0], from = *call->in[0];
+  const tn_tensor *x = call->in[0], *out = call->out[0];
+  const int extra = out->ndim - x->ndim;
+  int ndim = 0;
+  for (int d = 0; d < out->ndim; d++) {
+    const int own = d - extra;
+    const int64_t size = own < 0 ? 1 : x->sizes[own];
+    const int64_t sizes[2] = {call->attrs->i[d], size};
+    const int64_t steps[2] = {size * out->strides[d], out->strides[d]};
+    for (int k = 0; k < 2; k++) {
+      if (sizes[k] == 1) continue;
+      if (ndim == TN_MAX_DIMS) return false;
+      to.sizes[ndim] = from.sizes[ndim] = sizes[k];
+      to.strides[ndim] = steps[k];
+      from.strides[ndim++] = k == 0 || own < 0 ? 0 : x->strides[own];
+    }
+  }
+  to.ndim = from.ndim = (uint8_t)ndim;
+  tn__copy_view(call->ctx, &to, &from);
+  return true;
+}
+
 static tn_status repeat_run(tn_call *call) {
   const tn_tensor *x = call->in[0], *out = call->out[0];
   int ndim = out->ndim, extra = ndim - x->ndim;
+  if (out->storage->device == TN_CPU && x->storage->device == TN_CPU && repeat_at_once(call)) {
+    return TN_OK;
+  }
   for (int64_t block = 0, blocks = 1;; block++) {
     int64_t at[TN_MAX_DIMS], rest = block;
     blocks = 1;

@@ -1,0 +1,101 @@
+/* move_kernel.c -- matrices of 4-byte and 8-byte elements turned over, in blocks of registers. */
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "tensor/cpu/kernels.h"
+
+#define REST(T)                                                                                   \
+  static void rest_##T(int64_t rows, int64_t columns, T *dst, int64_t dst_step, const T *src,     \
+                       int64_t src_step) {                                                        \
+    for (int64_t r = 0; r < rows; r++) {                                                          \
+      for (int64_t c = 0; c < columns; c++) dst[r * dst_step + c] = src[c * src_step + r];        \
+    }                                                                                             \
+  }
+
+REST(uint32_t)
+REST(uint64_t)
+
+#if defined(__AVX2__)
+enum { SIDE_4 = 8, SIDE_8 = 4 };
+
+static inline void block_4(float *d, int64_t to, const float *s, int64_t from) {
+  __m256 a0 = _mm256_loadu_ps(s), a1 = _mm256_loadu_ps(s + from);
+  __m256 a2 = _mm256_loadu_ps(s + 2 * from), a3 = _mm256_loadu_ps(s + 3 * from);
+  __m256 a4 = _mm256_loadu_ps(s + 4 * from), a5 = _mm256_loadu_ps(s + 5 * from);
+  __m256 a6 = _mm256_loadu_ps(s + 6 * from), a7 = _mm256_loadu_ps(s + 7 * from);
+  __m256 b0 = _mm256_unpacklo_ps(a0, a1), b1 = _mm256_unpackhi_ps(a0, a1);
+  __m256 b2 = _mm256_unpacklo_ps(a2, a3), b3 = _mm256_unpackhi_ps(a2, a3);
+  __m256 b4 = _mm256_unpacklo_ps(a4, a5), b5 = _mm256_unpackhi_ps(a4, a5);
+  __m256 b6 = _mm256_unpacklo_ps(a6, a7), b7 = _mm256_unpackhi_ps(a6, a7);
+  __m256 c0 = _mm256_shuffle_ps(b0, b2, 0x44), c1 = _mm256_shuffle_ps(b0, b2, 0xee);
+  __m256 c2 = _mm256_shuffle_ps(b1, b3, 0x44), c3 = _mm256_shuffle_ps(b1, b3, 0xee);
+  __m256 c4 = _mm256_shuffle_ps(b4, b6, 0x44), c5 = _mm256_shuffle_ps(b4, b6, 0xee);
+  __m256 c6 = _mm256_shuffle_ps(b5, b7, 0x44), c7 = _mm256_shuffle_ps(b5, b7, 0xee);
+  _mm256_storeu_ps(d, _mm256_permute2f128_ps(c0, c4, 0x20));
+  _mm256_storeu_ps(d + to, _mm256_permute2f128_ps(c1, c5, 0x20));
+  _mm256_storeu_ps(d + 2 * to, _mm256_permute2f128_ps(c2, c6, 0x20));
+  _mm256_storeu_ps(d + 3 * to, _mm256_permute2f128_ps(c3, c7, 0x20));
+  _mm256_storeu_ps(d + 4 * to, _mm256_permute2f128_ps(c0, c4, 0x31));
+  _mm256_storeu_ps(d + 5 * to, _mm256_permute2f128_ps(c1, c5, 0x31));
+  _mm256_storeu_ps(d + 6 * to, _mm256_permute2f128_ps(c2, c6, 0x31));
+  _mm256_storeu_ps(d + 7 * to, _mm256_permute2f128_ps(c3, c7, 0x31));
+}
+
+static inline void block_8(double *d, int64_t to, const double *s, int64_t from) {
+  __m256d a0 = _mm256_loadu_pd(s), a1 = _mm256_loadu_pd(s + from);
+  __m256d a2 = _mm256_loadu_pd(s + 2 * from), a3 = _mm256_loadu_pd(s + 3 * from);
+  __m256d b0 = _mm256_unpacklo_pd(a0, a1), b1 = _mm256_unpackhi_pd(a0, a1);
+  __m256d b2 = _mm256_unpacklo_pd(a2, a3), b3 = _mm256_unpackhi_pd(a2, a3);
+  _mm256_storeu_pd(d, _mm256_permute2f128_pd(b0, b2, 0x20));
+  _mm256_storeu_pd(d + to, _mm256_permute2f128_pd(b1, b3, 0x20));
+  _mm256_storeu_pd(d + 2 * to, _mm256_permute2f128_pd(b0, b2, 0x31));
+  _mm256_storeu_pd(d + 3 * to, _mm256_permute2f128_pd(b1, b3, 0x31));
+}
+#else
+enum { SIDE_4 = 4, SIDE_8 = 4 };
+
+/* A constant number of loads and stores, which the compiler arranges. */
+#define BLOCK(name, T)                                                                            \
+  static inline void name(T *d, int64_t to, const T *s, int64_t from) {                           \
+    for (int r = 0; r < 4; r++) {                                                                 \
+      for (int c = 0; c < 4; c++) d[r * to + c] = s[c * from + r];                                \
+    }                                                                                             \
+  }
+BLOCK(block_4, float)
+BLOCK(block_8, double)
+#endif
+
+/* Two blocks deep, so that both halves of a line of the source are used at once. */
+#define TURN(name, T, Raw, SIDE, block)                                                           \
+  static void name(int64_t rows, int64_t columns, void *to, int64_t dst_step, const void *from,   \
+                   int64_t src_step) {                                                            \
+    T *dst = to;                                                                                  \
+    const T *src = from;                                                                          \
+    const int64_t whole = columns - columns % SIDE;                                               \
+    int64_t r = 0;                                                                                \
+    for (; r + SIDE <= rows; r += 2 * SIDE) {                                                     \
+      const bool two = r + 2 * SIDE <= rows;                                                      \
+      for (int64_t c = 0; c < whole; c += SIDE) {                                                 \
+        block(dst + r * dst_step + c, dst_step, src + c * src_step + r, src_step);                \
+        if (two) {                                                                                \
+          block(dst + (r + SIDE) * dst_step + c, dst_step, src + c * src_step + r + SIDE,         \
+                src_step);                                                                        \
+        }                                                                                         \
+      }                                                                                           \
+      const int64_t done = two ? 2 * SIDE : SIDE;                                                 \
+      rest_##Raw(done, columns - whole, (Raw *)(dst + r * dst_step + whole), dst_step,            \
+                 (const Raw *)(src + whole * src_step + r), src_step);                            \
+      if (!two) {                                                                                 \
+        r += SIDE;                                                                                \
+        break;                                                                                    \
+      }                                                                                           \
+    }                                                                                             \
+    rest_##Raw(rows - r, columns, (Raw *)(dst + r * dst_step), dst_step, (const Raw *)(src + r),  \
+               src_step);                                                                         \
+  }
+
+TURN(turn_4, float, uint32_t, SIDE_4, block_4)
+TURN(turn_8, double, uint64_t, SIDE_8, block_8)
+
+const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_4, turn_8};
