@@ -1,6 +1,7 @@
 /* pointwise.c -- how a pointwise operation runs: promotion, broadcasting, and loops that stage
  * what is strided or of another dtype through buffers that stay in the first-level cache. */
 #include "tensor/cpu/kernels.h"
+#include "tensor/cpu/move.h"
 #include "tensor/device.h"
 #include "tensor/pointwise.h"
 
@@ -10,7 +11,8 @@ enum { MAX_OPERANDS = 5 };
 typedef struct {
   tn_kernel *kernel;
   const double *p;
-  int compute;     /* TN_COMPUTE_*: what the kernel reads */
+  int compute;     /* TN_COMPUTE_* */
+  tn_dtype type;   /* what the kernel reads */
   tn_dtype result; /* what it writes */
   bool scalars;    /* it takes single elements */
   int nin, ndim;
@@ -34,7 +36,16 @@ static tn_kernel *forward_kernel(const tn_pointwise *pw, int compute) {
   return kernel;
 }
 
-/* The same of its derivative by input k. */
+/* The kernel for integers of the call's own width, if there is one that gives the same results. */
+static tn_kernel *narrow_kernel(const tn_call *call) {
+  const tn_pointwise *pw = call->op->pointwise;
+  for (int i = 0; i < call->nin; i++) { /* a comparison must see all of a wider operand */
+    if (pw->kind == TN_KIND_CMP && call->in[i]->dtype != call->dim) return NULL;
+  }
+  return TN_ISA_PICK(tn__int_kernels)[pw->index][call->dim];
+}
+
+/* That of the derivative by input k. */
 static tn_kernel *gradient_kernel(const tn_pointwise *pw, int k, int compute) {
   tn_kernel *kernel = NULL;
   for (int isa = tn__isa(); isa >= 0 && kernel == NULL; isa--) {
@@ -128,6 +139,17 @@ static void broadcast_strides(const loop *l, const tn_tensor *t, int64_t *stride
   }
 }
 
+static void swap(int64_t *a, int64_t *b) {
+  int64_t t = *a;
+  *a = *b;
+  *b = t;
+}
+
+/* Is operand k dense in the last dimension but one, and not in the last? */
+static bool turns(const loop *l, int k) {
+  return l->ndim > 1 && l->strides[k][l->ndim - 2] == 1 && l->strides[k][l->ndim - 1] > 1;
+}
+
 static bool broadcastable(const loop *l, const tn_tensor *t) {
   if (t->ndim > l->ndim) return false;
   for (int d = 1; d <= t->ndim; d++) {
@@ -137,9 +159,17 @@ static bool broadcastable(const loop *l, const tn_tensor *t) {
   return true;
 }
 
-/* Joins neighbouring dimensions that all operands step through evenly, and drops those of size 1. */
+/* Joins neighbouring dimensions that all operands step through evenly, and drops those of size 1;
+ * before that they are put into the order in which the result lies in memory. */
 static void coalesce(loop *l) {
   int to = -1;
+  const int out = l->nin;
+  for (int d = 1; d < l->ndim; d++) {
+    for (int i = d; i > 0 && l->strides[out][i - 1] < l->strides[out][i]; i--) {
+      swap(&l->sizes[i - 1], &l->sizes[i]);
+      for (int k = 0; k <= out; k++) swap(&l->strides[k][i - 1], &l->strides[k][i]);
+    }
+  }
   for (int d = 0; d < l->ndim; d++) {
     if (l->sizes[d] == 1) continue;
     bool joins = to >= 0;
@@ -158,43 +188,46 @@ static void coalesce(loop *l) {
   }
 }
 
-static bool has_zero(const void *x, int compute, int64_t n) {
-  if (compute != TN_COMPUTE_I64) return false;
+static bool has_zero(const loop *l, const void *x, int64_t n) {
+  if (l->compute != TN_COMPUTE_I64) return false;
   for (int64_t i = 0; i < n; i++) {
     if (((const int64_t *)x)[i] == 0) return true;
   }
   return false;
 }
 
+/* Room for a piece of each operand and of the result. */
+typedef struct {
+  _Alignas(64) char data[MAX_OPERANDS + 1][2 * TN_CHUNK * sizeof(double)];
+} stage;
+
+/* -- Long rows --------------------------------------------------------------------------------- */
+
 /* Runs n elements of one row, beginning where `at` points. */
-static void run_row(loop *l, char *const *at, int64_t n) {
-  _Alignas(64) char buffer[MAX_OPERANDS + 1][TN_CHUNK * sizeof(double)];
+static void run_row(loop *l, stage *s, char *const *at, int64_t n) {
   const int inner = l->ndim - 1, out = l->nin;
-  const tn_dtype compute = compute_dtypes[l->compute];
   const size_t result_item = tn__item_size(l->result);
   const void *in[MAX_OPERANDS];
   bool staged[MAX_OPERANDS + 1];
   unsigned scalars = 0;
+  bool any = l->refuse_zero, filled = false; /* a filled-out value is only as long as a chunk */
   for (int k = 0; k < l->nin; k++) {
     int64_t stride = l->strides[k][inner];
-    staged[k] = l->dtype[k] != compute || stride != 1;
+    staged[k] = l->dtype[k] != l->type || stride != 1;
     in[k] = at[k];
     if (stride == 0) { /* one value: stage it once, filled out unless the kernel takes it alone */
       bool alone = l->scalars && k == 1;
-      tn__convert(alone ? 1 : n < TN_CHUNK ? n : TN_CHUNK, buffer[k], compute, 1, at[k],
+      tn__convert(alone ? 1 : n < TN_CHUNK ? n : TN_CHUNK, s->data[k], l->type, 1, at[k],
                   l->dtype[k], 0);
       if (alone) scalars |= 1u << k;
-      in[k] = buffer[k];
+      else filled = true;
+      in[k] = s->data[k];
+    } else {
+      any = any || staged[k];
     }
   }
   staged[out] = l->dtype[out] != l->result || l->strides[out][inner] != 1;
-  bool any = l->refuse_zero;
-  for (int k = 0; k <= l->nin; k++) {
-    any = any || (staged[k] && (k == out || l->strides[k][inner] != 0));
-  }
-  bool filled = false; /* a filled-out value is only as long as a chunk */
-  for (int k = 0; k < l->nin; k++) filled = filled || (l->strides[k][inner] == 0 && !(l->scalars && k == 1));
-  if (!any && (!filled || n <= TN_CHUNK)) {
+  if (!any && !staged[out] && (!filled || n <= TN_CHUNK)) {
     l->kernel(n, at[out], in, scalars, l->p);
     return;
   }
@@ -206,15 +239,15 @@ static void run_row(loop *l, char *const *at, int64_t n) {
       char *from = at[k] + done * stride * (int64_t)tn__item_size(l->dtype[k]);
       in[k] = from;
       if (!staged[k]) continue;
-      tn__convert(m, buffer[k], compute, 1, from, l->dtype[k], stride);
-      in[k] = buffer[k];
+      tn__convert(m, s->data[k], l->type, 1, from, l->dtype[k], stride);
+      in[k] = s->data[k];
     }
-    if (l->refuse_zero && has_zero(in[1], l->compute, (scalars & 2) ? 1 : m)) l->found_zero = true;
+    if (l->refuse_zero && has_zero(l, in[1], (scalars & 2) ? 1 : m)) l->found_zero = true;
     if (staged[out]) {
       int64_t stride = l->strides[out][inner];
-      l->kernel(m, buffer[out], in, scalars, l->p);
+      l->kernel(m, s->data[out], in, scalars, l->p);
       tn__convert(m, at[out] + done * stride * (int64_t)tn__item_size(l->dtype[out]),
-                  l->dtype[out], stride, buffer[out], l->result, 1);
+                  l->dtype[out], stride, s->data[out], l->result, 1);
     } else {
       l->kernel(m, at[out] + done * (int64_t)result_item, in, scalars, l->p);
     }
@@ -222,11 +255,12 @@ static void run_row(loop *l, char *const *at, int64_t n) {
 }
 
 /* Elements [begin, end) of the loop's row-major order. */
-static void run_range(void *arg, int64_t begin, int64_t end) {
+static void run_rows(void *arg, int64_t begin, int64_t end) {
   loop *l = arg;
   const int inner = l->ndim - 1;
   int64_t index[TN_MAX_DIMS], rest = begin;
   char *at[MAX_OPERANDS + 1];
+  stage s;
   for (int d = inner; d >= 0; d--) {
     index[d] = rest % l->sizes[d];
     rest /= l->sizes[d];
@@ -239,10 +273,187 @@ static void run_range(void *arg, int64_t begin, int64_t end) {
       for (int d = 0; d <= inner; d++) offset += index[d] * l->strides[k][d];
       at[k] = l->data[k] + offset * (int64_t)tn__item_size(l->dtype[k]);
     }
-    run_row(l, at, n);
+    run_row(l, &s, at, n);
     begin += n;
     index[inner] = 0;
     for (int d = inner - 1; d >= 0 && ++index[d] == l->sizes[d]; d--) index[d] = 0;
+  }
+}
+
+/* -- Short rows: chunks of many of them ---------------------------------------------------------- */
+
+/* One element after the other in the loop's order? */
+static bool dense(const loop *l, int k) {
+  int64_t step = 1;
+  for (int d = l->ndim - 1; d >= 0; d--) {
+    if (l->strides[k][d] != step) return false;
+    step *= l->sizes[d];
+  }
+  return true;
+}
+
+/* After how many elements operand k begins anew; 0: never. */
+static int64_t period_of(const loop *l, int k) {
+  int d = 0;
+  int64_t period = 1;
+  while (d < l->ndim && l->strides[k][d] == 0) d++;
+  for (int i = d; i < l->ndim; i++) period *= l->sizes[i];
+  return d > 0 && period <= TN_CHUNK ? period : 0;
+}
+
+/* Between n elements of operand k, the first one `first` in the loop's order, and a dense buffer of
+ * the operand's dtype. `gather`: into the buffer. */
+static void move_chunk(const loop *l, int k, int64_t first, int64_t n, char *buffer, bool gather) {
+  const int inner = l->ndim - 1;
+  const int64_t item = (int64_t)tn__item_size(l->dtype[k]), *steps = l->strides[k];
+  tn_mover *move = tn__mover((size_t)item);
+  int64_t index[TN_MAX_DIMS], at = 0;
+  for (int d = inner; d >= 0; d--) {
+    index[d] = first % l->sizes[d];
+    first /= l->sizes[d];
+    at += index[d] * steps[d];
+  }
+  while (n > 0) {
+    int64_t m = l->sizes[inner] - index[inner];
+    if (m > n) m = n;
+    char *data = l->data[k] + at * item;
+    if (!gather) {
+      move(m, data, steps[inner], buffer, 1);
+    } else if (item == 4 && m <= 8) { /* without a call */
+      for (int64_t i = 0; i < m; i++) memcpy(buffer + 4 * i, data + 4 * i * steps[inner], 4);
+    } else {
+      move(m, buffer, 1, data, steps[inner]);
+    }
+    buffer += m * item;
+    n -= m;
+    at -= index[inner] * steps[inner];
+    index[inner] = 0;
+    for (int d = inner - 1; d >= 0; d--) {
+      at += steps[d];
+      if (++index[d] < l->sizes[d]) break;
+      at -= l->sizes[d] * steps[d];
+      index[d] = 0;
+    }
+  }
+}
+
+static void stage_chunk(const loop *l, int k, int64_t first, int64_t n, char *to) {
+  char raw[2 * TN_CHUNK * sizeof(double)];
+  if (l->dtype[k] == l->type) {
+    move_chunk(l, k, first, n, to, true);
+    return;
+  }
+  move_chunk(l, k, first, n, raw, true);
+  tn__convert(n, to, l->type, 1, raw, l->dtype[k], 1);
+}
+
+/* Elements [begin, end) of the loop's row-major order. */
+static void run_chunks(void *arg, int64_t begin, int64_t end) {
+  loop *l = arg;
+  const int out = l->nin;
+  const int64_t item = (int64_t)tn__item_size(l->type);
+  const int64_t out_item = (int64_t)tn__item_size(l->dtype[out]);
+  const bool direct_out = l->dtype[out] == l->result && dense(l, out);
+  const void *in[MAX_OPERANDS];
+  bool direct[MAX_OPERANDS];
+  int64_t period[MAX_OPERANDS];
+  stage s;
+  for (int k = 0; k < l->nin; k++) {
+    direct[k] = l->dtype[k] == l->type && dense(l, k);
+    period[k] = period_of(l, k);
+    if (period[k] > 0) stage_chunk(l, k, 0, TN_CHUNK + period[k], s.data[k]);
+  }
+  for (int64_t n; begin < end; begin += n) {
+    n = end - begin < TN_CHUNK ? end - begin : TN_CHUNK;
+    for (int k = 0; k < l->nin; k++) {
+      in[k] = s.data[k];
+      if (direct[k]) in[k] = l->data[k] + begin * item;
+      else if (period[k] > 0) in[k] = s.data[k] + begin % period[k] * item;
+      else stage_chunk(l, k, begin, n, s.data[k]);
+    }
+    if (l->refuse_zero && has_zero(l, in[1], n)) l->found_zero = true;
+    if (direct_out) {
+      l->kernel(n, l->data[out] + begin * out_item, in, 0, l->p);
+      continue;
+    }
+    l->kernel(n, s.data[out], in, 0, l->p);
+    if (l->dtype[out] != l->result) {
+      char raw[TN_CHUNK * sizeof(double)];
+      tn__convert(n, raw, l->dtype[out], 1, s.data[out], l->result, 1);
+      move_chunk(l, out, begin, n, raw, false);
+    } else {
+      move_chunk(l, out, begin, n, s.data[out], false);
+    }
+  }
+}
+
+/* -- Tiles: where an operand is dense in another dimension than the result ------------------------ */
+
+enum { TILE_ROWS = 16, TILE_COLUMNS = TN_CHUNK / TILE_ROWS };
+
+/* Tiles [begin, end) over the last two dimensions. */
+static void run_tiles(void *arg, int64_t begin, int64_t end) {
+  loop *l = arg;
+  const int across = l->ndim - 1, down = l->ndim - 2;
+  const int64_t tiles_across = (l->sizes[across] + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const int64_t tiles_down = (l->sizes[down] + TILE_ROWS - 1) / TILE_ROWS;
+  const int64_t item = (int64_t)tn__item_size(l->type);
+  _Alignas(64) char turned[MAX_OPERANDS][TN_CHUNK * sizeof(double)];
+  char raw[TN_CHUNK * sizeof(double)];
+  stage s;
+  for (int64_t tile = begin; tile < end; tile++) {
+    int64_t c = tile % tiles_across * TILE_COLUMNS;
+    int64_t r = tile / tiles_across % tiles_down * TILE_ROWS;
+    int64_t columns = l->sizes[across] - c, rows = l->sizes[down] - r;
+    if (columns > TILE_COLUMNS) columns = TILE_COLUMNS;
+    if (rows > TILE_ROWS) rows = TILE_ROWS;
+    char *corner[MAX_OPERANDS + 1], *at[MAX_OPERANDS + 1];
+    loop row = {.kernel = l->kernel, .p = l->p, .compute = l->compute, .type = l->type,
+                .result = l->result, .scalars = l->scalars, .nin = l->nin, .ndim = 1,
+                .refuse_zero = l->refuse_zero, .sizes = {columns}};
+    for (int k = 0; k <= l->nin; k++) {
+      int64_t rest = tile / tiles_across / tiles_down;
+      int64_t offset = r * l->strides[k][down] + c * l->strides[k][across];
+      for (int d = down - 1; d >= 0; d--) {
+        offset += rest % l->sizes[d] * l->strides[k][d];
+        rest /= l->sizes[d];
+      }
+      corner[k] = l->data[k] + offset * (int64_t)tn__item_size(l->dtype[k]);
+      row.strides[k][0] = l->strides[k][across];
+      row.dtype[k] = l->dtype[k];
+      if (k == l->nin || !turns(l, k)) continue;
+      const bool same = l->dtype[k] == l->type;
+      tn__transpose(tn__item_size(l->dtype[k]), rows, columns, same ? turned[k] : raw, columns,
+                    corner[k], l->strides[k][across]);
+      if (!same) tn__convert(rows * columns, turned[k], l->type, 1, raw, l->dtype[k], 1);
+      row.strides[k][0] = 1;
+      row.dtype[k] = l->type;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+      for (int k = 0; k <= l->nin; k++) {
+        at[k] = corner[k] + i * l->strides[k][down] * (int64_t)tn__item_size(l->dtype[k]);
+        if (k < l->nin && turns(l, k)) at[k] = turned[k] + i * columns * item;
+      }
+      run_row(&row, &s, at, columns);
+    }
+    if (row.found_zero) l->found_zero = true;
+  }
+}
+
+/* Which way is best: rows, chunks of short rows, or tiles. */
+static void run_best(tn_ctx *ctx, loop *l, int64_t n) {
+  enum { SHORT_ROW = 64 };
+  const int inner = l->ndim - 1;
+  bool tiles = false;
+  for (int k = 0; k < l->nin; k++) tiles = tiles || turns(l, k);
+  if (tiles && l->sizes[inner] >= 8 && l->sizes[inner - 1] >= 8) {
+    int64_t outer = n / (l->sizes[inner] * l->sizes[inner - 1]);
+    int64_t count = ((l->sizes[inner] + TILE_COLUMNS - 1) / TILE_COLUMNS) *
+                    ((l->sizes[inner - 1] + TILE_ROWS - 1) / TILE_ROWS) * outer;
+    tn__pool_run(ctx->pool, count, TN_GRAIN / TN_CHUNK, run_tiles, l);
+  } else {
+    bool chunks = l->ndim > 1 && l->sizes[inner] < SHORT_ROW;
+    tn__pool_run(ctx->pool, n, TN_GRAIN, chunks ? run_chunks : run_rows, l);
   }
 }
 
@@ -274,7 +485,7 @@ static tn_status run_loop(tn_ctx *ctx, loop *l, tn_tensor *const *in, tn_tensor 
     l->data[l->nin] = tn__data(out);
     l->dtype[l->nin] = (tn_dtype)out->dtype;
     coalesce(l);
-    tn__pool_run(ctx->pool, n, TN_GRAIN, run_range, l);
+    run_best(ctx, l, n);
     if (l->found_zero) s = tn_fail(ctx, TN_EARG, "integer division by zero");
   }
   for (int k = 0; k < l->nin; k++) tn_tensor_release(copies[k]);
@@ -301,9 +512,8 @@ static void run_flat(void *arg, int64_t begin, int64_t end) {
 
 /* The common case, without a detour: contiguous operands of the compute type and of one shape,
  * the second one perhaps a single element. */
-static bool try_flat(tn_call *call, tn_kernel *kernel, int compute, tn_dtype result) {
+static bool try_flat(tn_call *call, tn_kernel *kernel, tn_dtype type, tn_dtype result) {
   const tn_tensor *out = call->out[0];
-  const tn_dtype type = compute_dtypes[compute];
   flat_loop l = {kernel, call->attrs->f, 0, tn__item_size(type), tn__item_size(result), {0},
                  call->nin};
   double number;
@@ -329,18 +539,21 @@ static bool try_flat(tn_call *call, tn_kernel *kernel, int compute, tn_dtype res
 tn_status tn__pointwise_run(tn_call *call) {
   const tn_pointwise *pw = call->op->pointwise;
   const int compute = compute_of((tn_dtype)call->dim);
-  tn_kernel *kernel = forward_kernel(pw, compute);
-  tn_dtype result = pw->kind == TN_KIND_CMP ? TN_U8 : compute_dtypes[compute];
+  tn_kernel *kernel = compute == TN_COMPUTE_I64 ? narrow_kernel(call) : NULL;
+  tn_dtype type = kernel != NULL ? (tn_dtype)call->dim : compute_dtypes[compute];
+  if (kernel == NULL) kernel = forward_kernel(pw, compute);
+  tn_dtype result = pw->kind == TN_KIND_CMP ? TN_U8 : type;
   if (kernel == NULL) {
     return tn_fail(call->ctx, TN_EDTYPE, "no such operation on %s",
                    tn_dtype_name((tn_dtype)call->dim));
   }
   bool refuse_zero = pw->divides && compute == TN_COMPUTE_I64;
-  if (!refuse_zero && try_flat(call, kernel, compute, result)) return TN_OK;
+  if (!refuse_zero && try_flat(call, kernel, type, result)) return TN_OK;
   loop l;
   l.kernel = kernel;
   l.p = call->attrs->f;
   l.compute = compute;
+  l.type = type;
   l.result = result;
   l.scalars = call->nin == 2;
   l.nin = call->nin;
@@ -385,7 +598,7 @@ static tn_status fused_gradient(tn_grad_call *g, int k, tn_tensor **out) {
   l.p = g->attrs->f;
   l.compute = type == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_F32;
   l.kernel = gradient_kernel(pw, k, l.compute);
-  l.result = compute_dtypes[l.compute];
+  l.type = l.result = compute_dtypes[l.compute];
   l.scalars = false;
   l.nin = MAX_OPERANDS;
   l.refuse_zero = false;

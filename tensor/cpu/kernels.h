@@ -106,6 +106,9 @@ typedef struct {
 
 TN_ISA_ARRAY(tn_kernels, tn__pointwise, [TN_PW_COUNT]);
 extern tn_kernel *const tn__pointwise_int[TN_PW_COUNT]; /* of int64 */
+/* Of integers of one dtype; NULL where there is none. */
+typedef tn_kernel *tn_int_kernels[TN_DTYPE_COUNT];
+TN_ISA_ARRAY(tn_int_kernels, tn__int_kernels, [TN_PW_COUNT]);
 typedef tn_convert_fn *tn_convert_ptr;
 
 TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
