@@ -227,7 +227,11 @@ function Module:write(file)
 end
 
 function Module:read(file)
-  for name, value in pairs(file:readObject()) do rawset(self, name, value) end
+  local fields = file:readObject()
+  if type(fields) ~= 'table' then
+    error(('load: the fields of a %s are a %s'):format(torch.type(self), type(fields)), 0)
+  end
+  for name, value in next, fields do rawset(self, name, value) end
   parameters.link(self)
 end
 

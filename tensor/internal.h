@@ -119,6 +119,10 @@ tn_status tn__contiguous_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype
 /* "2x3", "" for no dimension; the text lives in `buffer` (64 bytes or more). */
 #define TN_SHAPE_TEXT 192
 const char *tn__shape_text(char *buffer, int ndim, const int64_t *sizes);
+/* More elements than any tensor may have, views that repeat theirs included: calculating with their
+ * number must not overflow. */
+#define TN_MOST ((int64_t)1 << 50)
+bool tn__countable(int ndim, const int64_t *sizes); /* is the product of sizes above 0 below that? */
 /* Product of sizes; fails when it overflows or exceeds what memory can address. */
 tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, int64_t *count);
 /* Normalises a dimension (negative from the end) or fails. `extra` more may be named (unsqueeze) */

@@ -44,10 +44,10 @@ bool tn__overlaps(const tn_tensor *a, const tn_tensor *b) {
 }
 
 void tn__contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides) {
-  int64_t stride = 1;
+  uint64_t stride = 1; /* wraps for sizes that are refused later */
   for (int d = ndim - 1; d >= 0; d--) {
-    strides[d] = stride;
-    stride *= sizes[d] > 0 ? sizes[d] : 1;
+    strides[d] = (int64_t)stride;
+    stride *= sizes[d] > 0 ? (uint64_t)sizes[d] : 1;
   }
 }
 
@@ -61,8 +61,16 @@ const char *tn__shape_text(char *buffer, int ndim, const int64_t *sizes) {
   return buffer;
 }
 
+bool tn__countable(int ndim, const int64_t *sizes) {
+  int64_t n = 1;
+  for (int d = 0; d < ndim; d++) {
+    if (sizes[d] > 1 && (__builtin_mul_overflow(n, sizes[d], &n) || n > TN_MOST)) return false;
+  }
+  return true;
+}
+
 tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, int64_t *count) {
-  const int64_t most = (int64_t)1 << 50;
+  const int64_t most = TN_MOST;
   int64_t n = 1; /* of the sizes above 0: strides are made of them, too */
   double full = 1;
   bool empty = false;

@@ -60,9 +60,11 @@ tn_status tn_tensor_scalar(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, double 
 /* Fails when a view would reach outside of its storage. */
 static tn_status check_reach(tn_ctx *ctx, const tn_storage *storage, tn_dtype dtype, int ndim,
                              const int64_t *sizes, const int64_t *strides, int64_t offset) {
-  int64_t low = offset, high = offset, room, most = (int64_t)1 << 46, reach;
+  const int64_t most = (int64_t)1 << 46;
+  const bool far = offset < 0 || offset > most;
+  int64_t low = far ? -1 : offset, high = low, room, reach;
   for (int d = 0; d < ndim; d++) {
-    if (sizes[d] == 0) return TN_OK;
+    if (sizes[d] == 0 && !far) return TN_OK;
     if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) || reach > most ||
         reach < -most) {
       high = INT64_MAX;
@@ -72,7 +74,7 @@ static tn_status check_reach(tn_ctx *ctx, const tn_storage *storage, tn_dtype dt
     else high += reach;
   }
   room = storage == NULL ? 0 : (int64_t)(storage->bytes / tn__item_size(dtype));
-  if (offset < 0 || low < 0 || high >= room) {
+  if (low < 0 || high >= room) {
     char text[TN_SHAPE_TEXT];
     return tn_fail(ctx, TN_EINDEX,
                    "a view of size %s at offset %lld reaches outside its storage of %lld elements",
@@ -112,6 +114,12 @@ tn_status tn_tensor_view(tn_ctx *ctx, tn_tensor **out, tn_storage *storage, tn_d
 tn_status tn__alias(tn_ctx *ctx, tn_tensor **out, const tn_tensor *from, int ndim,
                     const int64_t *sizes, const int64_t *strides, int64_t offset) {
   tn_tensor *t;
+  if (!tn__countable(ndim, sizes)) {
+    char text[TN_SHAPE_TEXT];
+    *out = NULL;
+    return tn_fail(ctx, TN_ESHAPE, "a view of size %s has too many elements",
+                   tn__shape_text(text, ndim, sizes));
+  }
   tn_status s = allocate(ctx, &t);
   *out = t;
   if (s != TN_OK) return s;

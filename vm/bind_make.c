@@ -233,7 +233,10 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
     luaL_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(dtype),
                tn_dtype_torch_name(box->dtype));
   }
-  if (top > first) offset = bind_check_int(L, first + 1, "Tensor", "the storage offset") - 1;
+  if (top > first) offset = bind_check_int(L, first + 1, "Tensor", "the storage offset");
+  if (top > first && offset-- < 1) {
+    luaL_error(L, "Tensor: the storage offset is counted from 1, got %f", (lua_Number)offset + 1);
+  }
   int64_t room = (int64_t)(tn_storage_bytes(box->s) / tn_dtype_size(dtype));
   sizes[0] = room > offset ? room - offset : 0;
   if (top > first + 1 && lua_type(L, first + 2) == LUA_TNUMBER) {

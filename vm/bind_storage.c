@@ -178,6 +178,7 @@ static int scalar_tensor(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 2, "scalar_tensor");
   int64_t offset = bind_check_int(L, 3, "scalar_tensor", "the offset");
   tn_tensor *t = NULL;
+  if (offset < 1) return luaL_error(L, "scalar_tensor: an offset counts from 1");
   bind_new_box(L);
   bind_check(L, b, tn_tensor_view(b->ctx, &t, box->s, box->dtype, 0, NULL, NULL, offset - 1));
   bind_fill(L, b, lua_gettop(L), t);

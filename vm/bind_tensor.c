@@ -374,7 +374,7 @@ static int pieces(lua_State *L, bool chunks, const char *function) {
   }
   if (size < 1) return luaL_error(L, "%s: a number above 0 expected, got %d", function, (int)size);
   int64_t n = tn_tensor_sizes(t)[d - 1];
-  if (chunks) size = (n + size - 1) / size;
+  if (chunks) size = n == 0 ? 1 : (n - 1) / size + 1;
   if (size < 1) size = 1;
   lua_newtable(L);
   int table = lua_gettop(L), count = 0;

@@ -171,6 +171,7 @@ static bool repeat_at_once(tn_call *call) {
 static tn_status repeat_run(tn_call *call) {
   const tn_tensor *x = call->in[0], *out = call->out[0];
   int ndim = out->ndim, extra = ndim - x->ndim;
+  if (tn__numel(out) == 0) return TN_OK; /* of nothing there may be any number of repetitions */
   if (out->storage->device == TN_CPU && x->storage->device == TN_CPU && repeat_at_once(call)) {
     return TN_OK;
   }
