@@ -87,7 +87,8 @@ local function transforms(explicit)
   explicit.pad = {
     {{2, 3}, args = with({1, 2})}, {{2, 3}, args = with({0, 1, 2, 0}, 'constant', 1.5)},
     {{2, 4}, args = with({-1, 1, 1})}, {{2, 4}, args = with({3, 2, 0, 1}, 'reflect')},
-    {{2, 3}, args = with({1, 4, 2, -1}, 'replicate')}, {{2, 3}, args = with({3, 1, -1, 1}, 'circular')},
+    {{2, 3}, args = with({1, 4, 2, -1}, 'replicate')},
+    {{2, 3}, args = with({3, 1, -1, 1}, 'circular')},
     {{2, 4}, args = with({-1, -2})}}
   explicit.pad[3].args = with({-1, 1, 1, 0})
 end

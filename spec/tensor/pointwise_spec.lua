@@ -176,7 +176,9 @@ for name, f in pairs {
   deg2rad = math.rad,
   rad2deg = math.deg,
   mish = function(x) return x * (2 * sigmoid(2 * math.log(1 + math.exp(x))) - 1) end,
-  gelu_tanh = function(x) return x * sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x ^ 3)) end,
+  gelu_tanh = function(x)
+    return x * sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x ^ 3))
+  end,
   selu = function(x) return 1.0507009873554805 * (x > 0 and x or 1.6732632423543772 * expm1(x)) end,
   celu = function(x, alpha) return x > 0 and x or alpha * expm1(x / alpha) end,
   hardtanh = function(x) return limit(x, -1, 1) end,

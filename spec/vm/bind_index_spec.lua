@@ -205,7 +205,7 @@ describe('operators', function()
     assert.equal(32, a * b)
     assert.same({14, 2}, (m * a):totable())
     assert.same({{14, 2}, {2, 1}}, (m * m:t()):totable())
-    fails('mm: ', function() return m * m end)
+    fails('matmul: ', function() return m * m end)
     fails('add: ', function() return a + torch.zeros(2, 4) end)
   end)
 

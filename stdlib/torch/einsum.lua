@@ -20,12 +20,6 @@ local function position(list, label)
   return nil
 end
 
-local function sizes_of(x)
-  local sizes = {}
-  for d = 1, x:dim() do sizes[d] = x:size(d) end
-  return sizes
-end
-
 -- Torch7 knows no empty list of sizes: one element is a tensor of no dimension by `select`.
 local function reshaped(x, sizes)
   if #sizes == 0 then return x:reshape(1):select(1, 1) end
