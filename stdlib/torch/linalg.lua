@@ -3,9 +3,9 @@ local torch = require 'torch'
 
 local linalg = {}
 
-for name, own in pairs {cholesky = 'cholesky', det = 'det', slogdet = 'slogdet', eigvals = 'eigvals',
-    eigh = 'eigh', eigvalsh = 'eigvalsh', inv = 'inverse', pinv = 'pinv', qr = 'qr',
-    solve = 'solve', svdvals = 'svdvals', lu_factor = 'lu_factor', matrix_exp = 'matrix_exp',
+for name, own in pairs {cholesky = 'cholesky', det = 'det', slogdet = 'slogdet',
+    eigvals = 'eigvals', eigh = 'eigh', eigvalsh = 'eigvalsh', inv = 'inverse', pinv = 'pinv',
+    qr = 'qr', solve = 'solve', svdvals = 'svdvals', lu_factor = 'lu_factor', matrix_exp = 'matrix_exp',
     matrix_power = 'matrix_power', matrix_rank = 'matrix_rank', multi_dot = 'multi_dot',
     matmul = 'matmul', vander = 'vander', householder_product = 'orgqr', cross = 'cross'} do
   linalg[name] = function(...) return torch[own](...) end
@@ -97,12 +97,12 @@ function linalg.vector_norm(x, order, dims, keepdim)
   elseif not dims then
     for d = 1, x:dim() do list[d] = d end
   end
-  local sizes, count = nil, 1
-  x, sizes = moved_last('vector_norm', x, list, keepdim)
-  for d = x:dim() - #list + 1, x:dim() do count = count * x:size(d) end
-  local rows = 1
-  for d = 1, x:dim() - #list do rows = rows * x:size(d) end
-  return shaped(norm_of_rows(x:reshape(rows, count), order), sizes)
+  local rows, count = 1, 1
+  local moved, sizes = moved_last('vector_norm', x, list, keepdim)
+  for d = 1, x:dim() do
+    if d <= x:dim() - #list then rows = rows * moved:size(d) else count = count * moved:size(d) end
+  end
+  return shaped(norm_of_rows(moved:reshape(rows, count), order), sizes)
 end
 
 -- (batch, rows, columns) to (batch).
@@ -129,11 +129,10 @@ function linalg.matrix_norm(x, order, dims, keepdim)
   check_matrix('matrix_norm', x)
   dims = dims or {-2, -1}
   if type(dims) ~= 'table' or #dims ~= 2 then fail('matrix_norm: two dimensions expected') end
-  local sizes
-  x, sizes = moved_last('matrix_norm', x, {dims[1], dims[2]}, keepdim)
-  local rows, columns, batch = x:size(-2), x:size(-1), 1
-  for d = 1, x:dim() - 2 do batch = batch * x:size(d) end
-  return shaped(norm_of_matrices(x:reshape(batch, rows, columns), order or 'fro'), sizes)
+  local moved, sizes = moved_last('matrix_norm', x, {dims[1], dims[2]}, keepdim)
+  local rows, columns, batch = moved:size(-2), moved:size(-1), 1
+  for d = 1, x:dim() - 2 do batch = batch * moved:size(d) end
+  return shaped(norm_of_matrices(moved:reshape(batch, rows, columns), order or 'fro'), sizes)
 end
 
 --- torch.linalg.norm(x [, order] [, dim] [, keepdim]): of a matrix where x has two dimensions (or
