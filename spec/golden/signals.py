@@ -108,6 +108,26 @@ def padding():
         f.case("torch.pad(x, {1, 2, 1, 0}, \"%s\")" % mode, "F.pad(x, (1, 2, 1, 0), '%s')" % mode,
                x=x[None])
     f.case("torch.pad(x, {1, 1})", "F.pad(x, (1, 1))", x=tensor([1, 2, 3], torch.int64))
+    x1, x2, x3 = draws(1, 2, 4), draws(1, 1, 3, 4), draws(1, 1, 2, 3, 2)
+    resized = ((x1, "nearest", ("7",), "2.5"), (x1, "linear", ("7", "2"), "1.3"),
+               (x2, "nearest", ("{5, 2}", "2"), "1.6"), (x2, "nearest-exact", ("{5, 2}",), "1.6"),
+               (x2, "bilinear", ("{5, 2}", "{1, 7}"), "1.6"),
+               (x2, "bicubic", ("{5, 2}", "{1, 7}"), "0.7"), (x2, "area", ("{2, 3}", "{4, 6}"), "0.7"),
+               (x3, "trilinear", ("{3, 2, 4}",), "1.5"), (x3, "nearest", ("{3, 2, 4}",), "2"))
+    for x, mode, sizes, scale in resized:
+        corners = ("", ", true") if "l" in mode and mode != "area" else ("",)
+        for align in corners:
+            python = ", align_corners=True" if align else ""
+            for size in sizes:
+                f.case("torch.interpolate(x, %s, nil, \"%s\"%s)" % (size, mode, align),
+                       "F.interpolate(x, %s, mode='%s'%s)" % (
+                           size.replace("{", "(").replace("}", ")"), mode, python), x=x)
+            f.case("torch.interpolate(x, {scale_factor=%s, mode=\"%s\"%s})" % (
+                       scale, mode, ", align_corners=true" if align else ""),
+                   "F.interpolate(x, scale_factor=%s, mode='%s'%s)" % (scale, mode, python), x=x)
+    f.case("torch.pixel_shuffle(x, 2)", "F.pixel_shuffle(x, 2)", x=draws(2, 4, 1, 2))
+    f.case("torch.pixel_unshuffle(x, 2)", "F.pixel_unshuffle(x, 2)", x=draws(2, 1, 4, 2))
+    f.case("torch.channel_shuffle(x, 2)", "F.channel_shuffle(x, 2)", x=draws(1, 6, 1, 2))
     f.write()
 
 

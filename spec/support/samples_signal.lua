@@ -93,9 +93,33 @@ local function transforms(explicit)
   explicit.pad[3].args = with({-1, 1, 1, 0})
 end
 
+local function images(explicit)
+  explicit.interpolate = {
+    {{1, 2, 3, 2}, args = with({5, 3})}, {{1, 1, 4}, args = with(6, nil, 'linear')},
+    {{1, 1, 2, 3}, args = with(nil, 2, 'bilinear')},
+    {{1, 1, 3, 3}, args = with({4, 2}, nil, 'bilinear', true)},
+    {{1, 1, 3, 4}, args = with({2, 5}, nil, 'bicubic')},
+    {{1, 1, 2, 3}, args = with(nil, 1.7, 'bicubic', true)},
+    {{1, 1, 2, 2, 3}, args = with({3, 1, 2}, nil, 'trilinear')},
+    {{1, 1, 4, 3}, args = with({2, 2}, nil, 'area')},
+    {{1, 1, 4, 3}, args = with({3, 2}, nil, 'nearest-exact')}}
+  explicit.pixel_shuffle = {{{8, 2, 1}, args = with(2)}, {{2, 4, 1, 2}, args = with(2)}}
+  explicit.pixel_unshuffle = {{{2, 4, 2}, args = with(2)}, {{1, 1, 3, 3}, args = with(3)}}
+  explicit.channel_shuffle = {{{2, 6, 2}, args = with(3)}}
+  local scales, zeros = torch.DoubleTensor {0.25, 0.5, 1}, torch.LongTensor {0, 3, -2}
+  explicit.quantize_per_tensor = {
+    {{2, 3}, args = with(0.1)}, {{5}, args = with(0.01, 100, 'uint8')},
+    {{5}, args = with(1e-6, 5, 'int32')}}
+  explicit.dequantize_per_tensor = {{{2, 3}, args = with(0.5)}, {{5}, args = with(0.25, 3)}}
+  explicit.quantize_per_channel = {
+    {{3, 2}, args = with(scales, zeros)}, {{2, 3, 2}, args = with(scales, zeros, 2, 'uint8')}}
+  explicit.dequantize_per_channel = {{{2, 3}, args = with(scales, zeros, -1)}}
+end
+
 return function(explicit)
   convolutions(explicit)
   classic(explicit)
   windows(explicit)
   transforms(explicit)
+  images(explicit)
 end
