@@ -391,8 +391,9 @@ static const char *bind_vector(lua_State *L, const form_item *item, int index, t
                                char *text, size_t size) {
   int64_t *to = attrs->i + item->slot;
   if (lua_type(L, index) == LUA_TSTRING) {
-    const char *wrong = bind_word(L, item, index, to, text, size);
-    for (int k = 0; k < FORM_VECTOR; k++) to[k] = TN_NONE + (wrong == NULL ? to[0] : 0);
+    int64_t word = 0;
+    const char *wrong = bind_word(L, item, index, &word, text, size);
+    for (int k = 0; k < FORM_VECTOR; k++) to[k] = TN_NONE + word;
     return wrong;
   }
   int last, have = lua_type(L, index) == LUA_TNUMBER ? (moonlet_toint(L, index, to) ? 1 : -1)

@@ -59,9 +59,8 @@ static bool fits_int(int64_t size) { return size >= 0 && size <= 1 << 30; }
 static tn_status conv(tn_call *call, int n) {
   parameters p = {.n = n};
   int64_t sizes[TN_SPACE] = {1, 1, 1};
-  const int64_t word = tn__int(call->attrs, 3, 0) - TN_NONE;
-  const bool same = call->attrs->ni > 3 && word == PAD_SAME;
-  const bool valid = call->attrs->ni > 3 && word == PAD_VALID;
+  const bool same = call->attrs->ni > 3 && call->attrs->i[3] == TN_NONE + PAD_SAME;
+  const bool valid = call->attrs->ni > 3 && call->attrs->i[3] == TN_NONE + PAD_VALID;
   bool single = false;
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *x = tn__as_batch(&e, call->in[0], n, &single), *w = call->in[1];

@@ -76,7 +76,7 @@ static tn_status read_geometry(tn_call *call, int result, geometry *g) {
                    tn_dtype_name((tn_dtype)first->dtype), tn_dtype_name((tn_dtype)second->dtype));
   }
   g->groups = tn__int(a, 12, 1);
-  if (g->groups < 1) return refuse(ctx, "the number of groups", g->groups);
+  if (g->groups < 1 || g->groups > 1 << 30) return refuse(ctx, "the number of groups", g->groups);
   const int64_t *sizes[3];
   for (int k = 0; k < 3; k++) {
     sizes[k] = side[k] != NULL ? side[k]->sizes + 2 : a->i + TN_SPACE - n;
@@ -108,6 +108,9 @@ static tn_status read_geometry(tn_call *call, int result, geometry *g) {
   m->sizes[0] = result == KERNEL ? small : g->batch;
   m->sizes[1] = result == LARGE ? large : result == SMALL ? small : g->from;
   memcpy(m->sizes + 2, sizes[result], sizeof(int64_t) * (size_t)n);
+  int64_t count; /* before anything is multiplied */
+  s = tn__count(ctx, m->ndim, m->sizes, 8, &count);
+  if (s != TN_OK) return s;
   g->inside = tn__window_cells(g->w.in);
   g->outside = tn__window_cells(g->w.out);
   g->places = tn__window_cells(g->w.kernel);
@@ -120,10 +123,7 @@ static tn_status read_geometry(tn_call *call, int result, geometry *g) {
 
 static tn_status shape(tn_call *call, int result) {
   geometry g;
-  int64_t count;
-  tn_status s = read_geometry(call, result, &g);
-  const tn_meta *m = &call->meta[0];
-  return s == TN_OK ? tn__count(call->ctx, m->ndim, m->sizes, 8, &count) : s;
+  return read_geometry(call, result, &g);
 }
 
 /* -- Work -------------------------------------------------------------------------------------- */
