@@ -230,6 +230,44 @@ describe('questions about classes', function()
   end)
 end)
 
+describe('torch.metatype', function()
+  it('makes a metatable known by name', function()
+    local mt = {}
+    torch.metatype('ClassSpecMetatype', mt)
+    assert.equal(mt, torch.getmetatable('ClassSpecMetatype'))
+    assert.equal('ClassSpecMetatype', torch.type(setmetatable({}, mt)))
+    assert.error_matches(function() torch.metatype('ClassSpecX', 5) end, 'metatable expected')
+  end)
+
+  if rawget(_G, 'jit') then
+    it('names types of the FFI', function()
+      local ffi = require 'ffi'
+      ffi.cdef 'typedef struct { int x; } class_spec_point;'
+      torch.metatype('ClassSpecPoint', {__index = {get = function(p) return p.x end}},
+        'class_spec_point')
+      local point = ffi.new('class_spec_point', {7})
+      assert.equal('ClassSpecPoint', torch.type(point))
+      assert.equal('ClassSpecPoint', torch.typename(point))
+      assert.equal(7, point:get())
+      assert.equal('cdata', torch.type(ffi.new('int[1]')))
+    end)
+  end
+end)
+
+describe('torch.getenv and torch.setenv', function()
+  it('give functions their globals, and userdata a table', function()
+    local f = assert((loadstring or load)('return classSpecName'))
+    torch.setenv(f, {classSpecName = 5})
+    assert.equal(5, f())
+    assert.equal(5, torch.getenv(f).classSpecName)
+    local tensor, env = torch.FloatTensor(1), {}
+    torch.setenv(tensor, env)
+    assert.equal(env, torch.getenv(tensor))
+    assert.error_matches(function() torch.getenv({}) end, 'function or userdata expected')
+    assert.error_matches(function() torch.setenv(f, 5) end, 'a table expected')
+  end)
+end)
+
 describe('torch.newmetatable', function()
   it('makes a class out of given parts', function()
     local package = {}

@@ -329,6 +329,24 @@ describe('torch.load', function()
     end
   end)
 
+  it('reads functions as older programs wrote them', function()
+    local code = string.dump(assert((loadstring or load)('return 5')))
+    local chunk = int(#code) .. code
+    local upvalues = int(3) .. int(2) .. int(0)
+    local function read(bytes)
+      return torch.deserialize(bytes, {functions = true})
+    end
+    assert.equal(5, read(int(6) .. chunk .. upvalues)())
+    for tag = 7, 8 do
+      local both = read(int(3) .. int(9) .. int(2) .. int(1) .. ONE .. int(tag) .. int(1) .. chunk
+        .. upvalues .. int(5) .. int(1) .. int(tag) .. int(1))
+      assert.equal(5, both[1]())
+      assert.equal(both[1], both[true])
+    end
+    assert.error_matches(function() read(int(8) .. int(1) .. text '\27nonsense' .. upvalues) end,
+      'not made by this virtual machine')
+  end)
+
   it('names a class that is not defined', function()
     assert.error_matches(function()
       torch.deserialize(int(4) .. int(1) .. text 'V 1' .. text 'no.such.Class' .. int(0))

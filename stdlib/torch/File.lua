@@ -91,18 +91,14 @@ end
 
 local function check_name(name, what)
   if type(name) ~= 'string' then
-    error(('torch.%s expected, got %s'):format(what, type(name)), 4)
+    error(('torch.%s expected, got %s'):format(what, type(name)), 3)
   end
 end
 
 -- Errors of C name this file; the caller wants to see the line of its own.
-local function raise(message)
-  error((message:gsub('^[^\n]-:%d+: ', '')), 4)
-end
-
-local function open(make, ...)
+local function open(level, make, ...)
   local ok, stream, why = pcall(make, ...)
-  if not ok then raise(stream) end
+  if not ok then error((stream:gsub('^[^\n]-:%d+: ', '')), level + 1) end
   return stream, why
 end
 
@@ -113,10 +109,10 @@ local function opened_by_name(kind, open_it, what)
     check_name(name, what)
     if type(mode) == 'boolean' then mode, quiet = nil, mode end
     mode = mode or 'r'
-    local stream, why = open(open_it, name, mode)
+    local stream, why = open(2, open_it, name, mode)
     if not stream then
       if quiet then return nil end
-      error(('cannot open <%s> in mode %s: %s'):format(name, mode, why), 3)
+      error(('cannot open <%s> in mode %s: %s'):format(name, mode, why), 2)
     end
     local file = setmetatable({stream = stream, name = name}, mt)
     if quiet then file:quiet() end
@@ -144,7 +140,7 @@ MemoryFile.longSize = native.longSize
 -- are the file, but for its last one, which is 0.
 function MemoryFile:__init(storage, mode)
   if type(storage) == 'string' and mode == nil then storage, mode = nil, storage end
-  self.stream = open(native.open_memory, mode or 'rw', storage)
+  self.stream = open(3, native.open_memory, mode or 'rw', storage)
 end
 
 --- The CharStorage that holds all bytes of the file, and a 0 after them.

@@ -17,10 +17,19 @@ local packages = {}
 -- Metatables of C types: Lua objects cannot inherit from them.
 local native = setmetatable({}, {__mode = 'k'})
 
+-- Names of types of LuaJIT's FFI, by the number of the type.
+local ctypes = {}
+
+local function ctype_name(object)
+  local id = tonumber(require('ffi').typeof(object))
+  return ctypes[id]
+end
+
 --- The class name of an object, or nil. As in Torch7, the metatable of a class has its parent's.
 function class.typename(object)
   local mt = getmetatable(object)
   if type(mt) == 'table' and not constructors[object] then return rawget(mt, '__typename') end
+  if mt == 'ffi' and type(object) == 'cdata' then return ctype_name(object) end
   return nil
 end
 
@@ -124,7 +133,7 @@ end
 local function choose_lookup(mt)
   local lookup = rawget(mt, '__index')
   if lookup == mt and find(mt, '__index__') then rawset(mt, '__index', index) end
-  if rawget(mt, '__newindex') == nil and find(mt, '__newindex__') then
+  if rawget(mt, '__newindex') == rawset and find(mt, '__newindex__') then
     rawset(mt, '__newindex', newindex)
   end
 end
@@ -207,7 +216,7 @@ end
 local function new_table(name)
   local mt = {__typename = name, __version = 1}
   mt.__metatable = mt
-  mt.__index = mt
+  mt.__index, mt.__newindex = mt, rawset
   for operator, fn in pairs(operators) do mt[operator] = fn end
   registry[name] = mt
   registry[mt] = name
@@ -331,6 +340,21 @@ function class.register_native(name, mt, constructor)
   mt.__constructor = rawget(mt, '__constructor') or constructor
   mt.new = rawget(mt, 'new') or constructor
   return constructor_of[mt] or make_constructor(mt)
+end
+
+--- torch.metatype(name, metatable [, ctype]): makes a metatable known as a class. With a type of
+-- LuaJIT's FFI, its objects get the metatable and torch.type knows them by that name.
+function class.metatype(name, mt, ctype)
+  check_string(name, 'the name', 'metatype')
+  if type(mt) ~= 'table' then
+    error(('torch.metatype: a metatable expected, got %s'):format(type(mt)), 2)
+  end
+  mt.__typename, registry[name], registry[mt] = name, mt, name
+  if ctype == nil then return mt end
+  local ffi = require 'ffi'
+  ctype = ffi.typeof(ctype)
+  ctypes[tonumber(ctype)] = name
+  return ffi.metatype(ctype, mt)
 end
 
 -- 'torch.FloatTensor' is taken as it stands; with any of these characters it is a pattern.

@@ -250,11 +250,8 @@ end
 
 -- Functions of torch that load their module when they are called.
 local function behind(fn)
-  local torch, serialize = require 'torch', require 'torch.serialize'
-  for name, real in pairs(serialize) do
-    if torch[name] == fn then return real end
-  end
-  return fn
+  local place = getmetatable(require 'torch').deferred[fn]
+  return place and require(place[1])[place[2]] or fn
 end
 
 --- The help for a name, a function, a class or an object, as text.

@@ -105,8 +105,11 @@ local texts = {
   map = 'x:map(y, f)\n  Replaces each element by what f(of x, of y) returns, unless that is nil.',
   map2 = 'x:map2(y, z, f)\n  The same with three tensors.',
 
+  write = 'x:write(file)\n  Writes sizes and values to a torch.File, without a name of the type.',
+  read = 'x:read(file)\n  Becomes what x:write(file) has written.',
+
   -- The system, for packages.
-  isatty = 'torch.isatty(file or descriptor)\n  Whether io.stdout, or 0, 1 or 2, is a terminal.',
+  isatty = 'torch.isatty(file)\n  Whether a file such as io.stdout, or 0, 1 or 2, is a terminal.',
   getnumcores = 'torch.getnumcores()\n  How many cores there are to calculate on.',
   clock = 'torch.clock()\n  Seconds of real, user and system time.',
   executable_dir = 'torch.executable_dir()\n  The folder of the running program.',

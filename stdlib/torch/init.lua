@@ -11,7 +11,7 @@ torch.describe, torch.file = nil, nil -- torch.ops is what it gives; torch.File
 
 class.register_package('torch', torch)
 for _, name in ipairs {'class', 'type', 'typename', 'isTypeOf', 'factory', 'getmetatable',
-    'setmetatable', 'newmetatable', 'getconstructortable', 'version'} do
+    'setmetatable', 'newmetatable', 'getconstructortable', 'version', 'metatype'} do
   torch[name] = class[name]
 end
 --- torch.register_package(name, table): where torch.class puts the classes called name.X.
@@ -79,7 +79,11 @@ end
 function torch.data(object)
   return require('torch.ffi').data(object)
 end
-for _, mt in pairs(core.metatables) do mt.data = torch.data end
+local function write_native(x, file) require('torch.t7_writer').write_native(x, file) end
+local function read_native(x, file) require('torch.t7_reader').read_native(x, file) end
+for _, mt in pairs(core.metatables) do
+  mt.data, mt.write, mt.read = torch.data, write_native, read_native
+end
 
 -- `torch.Tensor` and `torch.Storage` stand for the default type.
 local function follow_default()
@@ -108,8 +112,10 @@ function torch.isStorage(object)
   return is_native(object, 'Storage$')
 end
 
---- The defaults of Torch7, for old programs: float64, and gradients inside of modules only.
+--- The defaults of Torch7, for old programs: float64, gradients inside of modules only, and the
+-- globals of Torch7's Lua.
 function torch.th_defaults()
+  require('torch.th').install(_G)
   torch.setdefaulttensortype('torch.DoubleTensor')
   torch.set_grad_enabled(false)
 end
@@ -145,10 +151,18 @@ local written_in_lua = {
     'deserializeFromStorage |',
   ['torch.einsum'] = 'einsum tensordot multi_dot chain_matmul |',
   ['torch.linalg'] = '| cond matrix_norm vector_norm',
+  ['torch.selftest'] = 'test |',
+  ['torch.system'] = 'include packageLuaPath getenv setenv setheaptracking updatethreadlocals ' ..
+    'updateerrorhandlers |',
 }
 
+-- What stands behind such a function, for torch.help: function -> {module, name}.
+local deferred_from = setmetatable({}, {__mode = 'k'})
+
 local function deferred(module, name)
-  return function(...) return require(module)[name](...) end
+  local function call(...) return require(module)[name](...) end
+  deferred_from[call] = {module, name}
+  return call
 end
 
 for module, names in pairs(written_in_lua) do
@@ -180,6 +194,7 @@ local lazy = {
 
 return setmetatable(torch, {
   lazy = lazy,
+  deferred = deferred_from,
   __index = function(tbl, name)
     local module = lazy[name]
     if not module then return nil end

@@ -161,19 +161,19 @@ local function is_native_data(object, name)
 end
 
 local function put_object(file, state, object, name, hook)
-  local native = is_native_data(object, name)
-  local is_tensor = native and name:find('Tensor$') ~= nil
+  local is_ours = is_native_data(object, name)
+  local is_tensor = is_ours and name:find('Tensor$') ~= nil
   local mt = getmetatable(object)
-  if type(object) == 'userdata' and not native and not (mt.write or mt.__write) then
+  if type(object) == 'userdata' and not is_ours and not (mt.write or mt.__write) then
     fail(state, 'cannot save a %s', name)
   end
-  local key = native and core.pointer(object) or object
+  local key = is_ours and core.pointer(object) or object
   if not first_time(file, state, TAG.object, object, key) then return end
   put_counted(file, state, ('V %d'):format(version_of(object, is_tensor)))
   put_counted(file, state, name)
   if is_tensor then
     put_tensor(file, state, object, hook)
-  elseif native then
+  elseif is_ours then
     put_storage(file, object)
   else
     put_class_object(file, state, object, hook)
@@ -210,7 +210,9 @@ function write_object(file, state, value, hook)
   if name and (kind == 'table' or kind == 'userdata') then
     put_object(file, state, value, name, hook)
   elseif kind == 'table' then
-    if first_time(file, state, TAG.table, value, value) then put_fields(file, state, value, hook) end
+    if first_time(file, state, TAG.table, value, value) then
+      put_fields(file, state, value, hook)
+    end
   elseif kind == 'number' then
     write_int(file, TAG.number)
     put_number(file, state, value)
