@@ -1,11 +1,11 @@
 --- torch.fft: discrete Fourier transforms of any number of dimensions.
 --
 -- Complex numbers are pairs in a last dimension of size 2, which is not counted among the others. A
--- tensor whose last dimension has another size, or that has no other, is taken as real where complex
--- numbers are expected; torch.complex(x) makes it complex beyond doubt.
+-- tensor whose last dimension has another size, or that has no other, is taken as real where
+-- complex numbers are expected; torch.complex(x) makes it complex beyond doubt.
 --
--- All take (x [, n] [, dim] [, norm]) or, for several dimensions, (x [, {sizes}] [, {dims}] [, norm]),
--- or these by name in a table. norm: 'backward' divides by n on the way back, 'forward' on the way
+-- All take (x [, n] [, dim] [, norm]) or, for several dimensions, (x [, {sizes}] [, {dims}]
+-- [, norm]), or these by name in a table. norm: 'backward' divides by n on the way back, 'forward' on the way
 -- there, 'ortho' by the root of n on both.
 local torch = require 'torch'
 
@@ -127,8 +127,8 @@ function fft.ifft(x, ...)
   return along('ifft', as_complex('ifft', x), n, dim, norm, true)
 end
 
---- torch.fft.rfft(x [, n] [, dim=-1] [, norm]): the first half, n / 2 + 1 values, of the transform of
--- real numbers; the other half mirrors it.
+--- torch.fft.rfft(x [, n] [, dim=-1] [, norm]): the first half, n / 2 + 1 values, of the transform
+-- of real numbers; the other half mirrors it.
 function fft.rfft(x, ...)
   local n, dim, norm = options('rfft', ...)
   return real_along('rfft', as_real('rfft', x), n, dim, norm, false)
