@@ -168,6 +168,8 @@ def products():
                a=draws(3, 4, seed=53), b=draws(2, 4, seed=54))
     f.case("torch.cdist(a, b)", "=", a=batch, b=draws(2, 2, 4, seed=55))
     f.case("torch.cdist(a, b)", "=", a=batch[0], b=batch[0])
+    f.case("torch.match(a, b, 0.5)", "0.5 * ((a[:, None] - b[None]) ** 2).sum(2)", a=batch[0],
+           b=draws(2, 4, seed=56))
     f.case("torch.addbmm(m, a, b)", "=", m=draws(3, 2, seed=56), a=batch, b=batch2)
     f.case("torch.addbmm(0.5, m, 2, a, b)", "torch.addbmm(m, a, b, beta=0.5, alpha=2)",
            m=draws(3, 2, seed=56), a=batch, b=batch2)

@@ -161,6 +161,8 @@ return function(explicit, tools) -- luacheck: ignore
       method_differs = true}}
 
   -- ops/distance.c
+  explicit.match = {
+    {{2, 3}, {4, 3}}, {{3, 2}, {1, 2}, args = function(x, y) return x, y, 0.5 end}}
   explicit.cdist = {
     {{3, 2}, {4, 2}}, {{2, 3, 2}, {2, 2}},
     {{3, 2}, {2, 2}, args = function(x, y) return x, y, 1 end},

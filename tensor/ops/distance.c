@@ -1,4 +1,4 @@
-/* distance.c -- cdist: the distance of each row of one matrix to each row of another.
+/* distance.c -- cdist and match: the distance of each row of one matrix to each row of another.
  *
  * attrs: f[0] the norm's order p, from 0 (how many elements differ) to infinity. */
 #include <math.h>
@@ -192,3 +192,28 @@ const tn_op tn__op_cdist = {
     .name = "cdist", .lua = "cdist", .args = "T x; T y; n p=2", .convention = 'C',
     .flags = TN_FLOATS, .nout = 1, .low = -2, .high = 2, .compose = cdist_compose,
     .doc = "Distance of each row of x to each row of y, by the norm of order p."};
+
+/* -- match: Torch7's squared distances, |x|^2 + |y|^2 - 2 x . y ---------------------------------- */
+
+static tn_status match_compose(tn_call *call) {
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_tensor *x = call->in[0], *y = call->in[1];
+  if (x->ndim != 2 || y->ndim != 2 || x->sizes[1] != y->sizes[1]) {
+    char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
+    return tn_fail(call->ctx, TN_ESHAPE, "two matrices with rows of one length expected, got %s "
+                   "and %s", tn__shape_text(a, x->ndim, x->sizes),
+                   tn__shape_text(b, y->ndim, y->sizes));
+  }
+  tn_tensor *xx = tn__with_dim(&e, TN_OP_sum, DO1(square, x), 1);
+  tn_tensor *yy = tn__with_two(&e, TN_OP_transpose, tn__with_dim(&e, TN_OP_sum, DO1(square, y), 1),
+                               0, 1);
+  tn_tensor *xy = DO2(mm, x, tn__with_two(&e, TN_OP_transpose, y, 0, 1));
+  tn_tensor *r = DO2(sub, DO2(add, xx, yy), tn__scaled(&e, xy, 2));
+  call->out[0] = tn__keep(&e, tn__scaled(&e, r, call->attrs->f[0]));
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_match = {
+    .name = "match", .lua = "match", .args = "T x; T y; n gain=1", .convention = 'C',
+    .flags = TN_FLOATS, .nout = 1, .low = -2, .high = 2, .compose = match_compose,
+    .doc = "The square of the distance of each row of x to each row of y, times a gain."};
