@@ -59,7 +59,7 @@ __device__ inline double fn_copysign(double a, double b) { return copysign(a, b)
 
 /* floor(a / b) without the rounding of the division. */
 template <typename T> __device__ inline T fn_floor_divide(T a, T b) {
-  if (b == 0 || isinf(a)) return a / b;
+  if (b == 0) return a / b;
   T rest = fn_fmod(a, b), quotient = (a - rest) / b;
   if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
   if (quotient == 0) return copysign(T(0), a / b);

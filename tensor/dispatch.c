@@ -20,7 +20,7 @@ tn_op_info tn_op_describe(tn_opcode code) {
       .no_grad = op->no_grad, .doc = op->doc, .low = op->low, .high = op->high,
       .integers = op->flags & TN_INTEGERS, .floats = op->flags & TN_FLOATS,
       .pointwise = op->pointwise != NULL, .hides = op->flags & TN_HIDES,
-      .truth = code == TN_OP_all || code == TN_OP_any};
+      .truth = op->flags & TN_TRUTH};
   return info;
 }
 

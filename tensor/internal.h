@@ -198,6 +198,7 @@ enum { /* tn_op.flags */
   TN_INPLACE = 128,      /* the kernel may write into in[0] itself, and into strided memory */
   TN_HIDES = 64,         /* results after the first are for the gradient only */
   TN_MOVES = 256,        /* the kernel only calls tn__copy_view: it serves every device */
+  TN_TRUTH = 512,        /* a result without dimensions reads as true or false */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
 

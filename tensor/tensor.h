@@ -216,6 +216,9 @@ typedef struct {
 } tn_attrs;
 
 #define TN_NONE INT64_MIN /* in i[]: an optional dimension that was not given */
+/* Several dimensions in one i[]: bit d of `set` for dimension d, bit 2 TN_MAX_DIMS - k for -k. */
+#define TN_DIM_SET(set) (TN_NONE + (int64_t)(set))
+#define TN_IS_DIM_SET(i) ((i) > TN_NONE && (i) < TN_NONE + ((int64_t)1 << 2 * TN_MAX_DIMS))
 
 typedef enum {
 #define TN_OP(name) TN_OP_##name,

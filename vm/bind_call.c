@@ -161,9 +161,15 @@ static int call_by_name(lua_State *L, binding *b, const entry *e, form_arguments
                         bool method) {
   char text[96];
   form order;
-  form_order(e->forms[0].code, &order);
-  bool list = order.count > 0 && order.item[0].kind == 'L';
-  int first = method && !list ? 2 : 1, self = first - 1;
+  int first = 1, self = 0, chosen = 0;
+  luaL_checkstack(L, 4, e->name);
+  for (int k = e->ncodes; k-- > 0;) { /* the first that fits, else the first for its message */
+    form_order(e->codes[k], &order);
+    first = method && (order.count == 0 || order.item[0].kind != 'L') ? 2 : 1, self = first - 1;
+    if (k > 0 && form_match_names(L, &order, args, first, self)) chosen = k;
+    if (k == 0 && chosen > 0 && form_match_names(L, &order, args, first, self)) chosen = 0;
+  }
+  if (chosen > 0) form_order(e->codes[chosen], &order);
   const char *wrong = form_spread(L, &order, args, first, self, text, sizeof text);
   if (wrong != NULL) return luaL_error(L, "%s: %s", e->name, wrong);
   if (!form_match(L, &order, args, first, self)) return -1;

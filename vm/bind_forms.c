@@ -72,7 +72,7 @@ static void set_defaults(const parameter *all, int n, uint8_t ints, tn_attrs *at
   attrs->ni = ints;
   for (int k = 0; k < n; k++) {
     const form_item *item = &all[k].item;
-    bool from_one = item->kind == 'd' || item->kind == 'x';
+    bool from_one = item->kind == 'd' || item->kind == 'x' || item->kind == 'm';
     int64_t whole = item->has_default ? (int64_t)item->otherwise - (from_one ? 1 : 0) : TN_NONE;
     if (item->kind == 'w') whole = 0;
     for (int k2 = 1; item->kind == 'v' && k2 < FORM_VECTOR; k2++) attrs->i[item->slot + k2] = whole;
@@ -147,25 +147,25 @@ int form_parse(tn_opcode code, form *forms, int most) {
 
 /* -- Matching ---------------------------------------------------------------------------------- */
 
+static char kind_of(lua_State *L, int index, tn_tensor **tensor) {
+  switch (lua_type(L, index)) {
+  case LUA_TUSERDATA:
+    *tensor = bind_to_tensor(L, index);
+    return *tensor != NULL ? 'T' : bind_to_storage(L, index) != NULL ? 'S'
+           : bind_to_generator(L, index) != NULL ? 'g' : '?';
+  case LUA_TNUMBER: return 'n';
+  case LUA_TBOOLEAN: return 'b';
+  case LUA_TSTRING: return 's';
+  case LUA_TTABLE: return 't';
+  case LUA_TNIL: return '0';
+  default: return '?';
+  }
+}
+
 void form_look(lua_State *L, form_arguments *args) {
   args->top = lua_gettop(L);
   if (args->top > FORM_ARGUMENTS) args->top = FORM_ARGUMENTS + 1; /* no form takes so many */
-  for (int i = 1; i <= args->top; i++) {
-    char kind = '?';
-    switch (lua_type(L, i)) {
-    case LUA_TUSERDATA:
-      args->tensor[i] = bind_to_tensor(L, i);
-      kind = args->tensor[i] != NULL ? 'T' : bind_to_storage(L, i) != NULL ? 'S'
-             : bind_to_generator(L, i) != NULL ? 'g' : '?';
-      break;
-    case LUA_TNUMBER: kind = 'n'; break;
-    case LUA_TBOOLEAN: kind = 'b'; break;
-    case LUA_TSTRING: kind = 's'; break;
-    case LUA_TTABLE: kind = 't'; break;
-    case LUA_TNIL: kind = '0'; break;
-    }
-    args->kind[i] = kind;
-  }
+  for (int i = 1; i <= args->top; i++) args->kind[i] = kind_of(L, i, &args->tensor[i]);
 }
 
 static bool is_tensor_table(lua_State *L, int index) {
@@ -186,6 +186,20 @@ static bool vector_has_words(const form_item *item) {
   return item->has_default && item->words[strcspn(item->words, ",;")] == ',';
 }
 
+/* A table of whole numbers, perhaps none, but not one of names; or a storage of them. */
+static bool is_dim_list(lua_State *L, int index, char kind) {
+  int64_t dims[2 * TN_MAX_DIMS];
+  int last;
+  if (kind != 't' && kind != 'S') return false;
+  if (kind == 't' && lua_rawlen(L, index) == 0) {
+    lua_pushnil(L);
+    if (lua_next(L, index) == 0) return true;
+    lua_pop(L, 2);
+    return false;
+  }
+  return bind_sizes(L, index, dims, 2 * TN_MAX_DIMS, &last) >= 0;
+}
+
 /* How many of the arguments from `at` on this item takes; -1: it does not fit. */
 static int takes(lua_State *L, const form_item *item, const form_arguments *args, int at) {
   if (at > args->top) return item->optional ? 0 : -1;
@@ -201,6 +215,7 @@ static int takes(lua_State *L, const form_item *item, const form_arguments *args
     fits = kind == 'n' || kind == 'S' || (kind == 't' && lua_rawlen(L, at) > 0) ||
            (kind == 's' && vector_has_words(item));
     break;
+  case 'm': fits = kind == 'n' || is_dim_list(L, at, kind); break;
   case 'L':
     if (kind == 't' && is_tensor_table(L, at)) return 1;
     if (kind == 'T') { /* two at most, as in Torch7: torch.cat(res, a, b) has a destination */
@@ -289,6 +304,30 @@ const char *form_spread(lua_State *L, const form *order, form_arguments *args, i
   return NULL;
 }
 
+bool form_match_names(lua_State *L, const form *order, const form_arguments *args, int first,
+                      int self) {
+  const int names = args->top;
+  char text[64];
+  int at = first;
+  if (check_names(L, order, names, text, sizeof text) != NULL) return false;
+  for (int k = 0; k < order->count; k++) {
+    const form_item *item = &order->item[k];
+    if (is_self(item, self)) continue;
+    form_arguments one = {.top = names + 1};
+    if (at < names) {
+      lua_pushvalue(L, at++);
+    } else {
+      lua_pushlstring(L, item->name, strcspn(item->name, "=; "));
+      lua_rawget(L, names);
+    }
+    one.kind[one.top] = kind_of(L, one.top, &one.tensor[one.top]);
+    int n = item->optional && one.kind[one.top] == '0' ? 1 : takes(L, item, &one, one.top);
+    lua_pop(L, 1);
+    if (n != 1) return false;
+  }
+  return true;
+}
+
 bool form_match(lua_State *L, const form *f, const form_arguments *args, int first, int self) {
   int at = first;
   for (int k = 0; k < f->count; k++) {
@@ -356,7 +395,7 @@ static const char *bind_int(lua_State *L, const form_item *item, int index, int6
              lua_tonumber(L, index));
     return text;
   }
-  if (item->kind == 'd' || item->kind == 'x' || item->kind == 'D') {
+  if (item->kind == 'd' || item->kind == 'x' || item->kind == 'm') {
     if (*out == 0) {
       snprintf(text, size, "argument %d is 0, but %s are counted from 1", index,
                item->kind == 'x' ? "indices" : "dimensions");
@@ -364,6 +403,28 @@ static const char *bind_int(lua_State *L, const form_item *item, int index, int6
     }
     if (*out > 0) (*out)--;
   }
+  return NULL;
+}
+
+/* One dimension, or several in the bits of one number; none at all stand for all of them. */
+static const char *bind_dims(lua_State *L, const form_item *item, int index, int64_t *out,
+                             char *text, size_t size) {
+  int64_t dims[2 * TN_MAX_DIMS], set = 0;
+  int last;
+  if (lua_type(L, index) == LUA_TNUMBER) return bind_int(L, item, index, out, text, size);
+  int n = bind_sizes(L, index, dims, 2 * TN_MAX_DIMS, &last);
+  for (int k = 0; k < n; k++) {
+    int64_t bit = dims[k] > 0 ? dims[k] - 1 : 2 * TN_MAX_DIMS + dims[k];
+    if (dims[k] == 0 || dims[k] > TN_MAX_DIMS || dims[k] < -TN_MAX_DIMS || set >> bit & 1) {
+      snprintf(text, size, "%lld in the table of dimensions, argument %d, is %s",
+               (long long)dims[k], index,
+               dims[k] != 0 && dims[k] <= TN_MAX_DIMS && dims[k] >= -TN_MAX_DIMS
+                   ? "there twice" : "no dimension: they are counted from 1");
+      return text;
+    }
+    set |= (int64_t)1 << bit;
+  }
+  *out = n <= 0 ? TN_NONE : TN_DIM_SET(set);
   return NULL;
 }
 
@@ -451,6 +512,8 @@ const char *form_bind(lua_State *L, binding *b, const form *f, const form_argume
     else if (item->kind == 'g') own_attrs(call)->generator = bind_to_generator(L, at);
     else if (item->kind == 'z' || item->kind == 'D')
       wrong = bind_rest(L, item, at, n, call, text, size);
+    else if (item->kind == 'm')
+      wrong = bind_dims(L, item, at, &own_attrs(call)->i[item->slot], text, size);
     else if (item->kind == 'v') wrong = bind_vector(L, item, at, own_attrs(call), text, size);
     else if (item->kind == 'w')
       wrong = bind_word(L, item, at, &own_attrs(call)->i[item->slot], text, size);

@@ -9,6 +9,7 @@ enum { FORM_ITEMS = 12, FORM_INPUTS = 8 };
 /* One parameter of an operation. kind:
  *   T tensor   X tensor or number   L several tensors, or a table of them
  *   n number   i whole number   d dimension, x index (both counted from 1)   b boolean
+ *   m a dimension, or a table of several
  *   z sizes (the rest)   D dimensions (the rest)   g generator of random numbers, or none
  *   v one whole number for each of up to FORM_VECTOR dimensions: a number for all, or a table; or
  *     one of the words behind its default, "v padding=0,same", which becomes TN_NONE + its position
@@ -68,6 +69,9 @@ const char *form_spread(lua_State *L, const form *order, form_arguments *args, i
 
 /* Do the arguments from `first` on fit the form? `self` > 0: that argument is the first tensor, in
  * whatever place the form has it. Nothing is made, nothing raised. */
+/* The same of a call with a table of names, for the order that form_spread would make. */
+bool form_match_names(lua_State *L, const form *order, const form_arguments *args, int first,
+                      int self);
 bool form_match(lua_State *L, const form *f, const form_arguments *args, int first, int self);
 /* Fills `call` from a match. Raises nothing: returns NULL or what is wrong, in `text`. */
 const char *form_bind(lua_State *L, binding *b, const form *f, const form_arguments *args,

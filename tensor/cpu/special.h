@@ -34,7 +34,7 @@ static inline double tn_copysign_f64(double a, double b) { return copysign(a, b)
 
 /* floor(a / b) without the rounding of the division: 1 by 0.1 is 9, and a little rest. */
 static inline double tn_floor_divide_f64(double a, double b) {
-  if (b == 0 || isinf(a)) return a / b; /* infinite, or not a number */
+  if (b == 0) return a / b; /* infinite, or not a number */
   double rest = fmod(a, b), quotient = (a - rest) / b;
   if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
   if (quotient == 0) return copysign(0, a / b);
@@ -43,7 +43,7 @@ static inline double tn_floor_divide_f64(double a, double b) {
 }
 
 static inline float tn_floor_divide_f32(float a, float b) {
-  if (b == 0 || isinf(a)) return a / b;
+  if (b == 0) return a / b;
   float rest = fmodf(a, b), quotient = (a - rest) / b;
   if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
   if (quotient == 0) return copysignf(0, a / b);

@@ -137,11 +137,11 @@ static tn_status prod_grad(tn_grad_call *g) {
 REDUCE_ROW(prod, TN_FLOATS | TN_INTEGERS, sum_shape, "ReduceProd", TN_SAVE_A, 0.5,
            "Product of all elements, or along a dimension.");
 
-/* -- var, std: attrs i[2] 1 divides by n, else by n - 1 ----------------------------------------- */
+/* -- var, std: attrs i[1] 1 divides by n, else by n less i[3], which is 1 unless given ---------- */
 
 static double freedom(const tn_attrs *attrs, double n) {
-  double d = n - (tn__int(attrs, 1, 0) != 0 ? 0 : 1);
-  return d > 0 ? d : NAN;
+  double d = n - (tn__int(attrs, 1, 0) != 0 ? 0 : (double)tn__int(attrs, 3, 1));
+  return d > 0 ? d : 0;
 }
 
 static tn_status var_shape(tn_call *call) {
@@ -210,7 +210,8 @@ static tn_status std_grad(tn_grad_call *g) {
 #define DEVIATION_ROW(name_, saves_, doc_)                                                        \
   const tn_op tn__op_##name_ = {                                                                  \
       .name = #name_, .lua = #name_, .convention = 'C', .nout = 1,                                \
-      .args = "T x; d? dim; b biased=0; b keepdim=1", .flags = TN_NUMBER | TN_FLOATS, .low = -2,  \
+      .args = "T x; d? dim; b biased=0; b keepdim=1; i correction=1",                             \
+      .flags = TN_NUMBER | TN_FLOATS, .low = -2,                                                  \
       .high = 2, .shape = var_shape, .run = name_##_run, .grad = name_##_grad, .saves = saves_,   \
       .doc = doc_}
 
@@ -348,7 +349,7 @@ static tn_status any_run(tn_call *call) { return truth(call, TN_RED_MAX); }
 #define TRUTH_ROW(name_, doc_)                                                                    \
   const tn_op tn__op_##name_ = {.name = #name_, .lua = #name_, .convention = 'C', .nout = 1,      \
                                 .args = "T x; d? dim; b keepdim=1",                               \
-                                .flags = TN_FLOATS | TN_INTEGERS, .low = -2,                      \
+                                .flags = TN_FLOATS | TN_INTEGERS | TN_TRUTH, .low = -2,           \
                                 .high = 2, .shape = truth_shape, .run = name_##_run,              \
                                 .no_grad = "a test of its input", .doc = doc_}
 

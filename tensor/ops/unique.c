@@ -1,0 +1,189 @@
+/* unique.c -- unique and unique_consecutive: each element once, or each slice of a dimension.
+ *
+ * Results: the values; for each element of x the index of its value; how often each value comes.
+ * attrs: i[0] the dimension of the slices, or TN_NONE. */
+#include "tensor/ops/lines.h"
+
+/* Rows of `width` numbers of float64, or of int64, side by side. NaN equals NaN here and is greater
+ * than everything; -0 equals 0. */
+typedef struct {
+  const double *floats; /* NULL: ints */
+  const int64_t *ints;
+  int64_t rows, width;
+} table;
+
+static int compare_floats(double a, double b) {
+  if (a < b) return -1;
+  if (a > b) return 1;
+  return (a != a) - (b != b);
+}
+
+static int compare(const table *t, int64_t a, int64_t b) {
+  for (int64_t k = 0; k < t->width; k++) {
+    int order;
+    if (t->floats != NULL) {
+      order = compare_floats(t->floats[a * t->width + k], t->floats[b * t->width + k]);
+    } else {
+      const int64_t v = t->ints[a * t->width + k], w = t->ints[b * t->width + k];
+      order = (v > w) - (v < w);
+    }
+    if (order != 0) return order;
+  }
+  return 0;
+}
+
+/* Merge sort from the bottom, which keeps the order of equal rows; returns where the result is. */
+static int64_t *sort_rows(const table *t, int64_t *order, int64_t *spare) {
+  for (int64_t width = 1; width < t->rows; width *= 2) {
+    for (int64_t first = 0; first < t->rows; first += 2 * width) {
+      const int64_t middle = first + width < t->rows ? first + width : t->rows;
+      const int64_t end = middle + width < t->rows ? middle + width : t->rows;
+      int64_t a = first, b = middle;
+      for (int64_t to = first; to < end; to++) {
+        const bool left = a < middle && (b == end || compare(t, order[a], order[b]) <= 0);
+        spare[to] = left ? order[a++] : order[b++];
+      }
+    }
+    int64_t *other = order;
+    order = spare;
+    spare = other;
+  }
+  return order;
+}
+
+typedef struct {
+  table rows;
+  tn_tensor *wide;    /* holds the table's numbers */
+  tn_tensor *scratch; /* two columns: orders of rows */
+  int64_t *order;     /* rows in the order in which equal ones are neighbours */
+} listing;
+
+/* x as rows: elements, or the slices of a dimension one after another. */
+static tn_status list_rows(tn_call *call, listing *l, tn_tensor **moved) {
+  tn_ctx *ctx = call->ctx;
+  tn_tensor *x = call->in[0];
+  tn_eval e = tn__eval_begin(ctx);
+  const bool floats = tn_dtype_is_float((tn_dtype)x->dtype);
+  *moved = NULL;
+  memset(l, 0, sizeof *l);
+  l->rows.rows = tn__numel(x);
+  l->rows.width = 1;
+  if (call->dim >= 0) {
+    l->rows.rows = x->sizes[call->dim];
+    l->rows.width = 1;
+    for (int d = 0; d < x->ndim; d++) l->rows.width *= d == call->dim ? 1 : x->sizes[d];
+    x = tn__with_two(&e, TN_OP_transpose, x, 0, call->dim);
+  }
+  if (e.status == TN_OK) e.status = tn__contiguous_of(ctx, &l->wide, x, floats ? TN_F64 : TN_I64);
+  if (e.status == TN_OK) {
+    e.status = tn_tensor_new(ctx, &l->scratch, TN_I64, 2, (int64_t[]){2, l->rows.rows});
+  }
+  *moved = tn__keep(&e, x);
+  if (e.status != TN_OK) return tn__eval_end(&e);
+  if (floats) l->rows.floats = (const double *)(void *)tn__data(l->wide);
+  else l->rows.ints = (const int64_t *)(void *)tn__data(l->wide);
+  l->order = (int64_t *)(void *)tn__data(l->scratch);
+  return tn__eval_end(&e);
+}
+
+static void forget(listing *l) {
+  tn_tensor_release(l->wide);
+  tn_tensor_release(l->scratch);
+}
+
+/* Single elements are sorted by the operation, which is quicker than comparing rows. */
+static tn_status order_rows(tn_call *call, listing *l, bool sorted) {
+  const int64_t n = l->rows.rows;
+  for (int64_t i = 0; i < n; i++) l->order[i] = i;
+  if (!sorted) return TN_OK;
+  if (l->rows.width != 1) {
+    l->order = sort_rows(&l->rows, l->order, l->order + n);
+    return TN_OK;
+  }
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_attrs first = {.i = {0, 0}, .ni = 2};
+  tn_tensor *flat = tn__reshaped(&e, l->wide, 1, &n);
+  tn_tensor *indices = tn__do_output(&e, TN_OP_sort, &first, 1, &flat, 1);
+  if (indices != NULL) {
+    const int64_t *at = (const int64_t *)(void *)tn__data(indices);
+    for (int64_t i = 0; i < n; i++) l->order[i] = at[i] - call->ctx->index_base;
+  }
+  return tn__eval_end(&e);
+}
+
+/* Fills the indices and counts, and leaves the first row of each group in `firsts`. */
+static int64_t group(const listing *l, int64_t *firsts, int64_t *inverse, int64_t *counts,
+                     int64_t base) {
+  int64_t groups = 0;
+  for (int64_t i = 0; i < l->rows.rows; i++) {
+    const int64_t row = l->order[i];
+    if (i == 0 || compare(&l->rows, l->order[i - 1], row) != 0) {
+      firsts[groups] = row + base;
+      counts[groups++] = 0;
+    }
+    counts[groups - 1]++;
+    inverse[row] = groups - 1 + base;
+  }
+  return groups;
+}
+
+static tn_status unique_of(tn_call *call, bool sorted) {
+  tn_ctx *ctx = call->ctx;
+  tn_tensor *x = call->in[0], *moved = NULL, *lists[3] = {NULL, NULL, NULL};
+  const int64_t wanted = tn__int(call->attrs, 0, TN_NONE);
+  const bool was = tn_set_grad_enabled(ctx, false);
+  listing l = {0};
+  tn_status s = TN_OK;
+  call->dim = -1;
+  if (x->storage->device != TN_CPU) {
+    s = tn_fail(ctx, TN_EDEVICE, "not available on this device: use x:cpu()");
+  }
+  if (s == TN_OK && wanted != TN_NONE) s = tn__dim(ctx, wanted, x->ndim, &call->dim);
+  if (s == TN_OK) s = list_rows(call, &l, &moved);
+  if (s == TN_OK) s = order_rows(call, &l, sorted);
+  for (int k = 0; k < 3 && s == TN_OK; k++) {
+    s = tn_tensor_new(ctx, &lists[k], TN_I64, 1, &l.rows.rows);
+  }
+  tn_eval e = tn__eval_begin(ctx);
+  e.status = s;
+  if (s == TN_OK) {
+    int64_t *to[3];
+    for (int k = 0; k < 3; k++) to[k] = (int64_t *)(void *)tn__data(lists[k]);
+    const int64_t groups = group(&l, to[0], to[1], to[2], ctx->index_base);
+    tn_attrs first = {.i = {0}, .ni = 1}, part = {.i = {0, 0, groups}, .ni = 3};
+    if (call->dim < 0) moved = tn__temp(&e, moved), moved = tn__reshaped(&e, moved, 1, &l.rows.rows);
+    else tn__temp(&e, moved);
+    tn_tensor *which = tn__do(&e, TN_OP_narrow, &part, 1, &lists[0]);
+    tn_tensor *values = tn__do(&e, TN_OP_index, &first, 2, (tn_tensor *[]){moved, which});
+    if (call->dim > 0) values = tn__with_two(&e, TN_OP_transpose, values, 0, call->dim);
+    values = DO1(contiguous, values);
+    tn_tensor *inverse = lists[1];
+    if (call->dim < 0) inverse = tn__reshaped(&e, inverse, x->ndim, x->sizes);
+    tn_tensor *counts = tn__do(&e, TN_OP_narrow, &part, 1, &lists[2]);
+    counts = DO1(clone, counts);
+    call->out[0] = tn__keep(&e, values);
+    call->out[1] = tn__keep(&e, inverse);
+    call->out[2] = tn__keep(&e, counts);
+  } else {
+    tn_tensor_release(moved);
+  }
+  s = tn__eval_end(&e);
+  for (int k = 0; k < 3; k++) tn_tensor_release(lists[k]);
+  forget(&l);
+  tn_set_grad_enabled(ctx, was);
+  return s;
+}
+
+static tn_status unique_compose(tn_call *call) { return unique_of(call, true); }
+static tn_status unique_consecutive_compose(tn_call *call) { return unique_of(call, false); }
+
+#define UNIQUE_ROW(name_, doc_)                                                                   \
+  const tn_op tn__op_##name_ = {                                                                  \
+      .name = #name_, .lua = #name_, .args = "T x; d? dim", .convention = 'C',                    \
+      .flags = TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
+      .compose = name_##_compose, .no_grad = "how many values there are changes in jumps",        \
+      .doc = doc_};
+
+UNIQUE_ROW(unique, "Each value of x once, in order, or each slice of a dimension; the index of each "
+                   "element's value, and how often each value comes.")
+UNIQUE_ROW(unique_consecutive, "unique of neighbours only: without sorting.")
