@@ -5,8 +5,8 @@ local linalg = {}
 
 for name, own in pairs {cholesky = 'cholesky', det = 'det', slogdet = 'slogdet',
     eigvals = 'eigvals', eigh = 'eigh', eigvalsh = 'eigvalsh', inv = 'inverse', pinv = 'pinv',
-    qr = 'qr', solve = 'solve', svdvals = 'svdvals', lu_factor = 'lu_factor', matrix_exp = 'matrix_exp',
-    matrix_power = 'matrix_power', matrix_rank = 'matrix_rank', multi_dot = 'multi_dot',
+    qr = 'qr', solve = 'solve', svdvals = 'svdvals', lu_factor = 'lu_factor',
+    matrix_exp = 'matrix_exp', matrix_power = 'matrix_power', matrix_rank = 'matrix_rank', multi_dot = 'multi_dot',
     matmul = 'matmul', vander = 'vander', householder_product = 'orgqr', cross = 'cross'} do
   linalg[name] = function(...) return torch[own](...) end
 end
@@ -154,7 +154,8 @@ function linalg.cond(a, order)
     return plain(norm * linalg.matrix_norm(torch.inverse(a), order))
   end
   local s = torch.svdvals(a)
-  local k = s:size(-1)
+  local k = s:nElement() > 0 and s:size(-1) or 0
+  if k == 0 then return plain(torch.sum(s, -1, false)) end
   local first, last = s:narrow(-1, 1, 1), s:narrow(-1, k, 1)
   local quotient = order == -2 and torch.cdiv(last, first) or torch.cdiv(first, last)
   return plain(quotient:select(-1, 1))

@@ -129,10 +129,25 @@ static tn_status svd_shape(tn_call *call) {
   return s;
 }
 
+static void set_identity(const tn_linalg *job, const tn_columns *c, int64_t i) {
+  void *to = tn__columns_at(c, i);
+  for (int64_t k = 0; k < lesser(c->rows, c->columns); k++) {
+    if (job->wide) ((double *)to)[k * c->rows + k] = 1;
+    else ((float *)to)[k * c->rows + k] = 1;
+  }
+}
+
 /* flag[0]: vectors, flag[1]: all of them. d is V'. */
 static int svd_one(const tn_linalg *job, int64_t i) {
   if (!tn__columns_finite(&job->a, i)) return TN_LINALG_NOT_FINITE;
   bool vectors = job->flag[0];
+  if (job->m == 0 || job->n == 0) { /* LAPACK leaves the vectors as they are */
+    if (vectors) memset(tn__columns_at(&job->b, i), 0, (size_t)job->b.step);
+    if (vectors) memset(tn__columns_at(&job->d, i), 0, (size_t)job->d.step);
+    if (vectors) set_identity(job, &job->b, i);
+    if (vectors) set_identity(job, &job->d, i);
+    return 0;
+  }
   return tn__lapack_svd(job->wide, vectors, job->flag[1], job->m, job->n,
                         tn__columns_at(&job->a, i), tn__columns_at(&job->c, i),
                         vectors ? tn__columns_at(&job->b, i) : NULL,
@@ -298,10 +313,20 @@ static tn_status pinv_grad(tn_grad_call *g) {
   return tn__eval_end(&e);
 }
 
+/* Behind pinv, whose name errors of the singular values then have. */
+const tn_op tn__op_pseudoinverse = {
+    .name = "pseudoinverse", .args = "T a; n rcond=-1", .convention = 'N', .flags = TN_FLOATS,
+    .nout = 1, .saves = TN_SAVE_A | TN_SAVE_Y, .shape = pinv_shape, .run = pinv_run,
+    .grad = pinv_grad, .doc = "Pseudoinverse."};
+
+static tn_status pinv_compose(tn_call *call) {
+  return tn_apply(call->ctx, TN_OP_pseudoinverse, 1, call->in, call->attrs, call->out);
+}
+
 const tn_op tn__op_pinv = {
     .name = "pinv", .lua = "pinv", .aliases = "pinverse", .args = "T a; n rcond=-1",
-    .convention = 'C', .flags = TN_FLOATS, .nout = 1, .saves = TN_SAVE_A | TN_SAVE_Y, .low = -2,
-    .high = 2, .shape = pinv_shape, .run = pinv_run, .grad = pinv_grad,
+    .convention = 'C', .flags = TN_FLOATS, .nout = 1, .low = -2, .high = 2,
+    .compose = pinv_compose,
     .doc = "Pseudoinverse; singular values up to rcond times the greatest count as 0."};
 
 static tn_status matrix_rank_compose(tn_call *call) {

@@ -222,7 +222,29 @@ const tn_op tn__op_kron = {
     .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .compose = kron_compose,
     .doc = "Kronecker product: each element of a times all of b."};
 
-/* Twice as many columns at a time: (M x^k, M), k being how many there are. */
+/* Twice as many columns at a time: (M x^k, M), *have being k, how many there are, and *power x^k.
+ * What is given up for something new is released. */
+static tn_status twice_as_many(tn_ctx *ctx, tn_tensor **all, tn_tensor **power, int64_t *have,
+                               bool increasing) {
+  tn_eval e = tn__eval_begin(ctx);
+  tn_attrs last = {.i = {-1}, .ni = 1};
+  tn_tensor *raised = *have > 1 ? DO1(square, *power) : *power, *more = DO2(mul, *all, raised);
+  tn_tensor *both[2] = {increasing ? *all : more, increasing ? more : *all};
+  tn_tensor *wider = tn__keep(&e, tn__do(&e, TN_OP_cat, &last, 2, both));
+  raised = tn__keep(&e, raised);
+  if (e.status == TN_OK) {
+    tn_tensor_release(*all);
+    tn_tensor_release(*power);
+    *all = wider;
+    *power = raised;
+    *have *= 2;
+  } else {
+    tn_tensor_release(wider);
+    tn_tensor_release(raised);
+  }
+  return tn__eval_end(&e);
+}
+
 static tn_status vander_compose(tn_call *call) {
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *x = call->in[0];
@@ -237,16 +259,18 @@ static tn_status vander_compose(tn_call *call) {
   if (power == NULL) return tn__eval_end(&e);
   tn__meta_of(&meta, power);
   tn_tensor *all = DO2(add, tn__zeros(&e, &meta), tn__constant(&e, 1));
-  tn_attrs last = {.i = {-1}, .ni = 1};
-  int64_t have = 1;
-  for (; have < n && e.status == TN_OK; have *= 2) {
-    if (have > 1) power = DO1(square, power);
-    tn_tensor *more = DO2(mul, all, power);
-    tn_tensor *both[2] = {increasing ? all : more, increasing ? more : all};
-    all = tn__do(&e, TN_OP_cat, &last, 2, both);
+  int64_t have = 1, count;
+  meta.sizes[meta.ndim - 1] = n;
+  e.status = tn__count(call->ctx, meta.ndim, meta.sizes, tn__item_size(meta.dtype), &count);
+  all = tn__keep(&e, all);
+  power = tn__keep(&e, power);
+  while (have < n && e.status == TN_OK) {
+    e.status = twice_as_many(call->ctx, &all, &power, &have, increasing);
   }
   tn_attrs part = {.i = {-1, increasing ? 0 : have - n, n}, .ni = 3};
   call->out[0] = tn__keep(&e, DO1(clone, tn__do(&e, TN_OP_narrow, &part, 1, &all)));
+  tn_tensor_release(all);
+  tn_tensor_release(power);
   return tn__eval_end(&e);
 }
 

@@ -130,6 +130,7 @@ static void clear_triangle(const tn_linalg *job, int64_t i, int64_t from) {
 }
 
 static int cholesky_one(const tn_linalg *job, int64_t i) {
+  if (!tn__columns_finite(&job->a, i)) return TN_LINALG_NOT_FINITE; /* OpenBLAS would not notice */
   int result = tn__lapack_cholesky(job->wide, job->flag[0], job->n, tn__columns_at(&job->a, i));
   clear_triangle(job, i, job->n);
   return result;
