@@ -168,9 +168,48 @@ def fourier():
     f.write()
 
 
+def more():
+    f = File("signal_more", "Windows, short transforms and sampled images")
+    F.c, F.pairs = torch.view_as_complex, pairs
+    for name in ("hann", "hamming", "blackman", "bartlett", "kaiser"):
+        for n in (1, 5):
+            for periodic in ("true", "false"):
+                f.case("torch.%s_window(%d, %s, {dtype=\"float64\"})" % (name, n, periodic),
+                       "torch.%s_window(%d, %s)" % (name, n, periodic.title()))
+    x, z = draws(2, 12), draws(2, 5, 4, 2, seed=3)
+    for lua, python in (("8", "8"), ("8, 3", "8, 3"), ("6, 2, 4, w", "6, 2, 4, w"),
+                        ("5, 2, 4, w, false, nil, true, false",
+                         "5, 2, 4, w, False, 'reflect', True, False")):
+        f.case("torch.stft(x, %s)" % lua, "F.pairs(torch.stft(x, %s, return_complex=True))" % python,
+               x=x, w=draws(4, low=0.5, high=2, seed=2))
+    for lua, python in (("8", "8"), ("8, 3, 7, w", "8, 3, 7, w"),
+                        ("8, 2, 7, w, true, true, true, 9", "8, 2, 7, w, True, True, True, 9")):
+        f.case("torch.istft(z, %s)" % lua, "torch.istft(F.c(z), %s)" % python, z=z,
+               w=draws(7, low=0.5, high=2, seed=2))
+    image, theta = draws(2, 2, 3, 4), draws(2, 2, 3, seed=2, low=-1, high=1)
+    grid = draws(2, 2, 3, 2, seed=5, low=-1.4, high=1.4)
+    for align in ("false", "true"):
+        f.case("torch.affine_grid(t, {2, 1, 3, 2}, %s)" % align,
+               "F.affine_grid(t, (2, 1, 3, 2), %s)" % align.title(), t=theta)
+        for mode in ("bilinear", "nearest"):
+            for padding in ("zeros", "border", "reflection"):
+                f.case("torch.grid_sample(x, g, \"%s\", \"%s\", %s)" % (mode, padding, align),
+                       "F.grid_sample(x, g, '%s', '%s', %s)" % (mode, padding, align.title()),
+                       x=image, g=grid)
+    a, b = draws(3, 2), draws(3, 2, seed=2)
+    f.case("torch.complex_mul(a, b)", "F.pairs(F.c(a) * F.c(b))", a=a, b=b)
+    f.case("torch.complex_div(a, b)", "F.pairs(F.c(a) / F.c(b))", a=a, b=b)
+    f.case("torch.complex_abs(a)", "F.c(a).abs()", a=a)
+    f.case("torch.complex_angle(a)", "F.c(a).angle()", a=a)
+    f.case("torch.conj(a)", "F.pairs(F.c(a).conj())", a=a)
+    f.case("torch.polar(a, b)", "F.pairs(torch.polar(a, b))", a=a.abs(), b=b)
+    f.write()
+
+
 def make():
     convolution()
     classic()
     windows()
     padding()
     fourier()
+    more()

@@ -4,9 +4,9 @@
 -- tensor whose last dimension has another size, or that has no other, is taken as real where
 -- complex numbers are expected; torch.complex(x) makes it complex beyond doubt.
 --
--- All take (x [, n] [, dim] [, norm]) or, for several dimensions, (x [, {sizes}] [, {dims}]
--- [, norm]), or these by name in a table. norm: 'backward' divides by n on the way back, 'forward' on the way
--- there, 'ortho' by the root of n on both.
+-- All take (x [, n] [, dim] [, norm]) or, for several dimensions, (x [, {sizes}] [, {dims}] [,
+-- norm]), or these by name in a table. norm: 'backward' divides by n on the way back, 'forward' on
+-- the way there, 'ortho' by the root of n on both.
 local torch = require 'torch'
 
 local fft = {}
@@ -134,22 +134,22 @@ function fft.rfft(x, ...)
   return real_along('rfft', as_real('rfft', x), n, dim, norm, false)
 end
 
---- torch.fft.irfft(x [, n] [, dim=-1] [, norm]): the n real numbers whose transform begins with x; n
--- is even unless it is given.
+--- torch.fft.irfft(x [, n] [, dim=-1] [, norm]): the n real numbers whose transform begins with x;
+-- n is even unless it is given.
 function fft.irfft(x, ...)
   local n, dim, norm = options('irfft', ...)
   return to_real_along('irfft', as_complex('irfft', x), n, dim, norm, true)
 end
 
---- torch.fft.hfft(x [, n] [, dim=-1] [, norm]): the real transform of a signal of which x is the first
--- half, the other half mirroring it.
+--- torch.fft.hfft(x [, n] [, dim=-1] [, norm]): the real transform of a signal of which x is the
+-- first half, the other half mirroring it.
 function fft.hfft(x, ...)
   local n, dim, norm = options('hfft', ...)
   return to_real_along('hfft', conjugate(as_complex('hfft', x)), n, dim, norm, false)
 end
 
---- torch.fft.ihfft(x [, n] [, dim=-1] [, norm]): the first half of the signal whose transform is the
--- real x.
+--- torch.fft.ihfft(x [, n] [, dim=-1] [, norm]): the first half of the signal whose transform is
+-- the real x.
 function fft.ihfft(x, ...)
   local n, dim, norm = options('ihfft', ...)
   return conjugate(real_along('ihfft', as_real('ihfft', x), n, dim, norm, true))

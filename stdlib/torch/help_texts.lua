@@ -107,6 +107,39 @@ local texts = {
 
   write = 'x:write(file)\n  Writes sizes and values to a torch.File, without a name of the type.',
   read = 'x:read(file)\n  Becomes what x:write(file) has written.',
+  -- Signals and images. Complex numbers are pairs in a last dimension of two.
+  complex = 'torch.complex(real [, imaginary])\n  Pairs from two tensors; without the second, 0.',
+  real = 'torch.real(x)\n  The real parts of complex numbers: a view.',
+  imag = 'torch.imag(x)\n  The imaginary parts of complex numbers: a view.',
+  conj = 'torch.conj(x)\n  Complex numbers with their imaginary parts negated.',
+  complex_mul = 'torch.complex_mul(x, y)\n  Products of complex numbers.',
+  complex_div = 'torch.complex_div(x, y)\n  Quotients of complex numbers.',
+  complex_abs = 'torch.complex_abs(x)\n  Absolute values of complex numbers.',
+  complex_angle = 'torch.complex_angle(x)\n  Angles of complex numbers, in radians.',
+  polar = 'torch.polar(abs, angle)\n  Complex numbers of these absolute values and angles.',
+  hann_window = 'torch.hann_window(n [, periodic=true] [, options])\n  0.5 - 0.5 cos(2 pi k / n).',
+  hamming_window = 'torch.hamming_window(n [, periodic=true] [, alpha=0.54] [, beta=0.46])\n'
+    .. '  alpha - beta cos(2 pi k / n).',
+  blackman_window = 'torch.blackman_window(n [, periodic=true] [, options])\n'
+    .. '  0.42 - 0.5 cos(2 pi k / n) + 0.08 cos(4 pi k / n).',
+  bartlett_window = 'torch.bartlett_window(n [, periodic=true] [, options])\n  A triangle.',
+  kaiser_window = 'torch.kaiser_window(n [, periodic=true] [, beta=12] [, options])\n'
+    .. '  I0(beta sqrt(1 - x^2)) / I0(beta), x from -1 to 1.',
+  stft = 'torch.stft(x, n_fft [, hop_length] [, win_length] [, window] [, center=true] '
+    .. "[, pad_mode='reflect'] [, normalized=false] [, onesided=true])\n"
+    .. '  Fourier transforms of overlapping pieces of a signal: (batch, frequencies, pieces, 2).',
+  istft = 'torch.istft(x, n_fft [, hop_length] [, win_length] [, window] [, center=true] '
+    .. '[, normalized=false] [, onesided=true] [, length])\n  The signal with this stft.',
+  affine_grid = 'torch.affine_grid(theta, {batch, channels, height, width} [, align_corners])\n'
+    .. '  The places that matrices (batch, 2, 3) of affine maps show, for grid_sample.',
+  grid_sample = "torch.grid_sample(x, grid [, mode='bilinear'] [, padding_mode='zeros'] "
+    .. '[, align_corners=false])\n'
+    .. '  The values of images at places (x, y) that a grid names, from -1 to 1 across the image.',
+  fake_quantize = 'torch.fake_quantize(x, scale, zero_point [, low=-128] [, high=127])\n'
+    .. '  x rounded as quantization and back would; gradients pass as if it were not.',
+  fake_quantize_per_channel = 'torch.fake_quantize_per_channel(x, scales, zero_points [, dim=1] '
+    .. '[, low=-128] [, high=127])\n'
+    .. '  fake_quantize with a scale and a zero point for each position of a dimension.',
 
   -- The system, for packages.
   isatty = 'torch.isatty(file)\n  Whether a file such as io.stdout, or 0, 1 or 2, is a terminal.',

@@ -154,6 +154,10 @@ local written_in_lua = {
   ['torch.selftest'] = 'test |',
   ['torch.system'] = 'include packageLuaPath getenv setenv setheaptracking updatethreadlocals ' ..
     'updateerrorhandlers |',
+  ['torch.spectral'] = 'complex real imag conj complex_mul complex_div complex_abs ' ..
+    'complex_angle polar hann_window hamming_window blackman_window bartlett_window ' ..
+    'kaiser_window stft istft |',
+  ['torch.vision'] = 'affine_grid grid_sample fake_quantize fake_quantize_per_channel |',
 }
 
 -- What stands behind such a function, for torch.help: function -> {module, name}.

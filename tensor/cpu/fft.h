@@ -15,8 +15,8 @@
  * symmetric whole, to n real ones, backward. */
 typedef enum { TN_FFT_C2C, TN_FFT_R2C, TN_FFT_C2R } tn_fft_kind;
 
-/* out[k] = scale * sum over j of in[j] exp(-+ 2 pi i j k / n), along the middle of (outer, n, inner);
- * complex numbers are pairs. `item` is 4 for floats, 8 for doubles. */
+/* out[k] = scale * sum over j of in[j] exp(-+ 2 pi i j k / n), along the middle of (outer, n,
+ * inner); complex numbers are pairs. `item` is 4 for floats, 8 for doubles. */
 typedef struct {
   tn_fft_kind kind;
   bool inverse; /* of TN_FFT_C2C */
@@ -29,8 +29,8 @@ typedef struct {
 
 int tn__fft(tn_pool *pool, const tn_fft *job);
 
-/* fftw.c: a plan for lines of n, or NULL where FFTW is missing. Calls must not overlap, but those of
- * tn__fftw_run may. */
+/* fftw.c: a plan for lines of n, or NULL where FFTW is missing. Calls must not overlap, but those
+ * of tn__fftw_run may. */
 void *tn__fftw_plan(size_t item, tn_fft_kind kind, bool inverse, int64_t n);
 void tn__fftw_free(size_t item, void *plan);
 void tn__fftw_run(size_t item, tn_fft_kind kind, void *plan, const void *in, void *out);

@@ -1,5 +1,5 @@
-/* fft_builtin.c -- Fourier transforms without a library: what the embedded build has, and where FFTW
- * is missing. Any size takes O(n log n). */
+/* fft_builtin.c -- Fourier transforms without a library: what the embedded build has, and where
+ * FFTW is missing. Any size takes O(n log n). */
 #include "fft.h"
 
 #include <math.h>

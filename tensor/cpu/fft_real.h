@@ -1,11 +1,11 @@
 /* fft_real.h -- the built-in transform for one type of number; included by fft_builtin.c, which
  * defines REAL and FN(name).
  *
- * Sizes whose prime factors are small go through Stockham's passes, which sort by themselves: a pass
- * of radix r turns x, seen as (r, m, s), into y, seen as (m, r, s), with n = r m s:
+ * Sizes whose prime factors are small go through Stockham's passes, which sort by themselves: a
+ * pass of radix r turns x, seen as (r, m, s), into y, seen as (m, r, s), with n = r m s:
  *   y[p][k][q] = w^(s p k) * sum over j of x[j][p][q] exp(-2 pi i j k / r),   w = exp(-2 pi i / n).
- * All others become a convolution of a power-of-two size (Bluestein): with b[k] = exp(pi i k^2 / n),
- *   X[k] = conj(b[k]) * sum over j of (x[j] conj(b[j])) b[k - j]. */
+ * All others become a convolution of a power-of-two size (Bluestein): with b[k] = exp(pi i k^2 /
+ * n), X[k] = conj(b[k]) * sum over j of (x[j] conj(b[j])) b[k - j]. */
 
 typedef struct {
   REAL re, im;

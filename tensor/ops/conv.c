@@ -97,8 +97,8 @@ static tn_status large_size(tn_call *call, const parameters *p, int d, int64_t i
                    "the dilation", (long long)p->extra[d]);
   }
   if (kernel >= 1 && *out >= 1) return TN_OK;
-  return tn_fail(call->ctx, TN_ESHAPE, "an input of size %lld with a kernel of size %lld and padding "
-                 "%lld would give an output of size %lld", (long long)in, (long long)kernel,
+  return tn_fail(call->ctx, TN_ESHAPE, "an input of size %lld with a kernel of size %lld and "
+                 "padding %lld would give an output of size %lld", (long long)in, (long long)kernel,
                  (long long)p->pad[d], (long long)*out);
 }
 
@@ -119,7 +119,8 @@ static tn_tensor *biased(tn_eval *ep, tn_tensor *y, tn_tensor *bias) {
   return r;
 }
 
-/* attrs: i[0..2] stride, i[3..5] padding, i[6..8] output padding, i[9] groups, i[10..12] dilation. */
+/* attrs: i[0..2] stride, i[3..5] padding, i[6..8] output padding, i[9] groups, i[10..12] dilation.
+ * */
 static tn_status conv_transpose(tn_call *call, int n) {
   parameters p = {.n = n};
   int64_t sizes[TN_SPACE] = {1, 1, 1};

@@ -1,5 +1,5 @@
-/* conv_classic.c -- Torch7's conv2, xcorr2, conv3 and xcorr3, which know no batches: an image with a
- * kernel, planes each with its own kernel, or planes with a matrix of kernels.
+/* conv_classic.c -- Torch7's conv2, xcorr2, conv3 and xcorr3, which know no batches: an image with
+ * a kernel, planes each with its own kernel, or planes with a matrix of kernels.
  *
  * A correlation slides the kernel as it is (convolve); a convolution turns it over, which is what
  * the transposed product does by itself (convolve_input). */
@@ -71,5 +71,5 @@ CLASSIC_ROW(xcorr2, 2, false, "Correlation of an image, or of planes, with kerne
             "('V'), or all of it ('F').")
 CLASSIC_ROW(conv3, 3, true, "Convolution of a volume, or of several, with kernels: the valid part "
             "('V'), or all of it ('F').")
-CLASSIC_ROW(xcorr3, 3, false, "Correlation of a volume, or of several, with kernels: the valid part "
-            "('V'), or all of it ('F').")
+CLASSIC_ROW(xcorr3, 3, false, "Correlation of a volume, or of several, with kernels: the valid "
+            "part ('V'), or all of it ('F').")

@@ -11,8 +11,8 @@
  * dimensions, the last of them count. What lies outside of x is 0, so the padding behind follows
  * from the sizes.
  *
- * The work is cut into tiles of positions: the windows of a tile are laid out as a matrix that stays
- * in the cache, and multiplied. */
+ * The work is cut into tiles of positions: the windows of a tile are laid out as a matrix that
+ * stays in the cache, and multiplied. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -97,7 +97,8 @@ static tn_status read_geometry(tn_call *call, int result, geometry *g) {
   }
   g->from = large / g->groups;
   g->to = small / g->groups;
-  if (side[KERNEL] != NULL && (side[KERNEL]->sizes[0] != small || side[KERNEL]->sizes[1] != g->from)) {
+  const tn_tensor *w = side[KERNEL];
+  if (w != NULL && (w->sizes[0] != small || w->sizes[1] != g->from)) {
     return misfit(ctx, first, second);
   }
   g->batch = first->sizes[0];
@@ -173,8 +174,8 @@ static void multiply(job *j, bool ta, bool tb, int64_t m, int64_t n, int64_t k, 
   if (failed) atomic_store(&j->failed, true);
 }
 
-/* Memory for one tile of a matrix with `rows` rows, for the tasks of one thread; *ok unless there is
- * none. A plain geometry needs none. */
+/* Memory for one tile of a matrix with `rows` rows, for the tasks of one thread; *ok unless there
+ * is none. A plain geometry needs none. */
 static char *tile_memory(job *j, int64_t rows, bool *ok) {
   void *memory = NULL;
   *ok = true;
@@ -320,7 +321,8 @@ static void run_input(tn_ctx *ctx, job *j) {
   if (j->g.from > 0) run_tasks(ctx, j, j->g.batch * j->g.groups * j->blocks, input_tasks);
 }
 
-/* Few channels leave too few tasks: then the batch is parted too, each part with a sum of its own. */
+/* Few channels leave too few tasks: then the batch is parted too, each part with a sum of its own.
+ * */
 static void run_weight(tn_ctx *ctx, job *j) {
   geometry *g = &j->g;
   int64_t parts = 1;

@@ -1,9 +1,9 @@
 /* fft.c -- Fourier transforms along one dimension. Complex numbers are pairs in a last dimension of
  * two, which is not counted among the others: dimension -1 is the one before it.
  *
- * attrs: of fft_c2c i[0] the dimension, i[1] inverse; of fft_r2c i[0]; of fft_c2r i[0] the length of
- * the result, i[1] the dimension; f[0] a factor. The derivative of each is the adjoint map: of c2c
- * the transform of the other sign; r2c and c2r are each other's but for the inner half of the
+ * attrs: of fft_c2c i[0] the dimension, i[1] inverse; of fft_r2c i[0]; of fft_c2r i[0] the length
+ * of the result, i[1] the dimension; f[0] a factor. The derivative of each is the adjoint map: of
+ * c2c the transform of the other sign; r2c and c2r are each other's but for the inner half of the
  * spectrum, which stands for two numbers each. */
 #include "tensor/cpu/fft.h"
 #include "tensor/ops/lines.h"
@@ -20,7 +20,8 @@ static tn_status read_dim(tn_call *call, int k, bool complex) {
   char text[TN_SHAPE_TEXT];
   tn_status s = check_float(call);
   if (s == TN_OK && complex && (x->ndim < 1 || x->sizes[x->ndim - 1] != 2)) {
-    s = tn_fail(call->ctx, TN_ESHAPE, "complex numbers, a last dimension of size 2, expected, got %s",
+    s = tn_fail(call->ctx, TN_ESHAPE, "complex numbers, a last dimension of size 2, expected, "
+                                      "got %s",
                 tn__shape_text(text, x->ndim, x->sizes));
   }
   if (s != TN_OK) return s;
@@ -62,7 +63,8 @@ static tn_status fft_c2r_shape(tn_call *call) {
   const int64_t n = call->attrs->i[0], have = x->sizes[call->dim];
   if (n < 1) return too_short(call, n);
   if (have != n / 2 + 1) {
-    return tn_fail(call->ctx, TN_ESHAPE, "%lld complex values expected for %lld real ones, got %lld",
+    return tn_fail(call->ctx, TN_ESHAPE, "%lld complex values expected for %lld real ones, got "
+                                         "%lld",
                    (long long)(n / 2 + 1), (long long)n, (long long)have);
   }
   tn__meta_of(m, x);

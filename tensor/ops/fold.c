@@ -21,8 +21,8 @@ static tn_status read(tn_call *call, int from, const int64_t *sizes, tn_window *
     w->out[d] = tn__window_count(w->in[d], w->kernel[d], w->stride[d], w->pad[d], w->dilation[d],
                                  false);
     if (w->out[d] < 1) {
-      return tn_fail(call->ctx, TN_ESHAPE, "a kernel of size %lld with dilation %lld does not fit an "
-                     "image of size %lld with padding %lld", (long long)w->kernel[d],
+      return tn_fail(call->ctx, TN_ESHAPE, "a kernel of size %lld with dilation %lld does not "
+                     "fit an image of size %lld with padding %lld", (long long)w->kernel[d],
                      (long long)w->dilation[d], (long long)w->in[d], (long long)w->pad[d]);
     }
   }
@@ -119,8 +119,8 @@ static tn_status col2im_shape(tn_call *call) {
   const int64_t places = tn__window_cells(w.kernel), columns = tn__window_cells(w.out);
   if ((x->ndim != 2 && x->ndim != 3) || x->sizes[x->ndim - 2] % places != 0 ||
       x->sizes[x->ndim - 1] != columns) {
-    return tn_fail(call->ctx, TN_ESHAPE, "columns of size [batch x channels * %lld x %lld] expected, "
-                   "got %s", (long long)places, (long long)columns,
+    return tn_fail(call->ctx, TN_ESHAPE, "columns of size [batch x channels * %lld x %lld] "
+                   "expected, got %s", (long long)places, (long long)columns,
                    tn__shape_text(text, x->ndim, x->sizes));
   }
   m->dtype = x->dtype;

@@ -24,7 +24,8 @@ static int64_t limit(double at, int64_t n) {
   return at < 0 ? 0 : at > (double)(n - 1) ? n - 1 : (int64_t)at;
 }
 
-/* Keys' cubic convolution with a = -0.75, for the four elements around a point `t` behind the second. */
+/* Keys' cubic convolution with a = -0.75, for the four elements around a point `t` behind the
+ * second. */
 static void cubic_weights(double t, double *w) {
   const double a = -0.75, far[2] = {t + 1, 2 - t}, near[2] = {t, 1 - t};
   for (int k = 0; k < 2; k++) {
@@ -201,8 +202,8 @@ static tn_status scaled_sizes(tn_call *call, int n, double scale, int64_t *sizes
 static tn_status check_mode(tn_call *call, int mode, int n, bool align) {
   static const int dims[] = {0, 1, 2, 2, 3, 0, 0};
   if (dims[mode] != 0 && dims[mode] != n) {
-    return tn_fail(call->ctx, TN_EARG, "this mode needs input of %d dimensions (batch, channels and "
-                   "%d of space), got %d", dims[mode] + 2, dims[mode], n + 2);
+    return tn_fail(call->ctx, TN_EARG, "this mode needs input of %d dimensions (batch, channels "
+                   "and %d of space), got %d", dims[mode] + 2, dims[mode], n + 2);
   }
   if (align && dims[mode] == 0) {
     return tn_fail(call->ctx, TN_EARG, "this mode has no corners to align");
@@ -270,7 +271,8 @@ static tn_status check_image(tn_call *call, int64_t factor, bool channels, int64
     fits = x->sizes[x->ndim - 2] % factor == 0 && x->sizes[x->ndim - 1] % factor == 0;
   }
   if (fits && x->ndim <= TN_MAX_DIMS - 2) return TN_OK;
-  return tn_fail(call->ctx, TN_ESHAPE, "a tensor of size %s cannot be rearranged by a factor of %lld",
+  return tn_fail(call->ctx, TN_ESHAPE, "a tensor of size %s cannot be rearranged by a factor of "
+                                       "%lld",
                  tn__shape_text(text, x->ndim, x->sizes), (long long)factor);
 }
 
@@ -324,8 +326,8 @@ static tn_status channel_shuffle_compose(tn_call *call) {
   const int64_t groups = tn__int(call->attrs, 0, 1);
   char text[TN_SHAPE_TEXT];
   if (x->ndim < 3 || groups < 1 || x->sizes[1] % groups != 0) {
-    return tn_fail(call->ctx, TN_ESHAPE, "the channels of a tensor of size %s cannot be parted into "
-                   "%lld groups", tn__shape_text(text, x->ndim, x->sizes), (long long)groups);
+    return tn_fail(call->ctx, TN_ESHAPE, "the channels of a tensor of size %s cannot be parted "
+                   "into %lld groups", tn__shape_text(text, x->ndim, x->sizes), (long long)groups);
   }
   tn_meta m;
   tn__meta_of(&m, x);

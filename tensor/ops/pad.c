@@ -25,8 +25,8 @@ static tn_status padded(tn_call *call, int ndim, const int64_t *sizes, tn_meta *
   const tn_attrs *a = call->attrs;
   const int mode = (int)tn__int(a, 0, CONSTANT), numbers = a->ni - 1;
   if (numbers % 2 != 0 || numbers > 2 * ndim || numbers < 0) {
-    return tn_fail(call->ctx, TN_EARG, "two paddings for each of at most %d dimensions expected, got "
-                   "%d numbers", ndim, numbers);
+    return tn_fail(call->ctx, TN_EARG, "two paddings for each of at most %d dimensions expected, "
+                   "got %d numbers", ndim, numbers);
   }
   m->ndim = (uint8_t)ndim;
   memcpy(m->sizes, sizes, sizeof(int64_t) * (size_t)ndim);
@@ -41,8 +41,8 @@ static tn_status padded(tn_call *call, int ndim, const int64_t *sizes, tn_meta *
     }
     if ((mode == REFLECT && most >= n && most > 0) || (mode == CIRCULAR && most > n) ||
         (mode == REPLICATE && n < 1 && most > 0)) {
-      return tn_fail(call->ctx, TN_EARG, "a padding of %lld is too much for a dimension of size %lld "
-                     "in this mode", (long long)most, (long long)n);
+      return tn_fail(call->ctx, TN_EARG, "a padding of %lld is too much for a dimension of size "
+                     "%lld in this mode", (long long)most, (long long)n);
     }
     m->sizes[dim] = n + before + behind;
   }
@@ -232,8 +232,8 @@ static tn_status pad_input_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_pad = {
-    .name = "pad", .lua = "pad", .args = "T x; w mode=constant,reflect,replicate,circular; n value=0; "
-    "z paddings", .forms = "x paddings; x paddings mode; x paddings mode value",
+    .name = "pad", .lua = "pad", .args = "T x; w mode=constant,reflect,replicate,circular; n "
+    "value=0; z paddings", .forms = "x paddings; x paddings mode; x paddings mode value",
     .convention = 'C', .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
     .shape = pad_shape, .run = pad_run, .grad = pad_grad, .onnx = "Pad",
     .doc = "x with {before, behind} the last dimension, the last but one, ... added: a value, or "

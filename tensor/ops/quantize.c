@@ -1,5 +1,5 @@
-/* quantize.c -- numbers as small integers: q = round(x / scale) + zero_point, to the nearest even at
- * half, held within the integers' range, and back.
+/* quantize.c -- numbers as small integers: q = round(x / scale) + zero_point, to the nearest even
+ * at half, held within the integers' range, and back.
  *
  * attrs: per tensor f[0] scale, i[0] zero point, i[1] dtype; per channel i[0] the dimension, i[1]
  * dtype, with scales and zero points as second and third input. */
@@ -51,8 +51,8 @@ static tn_status run(tn_call *call, job *j) {
 
 static tn_status check(tn_call *call, double scale, double zero) {
   if (scale > 0 && scale < INFINITY && zero >= -2147483648.0 && zero <= 2147483647.0) return TN_OK;
-  return tn_fail(call->ctx, TN_EARG, "a positive scale and a zero point of 32 bits expected, got %g "
-                 "and %.17g", scale, zero);
+  return tn_fail(call->ctx, TN_EARG, "a positive scale and a zero point of 32 bits expected, got "
+                 "%g and %.17g", scale, zero);
 }
 
 static int word_of(const tn_call *call) {
@@ -151,4 +151,5 @@ QUANTIZE_ROW(quantize_per_channel, NULL, "T x; T scales; T zero_points; d dim=1;
              "quantize_per_tensor with a scale and a zero point for each position of a dimension.")
 QUANTIZE_ROW(dequantize_per_channel, NULL, "T q; T scales; T zero_points; d dim=1", TN_INTEGERS,
              dequantize_channels_shape, "DequantizeLinear", "integers have no gradient",
-             "dequantize_per_tensor with a scale and a zero point for each position of a dimension.")
+             "dequantize_per_tensor with a scale and a zero point for each position of a "
+             "dimension.")
