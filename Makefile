@@ -76,7 +76,8 @@ DEPS = -MMD -MP
 # Where no call of a program's inner loop passes through, small is better than fast.
 small_c := tensor/backend.c tensor/device.c tensor/pointwise_compose.c tensor/ops/custom.c \
   tensor/ops/triangle.c tensor/cpu/lapack.c $(wildcard tensor/ops/linalg*.c) \
-  tensor/cpu/special.c tensor/ops/elements.c tensor/ops/statistics.c \
+  tensor/ops/conv.c tensor/ops/conv_classic.c tensor/ops/windows.c tensor/ops/quantize.c \
+  tensor/cpu/fftw.c tensor/cpu/special.c tensor/ops/elements.c tensor/ops/statistics.c \
   tensor/ops/reduce_dims.c tensor/ops/amax.c tensor/ops/unique.c \
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
