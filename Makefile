@@ -74,11 +74,11 @@ VM_FLAGS := $(C_FLAGS) $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
 # Where no call of a program's inner loop passes through, small is better than fast.
-small_c := tensor/backend.c tensor/device.c tensor/pointwise_compose.c tensor/ops/custom.c \
-  tensor/ops/triangle.c tensor/cpu/lapack.c $(wildcard tensor/ops/linalg*.c) \
-  tensor/ops/conv.c tensor/ops/conv_classic.c tensor/ops/windows.c tensor/ops/quantize.c \
-  tensor/cpu/fftw.c tensor/cpu/special.c tensor/ops/elements.c tensor/ops/statistics.c \
-  tensor/ops/reduce_dims.c tensor/ops/amax.c tensor/ops/unique.c \
+small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subscript.c \
+    cpu/fftw.c cpu/lapack.c cpu/special.c) \
+  $(addprefix tensor/ops/,amax.c conv.c conv_classic.c custom.c diagonal.c elements.c member.c \
+    put.c quantize.c reduce_dims.c scatter_reduce.c shapes.c stack.c statistics.c triangle.c \
+    unique.c windows.c) $(wildcard tensor/ops/linalg*.c) \
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 

@@ -209,7 +209,7 @@ local function call_classic(module, input, target)
   local output = classic_output(module, plain, target)
   set_grad_enabled(was_grad)
   if not was_grad then return output end
-  if type(output) == 'number' then output = torch.Tensor{output}:squeeze() end
+  if type(output) == 'number' then output = torch.tensor(output) end
   local inputs = list_of(input)
   local given = #inputs
   if module.parameters then

@@ -23,6 +23,8 @@ static tn_status no_memory(tn_ctx *ctx, size_t bytes) {
 
 static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t block) {
   atomic_init(&s->refs, 1);
+  atomic_init(&s->views, 0);
+  atomic_init(&s->kept, 0);
   s->version = 0;
   s->device = TN_CPU;
   s->inlined = false;
@@ -74,6 +76,50 @@ tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t by
   return TN_OK;
 }
 
+/* -- Parts of a storage ------------------------------------------------------------------------ */
+
+static void let_go(void *arg) {
+  tn_storage *of = arg;
+  atomic_fetch_sub_explicit(&of->views, 1, memory_order_relaxed);
+  tn_storage_release(of);
+}
+
+tn_status tn_storage_part(tn_ctx *ctx, tn_storage **out, tn_storage *of, size_t offset,
+                          size_t bytes) {
+  *out = NULL;
+  if (of->device != TN_CPU) return tn_fail(ctx, TN_EDEVICE, "a storage of the CPU expected");
+  if (offset > of->bytes || bytes > of->bytes - offset) {
+    return tn_fail(ctx, TN_EINDEX, "%zu bytes from byte %zu on are out of range: there are %zu",
+                   bytes, offset, of->bytes);
+  }
+  tn_status s = tn_storage_borrow(ctx, out, (char *)of->data + offset, bytes, let_go, of);
+  if (s != TN_OK) return s;
+  tn_storage_retain(of);
+  atomic_fetch_add_explicit(&of->views, 1, memory_order_relaxed);
+  return TN_OK;
+}
+
+/* A reference that only tn_storage_unkeep gives back, as often as it was taken. */
+void tn_storage_keep(tn_storage *s) {
+  atomic_fetch_add_explicit(&s->kept, 1, memory_order_relaxed);
+  tn_storage_retain(s);
+}
+
+bool tn_storage_unkeep(tn_storage *s) {
+  int have = atomic_load_explicit(&s->kept, memory_order_relaxed);
+  while (have > 0) {
+    if (!atomic_compare_exchange_weak_explicit(&s->kept, &have, have - 1, memory_order_relaxed,
+                                               memory_order_relaxed)) {
+      continue;
+    }
+    tn_storage_release(s);
+    return true;
+  }
+  return false;
+}
+
+/* -- Size -------------------------------------------------------------------------------------- */
+
 static void resized(tn_storage *s, size_t bytes) {
   s->bytes = bytes;
   s->version++;
@@ -95,6 +141,9 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
                    bytes);
   }
   size_t room = s->inlined ? s->block - HEADER : s->capacity;
+  if (bytes > room && atomic_load_explicit(&s->views, memory_order_relaxed) > 0) {
+    return tn_fail(ctx, TN_EARG, "a storage that another one shows a part of cannot grow");
+  }
   if (bytes > room) {
     size_t capacity = bytes;
     void *data = bytes > (size_t)1 << 46 ? NULL : tn__alloc(s->allocator, &capacity, bytes);

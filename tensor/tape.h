@@ -35,5 +35,7 @@ struct tn_node {
 void tn__node_forget_values(tn_node *node);
 /* Attributes of as_strided: `view` as seen from `base`. */
 void tn__strided_attrs(tn_attrs *attrs, const tn_tensor *view, const tn_tensor *base);
+/* The gradient of a view that shows a part, made by `code` with `attrs`: zeros elsewhere. */
+tn_status tn__part_grad(tn_grad_call *g, tn_opcode code, const tn_attrs *attrs);
 
 #endif

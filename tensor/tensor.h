@@ -198,7 +198,19 @@ TN_API tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes);
 /* Memory of the host: `release(arg)` is called once nothing uses it any more. */
 TN_API tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t bytes,
                                    void (*release)(void *arg), void *arg);
+/* Bytes of another storage, which they keep alive, and from growing. */
+TN_API tn_status tn_storage_part(tn_ctx *ctx, tn_storage **out, tn_storage *of, size_t offset,
+                                 size_t bytes);
+/* A file as memory, the first `bytes` of it (0: all). TN_MAP_PRIVATE: what is written stays here;
+ * TN_MAP_SHARED: it goes to the file, which is made, and grows, where it has to; TN_MAP_MEMORY: the
+ * name is that of shared memory instead. */
+typedef enum { TN_MAP_PRIVATE, TN_MAP_SHARED, TN_MAP_MEMORY } tn_map_mode;
+TN_API tn_status tn_storage_map(tn_ctx *ctx, tn_storage **out, const char *path, tn_map_mode mode,
+                                size_t bytes);
 TN_API tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *storage, size_t bytes);
+/* A reference taken by hand; unkeep gives one back, or says false where none was taken. */
+TN_API void tn_storage_keep(tn_storage *storage);
+TN_API bool tn_storage_unkeep(tn_storage *storage);
 TN_API tn_storage *tn_storage_retain(tn_storage *storage);
 TN_API void tn_storage_release(tn_storage *storage);
 TN_API void *tn_storage_data(const tn_storage *storage);
@@ -238,6 +250,16 @@ TN_API tn_status tn_apply_inplace(tn_ctx *ctx, tn_opcode code, int nin, tn_tenso
                                   const tn_attrs *attrs);
 /* Copies values, converting and broadcasting (or matching element counts, as Torch7). */
 TN_API tn_status tn_copy(tn_ctx *ctx, tn_tensor *to, tn_tensor *from);
+
+/* x[key 1, key 2, ...], recorded. A key is NULL for all of a dimension; indices, whole numbers that
+ * count from the index_base or, negative, from the end; or a mask (uint8, bool), which stands for as
+ * many dimensions as it has. Index tensors broadcast together. names: what messages call each
+ * dimension of x, or NULL. */
+TN_API tn_status tn_index(tn_ctx *ctx, tn_tensor **out, tn_tensor *x, int n,
+                          tn_tensor *const *keys, const int *names);
+/* x[key 1, ...] = values, or += with `accumulate`, where one place may be named several times. */
+TN_API tn_status tn_index_put(tn_ctx *ctx, tn_tensor *x, int n, tn_tensor *const *keys,
+                              const int *names, tn_tensor *values, bool accumulate);
 
 /* What bindings, tests and exporters may know of an operation. */
 typedef struct {

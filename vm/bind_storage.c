@@ -1,5 +1,7 @@
 /* bind_storage.c -- torch.XStorage: flat memory, as Torch7 shows it. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bind.h"
 
@@ -17,33 +19,127 @@ static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
   return t;
 }
 
-/* torch.XStorage([n] | {values}); upvalue 2: the dtype */
+/* -- torch.XStorage(...): upvalue 2 is the dtype ------------------------------------------------- */
+
+static int64_t count_argument(lua_State *L, int index, const char *function) {
+  int64_t n = bind_check_int(L, index, function, "the size");
+  if (n < 0 || n > (int64_t)1 << 46) luaL_error(L, "%s: a size of %f", function, (lua_Number)n);
+  return n;
+}
+
+static void fill_from_table(lua_State *L, binding *b, const storage_box *box, int64_t n) {
+  tn_tensor *t = push_view(L, b, box);
+  for (int64_t i = 0; i < n; i++) {
+    lua_rawgeti(L, 1, (int)i + 1);
+    if (!lua_isnumber(L, -1) && !lua_isboolean(L, -1)) {
+      luaL_error(L, "Storage: a number expected as value %d of the table, got %s", (int)i + 1,
+                 luaL_typename(L, -1));
+    }
+    tn_tensor_put(t, i, lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* What a string or file holds need not be 0 or 1. */
+static void make_flags(const storage_box *box, size_t first, size_t count) {
+  if (box->dtype != TN_BOOL) return;
+  uint8_t *flags = (uint8_t *)tn_storage_data(box->s) + first;
+  for (size_t i = 0; i < count; i++) flags[i] = flags[i] != 0;
+}
+
+/* (storage [, offset [, n]]): a part of it, in the same memory. */
+static void share(lua_State *L, binding *b, storage_box *box) {
+  const storage_box *of = bind_to_storage(L, 1);
+  const int64_t have = count_of(of);
+  if (of->dtype != box->dtype) {
+    luaL_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(box->dtype),
+               tn_dtype_torch_name(of->dtype));
+  }
+  int64_t offset = lua_isnoneornil(L, 2) ? 1 : bind_check_int(L, 2, "Storage", "the offset");
+  if (offset < 1 || offset > have + 1) {
+    luaL_error(L, "Storage: offset %f is out of range: the storage has %f elements",
+               (lua_Number)offset, (lua_Number)have);
+  }
+  int64_t n = lua_isnoneornil(L, 3) ? have - offset + 1 : count_argument(L, 3, "Storage");
+  if (n > have - offset + 1) {
+    luaL_error(L, "Storage: %f elements from %f on are out of range: the storage has %f",
+               (lua_Number)n, (lua_Number)offset, (lua_Number)have);
+  }
+  const size_t item = tn_dtype_size(box->dtype);
+  bind_check(L, b, tn_storage_part(b->ctx, &box->s, of->s, (size_t)(offset - 1) * item,
+                                   (size_t)n * item));
+}
+
+/* (file [, shared [, n [, sharedMem]]]): the file as memory. */
+static void map_file(lua_State *L, binding *b, storage_box *box) {
+  const size_t item = tn_dtype_size(box->dtype);
+  const char *path = lua_tostring(L, 1);
+  if (box->dtype == TN_BOOL) luaL_error(L, "Storage: a file cannot be a storage of bool");
+  if (strlen(path) != lua_rawlen(L, 1)) luaL_error(L, "Storage: the file's name holds a zero byte");
+  int64_t n = lua_isnoneornil(L, 3) ? 0 : count_argument(L, 3, "Storage");
+  bool memory = lua_toboolean(L, 4);
+  tn_map_mode mode = memory ? TN_MAP_MEMORY : lua_toboolean(L, 2) ? TN_MAP_SHARED : TN_MAP_PRIVATE;
+  bind_check(L, b, tn_storage_map(b->ctx, &box->s, path, mode, (size_t)n * item));
+}
+
+/* Can every page of the memory be read and written? The system answers, through a pipe. */
+static bool can_be_used(char *data, size_t bytes) {
+  int ends[2];
+  bool good = pipe(ends) == 0;
+  if (!good) return false;
+  const size_t page = 4096;
+  for (size_t at = 0; good && at < bytes; at = (at / page + 1) * page) {
+    good = write(ends[1], data + at, 1) == 1 && read(ends[0], data + at, 1) == 1;
+  }
+  good = good && (bytes == 0 || (write(ends[1], data + bytes - 1, 1) == 1 &&
+                                 read(ends[0], data + bytes - 1, 1) == 1));
+  close(ends[0]);
+  close(ends[1]);
+  return good;
+}
+
+/* (n, address): memory that somebody else owns. */
+static void borrow(lua_State *L, binding *b, storage_box *box) {
+  const size_t item = tn_dtype_size(box->dtype);
+  const size_t bytes = (size_t)count_argument(L, 1, "Storage") * item;
+  const lua_Number address = luaL_checknumber(L, 2);
+  bool fits = address > 0 && address < 0x1p48 && address == (lua_Number)(uint64_t)address;
+  char *data = fits ? (char *)(uintptr_t)address : NULL;
+  if (data == NULL || (uintptr_t)data % item != 0 || bytes > (size_t)1 << 40 ||
+      !can_be_used(data, bytes)) {
+    luaL_error(L, "Storage: %f is not the address of %f bytes that can be written", address,
+               (lua_Number)bytes);
+  }
+  bind_check(L, b, tn_storage_borrow(b->ctx, &box->s, data, bytes, NULL, NULL));
+}
+
 static int new_storage(lua_State *L) {
   binding *b = bind_state(L);
   tn_dtype dtype = (tn_dtype)lua_tointeger(L, lua_upvalueindex(2));
+  const size_t item = tn_dtype_size(dtype);
   int64_t n = 0;
-  if (lua_istable(L, 1)) n = (int64_t)lua_rawlen(L, 1);
-  else if (lua_type(L, 1) == LUA_TSTRING) n = (int64_t)lua_rawlen(L, 1);
-  else if (!lua_isnoneornil(L, 1)) n = bind_check_int(L, 1, "Storage", "the size");
-  if (n < 0 || n > (int64_t)1 << 46) return luaL_error(L, "Storage: a size of %f",
-                                                       (lua_Number)n);
+  lua_settop(L, 4);
+  const int kind = lua_type(L, 1);
+  const bool string = kind == LUA_TSTRING && item == 1 && lua_isnil(L, 2);
   bind_pressure(L, b);
   storage_box *box = bind_new_storage(L, b, dtype);
-  bind_check(L, b, tn_storage_new(b->ctx, &box->s, (size_t)n * tn_dtype_size(dtype)));
-  if (lua_istable(L, 1)) {
-    tn_tensor *t = push_view(L, b, box);
-    for (int64_t i = 0; i < n; i++) {
-      lua_rawgeti(L, 1, (int)i + 1);
-      tn_tensor_put(t, i, luaL_checknumber(L, -1));
-      lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-  } else if (lua_type(L, 1) == LUA_TSTRING) {
-    if (tn_dtype_size(dtype) != 1) return luaL_error(L, "Storage: only bytes come from a string");
+  if (bind_to_storage(L, 1) != NULL) share(L, b, box);
+  else if (kind == LUA_TSTRING && !string) map_file(L, b, box);
+  else if (kind == LUA_TNUMBER && lua_type(L, 2) == LUA_TNUMBER) borrow(L, b, box);
+  if (box->s != NULL) return 1;
+  if (kind == LUA_TTABLE || string) n = (int64_t)lua_rawlen(L, 1);
+  else if (kind != LUA_TNIL) n = count_argument(L, 1, "Storage");
+  bind_check(L, b, tn_storage_new(b->ctx, &box->s, (size_t)n * item));
+  if (kind == LUA_TTABLE) fill_from_table(L, b, box, n);
+  if (string) {
     memcpy(tn_storage_data(box->s), lua_tostring(L, 1), (size_t)n);
+    make_flags(box, 0, (size_t)n);
   }
   return 1;
 }
+
+/* -- Methods ----------------------------------------------------------------------------------- */
 
 static int storage_size(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)count_of(bind_check_storage(L, 1, "size")));
@@ -53,8 +149,10 @@ static int storage_size(lua_State *L) {
 static int64_t element(lua_State *L, const storage_box *box) {
   int64_t i = bind_check_int(L, 2, "storage", "an index");
   if (i < 1 || i > count_of(box)) {
-    luaL_error(L, "index %d is out of range: the storage has %d elements", (int)i,
-               (int)count_of(box));
+    char text[96];
+    snprintf(text, sizeof text, "index %lld is out of range: the storage has %lld elements",
+             (long long)i, (long long)count_of(box));
+    luaL_error(L, "%s", text);
   }
   return i - 1;
 }
@@ -105,16 +203,36 @@ static int storage_copy(lua_State *L) {
 static int storage_resize(lua_State *L) {
   binding *b = bind_state(L);
   const storage_box *box = bind_check_storage(L, 1, "resize");
-  int64_t n = bind_check_int(L, 2, "resize", "the size");
-  if (n < 0 || n > (int64_t)1 << 46) return luaL_error(L, "resize: a size of %f", (lua_Number)n);
+  int64_t n = count_argument(L, 2, "resize");
   bind_check(L, b, tn_storage_resize(b->ctx, box->s, (size_t)n * tn_dtype_size(box->dtype)));
   lua_settop(L, 1);
   return 1;
 }
 
+/* s:type() is the name; s:type('torch.IntStorage') s with its values converted. */
 static int storage_type(lua_State *L) {
+  binding *b = bind_state(L);
   const storage_box *box = bind_check_storage(L, 1, "type");
-  lua_pushfstring(L, "torch.%sStorage", tn_dtype_torch_name(box->dtype));
+  char name[40];
+  tn_dtype dtype = box->dtype;
+  if (lua_isnoneornil(L, 2)) {
+    lua_pushfstring(L, "torch.%sStorage", tn_dtype_torch_name(dtype));
+    return 1;
+  }
+  snprintf(name, sizeof name, "%s", luaL_checkstring(L, 2));
+  char *ending = strstr(name, "Storage");
+  if (ending != NULL && strcmp(ending, "Storage") == 0) *ending = 0;
+  if (!bind_dtype(name, &dtype)) {
+    return luaL_error(L, "type: no such type of storage: '%s'", lua_tostring(L, 2));
+  }
+  lua_settop(L, 1);
+  if (dtype == box->dtype) return 1;
+  storage_box *made = bind_new_storage(L, b, dtype);
+  const size_t bytes = (size_t)count_of(box) * tn_dtype_size(dtype);
+  bind_check(L, b, tn_storage_new(b->ctx, &made->s, bytes));
+  tn_tensor *from = push_view(L, b, box), *to = push_view(L, b, made);
+  bind_check(L, b, tn_copy(b->ctx, to, from));
+  lua_settop(L, 2);
   return 1;
 }
 
@@ -124,12 +242,37 @@ static int storage_element_size(lua_State *L) {
   return 1;
 }
 
+/* s:string() is what the bytes spell; s:string(text) makes the storage hold that. */
 static int storage_string(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 1, "string");
   if (tn_dtype_size(box->dtype) != 1) {
     return luaL_error(L, "string: only a storage of bytes is a string");
   }
+  if (!lua_isnoneornil(L, 2)) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 2, &length);
+    bind_check(L, bind_state(L), tn_storage_resize(bind_state(L)->ctx, box->s, length));
+    memcpy(tn_storage_data(box->s), text, length);
+    make_flags(box, 0, length);
+    tn_storage_touch(box->s);
+    lua_settop(L, 1);
+    return 1;
+  }
   lua_pushlstring(L, (const char *)tn_storage_data(box->s), tn_storage_bytes(box->s));
+  return 1;
+}
+
+/* s:retain() and s:free() count by hand, as old code does around threads: one free for each retain,
+ * and never one too many. */
+static int storage_retain(lua_State *L) {
+  tn_storage_keep(bind_check_storage(L, 1, "retain")->s);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int storage_free(lua_State *L) {
+  tn_storage_unkeep(bind_check_storage(L, 1, "free")->s);
+  lua_settop(L, 1);
   return 1;
 }
 
@@ -211,10 +354,7 @@ static int storage_fromstring(lua_State *L) {
                       (int)first);
   }
   memcpy((char *)tn_storage_data(box->s) + (size_t)(first - 1) * item, bytes, length);
-  if (box->dtype == TN_BOOL) { /* anything else than 0 and 1 is no bool */
-    uint8_t *flags = (uint8_t *)tn_storage_data(box->s) + (first - 1);
-    for (size_t i = 0; i < length; i++) flags[i] = flags[i] != 0;
-  }
+  make_flags(box, (size_t)first - 1, length / item);
   tn_storage_touch(box->s);
   return 0;
 }
@@ -260,7 +400,8 @@ void bind_open_storage(lua_State *L, binding *b, int core, int methods) {
       {"size", storage_size}, {"__len", storage_size}, {"__newindex", storage_newindex},
       {"fill", storage_fill}, {"copy", storage_copy}, {"resize", storage_resize},
       {"totable", storage_totable}, {"type", storage_type},
-      {"elementSize", storage_element_size}, {"string", storage_string}, {NULL, NULL}};
+      {"elementSize", storage_element_size}, {"string", storage_string},
+      {"retain", storage_retain}, {"free", storage_free}, {NULL, NULL}};
   if (core != 0) {
     lua_pushvalue(L, core);
     bind_register(L, b, functions);

@@ -102,15 +102,63 @@ static int is_set_to(lua_State *L) {
   return 1;
 }
 
+/* Bytes may be compared where equal elements have equal bytes. */
+static bool comparable_bytes(const tn_tensor *a, const tn_tensor *c) {
+  return tn_tensor_dtype(a) == tn_tensor_dtype(c) && !tn_dtype_is_float(tn_tensor_dtype(a)) &&
+         tn_tensor_is_contiguous(a) && tn_tensor_is_contiguous(c) &&
+         tn_tensor_device(a) == TN_CPU && tn_tensor_device(c) == TN_CPU;
+}
+
 static int equal(lua_State *L) {
   binding *b = bind_state(L);
   tn_tensor *a = bind_check_tensor(L, 1, "equal"), *c = bind_check_tensor(L, 2, "equal");
-  bool same = same_sizes(a, c);
-  for (int64_t i = 0, n = same ? tn_tensor_numel(a) : 0; i < n && same; i++) {
-    same = tn_tensor_get(a, i) == tn_tensor_get(c, i);
+  tn_tensor *same = NULL, *all = NULL;
+  const int64_t n = tn_tensor_numel(a);
+  if (!same_sizes(a, c) || n == 0) {
+    lua_pushboolean(L, n == 0 && same_sizes(a, c));
+    return 1;
   }
-  (void)b;
-  lua_pushboolean(L, same);
+  if (comparable_bytes(a, c)) {
+    lua_pushboolean(L, memcmp(tn_tensor_data(a), tn_tensor_data(c),
+                              (size_t)n * tn_dtype_size(tn_tensor_dtype(a))) == 0);
+    return 1;
+  }
+  tn_attrs attrs = {.i = {TN_NONE}, .ni = 1};
+  bool was = tn_set_grad_enabled(b->ctx, false);
+  tn_status s = tn_apply(b->ctx, TN_OP_eq, 2, (tn_tensor *[]){a, c}, &attrs, &same);
+  if (s == TN_OK) s = tn_apply(b->ctx, TN_OP_all, 1, &same, &attrs, &all);
+  tn_set_grad_enabled(b->ctx, was);
+  lua_pushboolean(L, s == TN_OK && tn_tensor_get(all, 0) != 0);
+  tn_tensor_release(same);
+  tn_tensor_release(all);
+  bind_check(L, b, s);
+  return 1;
+}
+
+/* The address of the first element as a number. */
+static int data_ptr(lua_State *L) {
+  const tn_tensor *t = bind_check_tensor(L, 1, "data_ptr");
+  lua_pushnumber(L, (lua_Number)(uintptr_t)tn_tensor_data(t));
+  return 1;
+}
+
+/* torch.is_tensor(anything) */
+static int is_tensor(lua_State *L) {
+  lua_pushboolean(L, bind_to_tensor(L, 1) != NULL);
+  return 1;
+}
+
+/* torch.dtype_name('torch.LongTensor') → 'int64'; nil for what is no type */
+static int dtype_name(lua_State *L) {
+  tn_dtype dtype;
+  if (lua_type(L, 1) != LUA_TSTRING || !bind_dtype(lua_tostring(L, 1), &dtype)) return 0;
+  lua_pushstring(L, tn_dtype_name(dtype));
+  return 1;
+}
+
+static int is_floating_point(lua_State *L) {
+  tn_dtype d = tn_tensor_dtype(bind_check_tensor(L, 1, "is_floating_point"));
+  lua_pushboolean(L, tn_dtype_is_float(d));
   return 1;
 }
 
@@ -252,6 +300,9 @@ static int type_as(lua_State *L) {
   return convert(L, tn_tensor_dtype(bind_check_tensor(L, 2, "typeAs")));
 }
 
+/* x:real(): of the default type. */
+static int to_real(lua_State *L) { return convert(L, tn_default_dtype(bind_state(L)->ctx)); }
+
 #define CONVERSION(name, dtype)                                                                   \
   static int to_##name(lua_State *L) { return convert(L, dtype); }
 CONVERSION(byte, TN_U8)
@@ -326,8 +377,6 @@ static int like(lua_State *L, tn_opcode code, const char *function) {
   return 1;
 }
 
-static int view_as(lua_State *L) { return like(L, TN_OP_view, "viewAs"); }
-static int expand_as(lua_State *L) { return like(L, TN_OP_expand, "expandAs"); }
 static int reshape_as(lua_State *L) { return like(L, TN_OP_reshape, "reshapeAs"); }
 
 /* x:sub(first1, last1, first2, last2, ...): ranges, negative ones counted from the end. */
@@ -361,31 +410,122 @@ static int sub(lua_State *L) {
   return 1;
 }
 
-/* Parts of a dimension, `size` elements each. */
+/* The size of part k, counted from 0: one size for all, or the k-th of a table at `index`. */
+static int64_t piece_size(lua_State *L, int index, int64_t size, int k, const char *function) {
+  if (!lua_istable(L, index)) return size;
+  lua_rawgeti(L, index, k + 1);
+  int64_t n = bind_check_int(L, -1, function, "a size");
+  lua_pop(L, 1);
+  if (n < 0) luaL_error(L, "%s: a size of %d", function, (int)n);
+  return n;
+}
+
+/* How large the parts are; of a table of sizes the sum must be that of the dimension. */
+static int64_t check_pieces(lua_State *L, int index, int64_t n, bool chunks, const char *function) {
+  int64_t sum = 0;
+  if (!chunks && lua_istable(L, index)) {
+    const int count = (int)lua_rawlen(L, index);
+    for (int k = 0; k < count; k++) sum += piece_size(L, index, 0, k, function);
+    if (sum != n) luaL_error(L, "%s: the sizes add up to %f, but the dimension has %f", function,
+                             (lua_Number)sum, (lua_Number)n);
+    return 0;
+  }
+  int64_t size = bind_check_int(L, index, function, chunks ? "the number of chunks" : "the size");
+  if (size < 1) luaL_error(L, "%s: a number above 0 expected, got %d", function, (int)size);
+  if (chunks) size = n / size + (n % size != 0);
+  return size < 1 ? 1 : size;
+}
+
+static void clear_table(lua_State *L, int index) {
+  for (int k = (int)lua_rawlen(L, index); k > 0; k--) {
+    lua_pushnil(L);
+    lua_rawseti(L, index, k);
+  }
+}
+
+/* ([table,] x, size or sizes [, dim]): parts of a dimension, in a new table or in that one. */
 static int pieces(lua_State *L, bool chunks, const char *function) {
   binding *b = bind_state(L);
-  tn_tensor *t = bind_check_tensor(L, 1, function);
-  int64_t size = bind_check_int(L, 2, function, chunks ? "the number of chunks" : "the size");
-  int64_t d = lua_isnoneornil(L, 3) ? 1 : bind_check_int(L, 3, function, "a dimension");
+  const int x = lua_istable(L, 1) ? 2 : 1;
+  tn_tensor *t = bind_check_tensor(L, x, function);
+  lua_settop(L, x + 2);
+  int64_t d = lua_isnil(L, x + 2) ? 1 : bind_check_int(L, x + 2, function, "a dimension");
+  const int64_t given = d;
   if (d < 0) d += tn_tensor_ndim(t) + 1;
   if (d < 1 || d > tn_tensor_ndim(t)) {
     return luaL_error(L, "%s: dimension %d is out of range for a tensor of %d dimensions", function,
-                      (int)d, tn_tensor_ndim(t));
+                      (int)given, tn_tensor_ndim(t));
   }
-  if (size < 1) return luaL_error(L, "%s: a number above 0 expected, got %d", function, (int)size);
-  int64_t n = tn_tensor_sizes(t)[d - 1];
-  if (chunks) size = n == 0 ? 1 : (n - 1) / size + 1;
-  if (size < 1) size = 1;
-  lua_newtable(L);
-  int table = lua_gettop(L), count = 0;
-  for (int64_t at = 0; at < n || count == 0; at += size) {
-    tn_attrs attrs = {.i = {d - 1, at, n - at < size ? n - at : size}, .ni = 3};
+  const int64_t n = tn_tensor_sizes(t)[d - 1];
+  const int64_t size = check_pieces(L, x + 1, n, chunks, function);
+  const bool sizes = size == 0;
+  const int parts = sizes ? (int)lua_rawlen(L, x + 1) : 0;
+  int count = 0;
+  if (x == 2) {
+    clear_table(L, 1);
+    lua_pushvalue(L, 1);
+  } else {
+    lua_newtable(L);
+  }
+  const int table = lua_gettop(L);
+  bind_pressure(L, b);
+  for (int64_t at = 0; sizes ? count < parts : at < n || count == 0; count++) {
+    int64_t part_size = sizes ? piece_size(L, x + 1, 0, count, function)
+                              : n - at < size ? n - at : size;
+    tn_attrs attrs = {.i = {d - 1, at, part_size}, .ni = 3};
     tn_tensor *part = NULL;
     bind_new_box(L);
     bind_check(L, b, tn_apply(b->ctx, TN_OP_narrow, 1, &t, &attrs, &part));
     bind_fill(L, b, lua_gettop(L), part);
-    lua_rawseti(L, table, ++count);
+    lua_rawseti(L, table, count + 1);
+    at += sizes ? part_size : size;
   }
+  return 1;
+}
+
+/* Elements of a recorded x at any strides: a copy, as one element may be seen several times. */
+static tn_status take_strided(binding *b, tn_tensor *t, const tn_attrs *attrs, tn_tensor **out) {
+  const int n = (attrs->ni - 1) / 2;
+  const int64_t count = tn_tensor_numel(t);
+  tn_tensor *places = NULL, *shown = NULL;
+  tn_status s = tn_tensor_new(b->ctx, &places, TN_I64, 1, &count);
+  int64_t *list = s == TN_OK ? (int64_t *)tn_tensor_data(places) : NULL;
+  for (int64_t i = 0; s == TN_OK && i < count; i++) list[i] = i + 1;
+  if (s == TN_OK) {
+    s = tn_tensor_view(b->ctx, &shown, tn_tensor_storage(places), TN_I64, n, attrs->i, attrs->i + n,
+                       attrs->i[2 * n]);
+  }
+  if (s == TN_OK) s = tn_apply(b->ctx, TN_OP_take, 2, (tn_tensor *[]){t, shown}, NULL, out);
+  tn_tensor_release(places);
+  tn_tensor_release(shown);
+  return s;
+}
+
+/* x:as_strided(sizes, strides [, offset]): any view of x's storage; the offset counts from 1. */
+static int as_strided(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_tensor *t = bind_check_tensor(L, 1, "as_strided"), *out = NULL;
+  tn_attrs attrs = {.ni = 0};
+  int last, n = bind_sizes(L, 2, attrs.i, TN_MAX_DIMS, &last);
+  if (n < 0 || lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 3) == LUA_TNUMBER ||
+      bind_sizes(L, 3, attrs.i + n, TN_MAX_DIMS, &last) != n) {
+    return luaL_error(L, "as_strided: a table of sizes and one of as many strides expected");
+  }
+  int64_t offset = tn_tensor_offset(t);
+  if (!lua_isnoneornil(L, 4)) offset = bind_check_int(L, 4, "as_strided", "the offset") - 1;
+  if (offset < 0 || offset > (int64_t)1 << 46) {
+    return luaL_error(L, "as_strided: no offset %f", (lua_Number)offset + 1);
+  }
+  attrs.i[2 * n] = offset - tn_tensor_offset(t);
+  attrs.ni = 2 * n + 1;
+  const bool recorded = tn_requires_grad(t) && tn_grad_enabled(b->ctx);
+  if (recorded && !tn_tensor_is_contiguous(t)) {
+    return luaL_error(L, "as_strided: a contiguous tensor expected where gradients are recorded");
+  }
+  bind_new_box(L);
+  bind_check(L, b, recorded ? take_strided(b, t, &attrs, &out)
+                            : tn_apply(b->ctx, TN_OP_as_strided, 1, &t, &attrs, &out));
+  bind_fill(L, b, lua_gettop(L), out);
   return 1;
 }
 
@@ -402,13 +542,16 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
       {"typeAs", type_as}, {"byte", to_byte}, {"char", to_char}, {"short", to_short},
       {"int", to_int}, {"long", to_long}, {"half", to_half}, {"bfloat16", to_bfloat16},
       {"float", to_float}, {"double", to_double}, {"bool", to_bool}, {"resize", resize},
-      {"resizeAs", resize_as}, {"contiguous", contiguous}, {"viewAs", view_as},
-      {"expandAs", expand_as}, {"reshapeAs", reshape_as}, {"sub", sub}, {"split", split},
-      {"chunk", chunk}, {NULL, NULL}};
+      {"resizeAs", resize_as}, {"resize_as", resize_as}, {"contiguous", contiguous}, {"reshapeAs", reshape_as}, {"reshape_as", reshape_as}, {"sub", sub}, {"split", split},
+      {"chunk", chunk}, {"real", to_real}, {"as_strided", as_strided}, {"data_ptr", data_ptr},
+      {"is_floating_point", is_floating_point}, {"tolist", totable}, {"ndimension", dim},
+      {"nelement", numel}, {"element_size", element_size}, {"is_contiguous", is_contiguous},
+      {"storage_offset", storage_offset}, {"is_same_size", is_same_size},
+      {"is_set_to", is_set_to}, {"type_as", type_as}, {NULL, NULL}};
   static const luaL_Reg also_functions[] = {
-      {"numel", numel}, {"equal", equal}, {"totable", totable}, {"viewAs", view_as},
-      {"expandAs", expand_as}, {"split", split}, {"chunk", chunk},
-      {"totable_flat", totable_flat}, {"pointer", pointer}, {NULL, NULL}};
+      {"numel", numel}, {"equal", equal}, {"totable", totable}, {"split", split}, {"chunk", chunk},
+      {"as_strided", as_strided}, {"is_floating_point", is_floating_point},
+      {"is_tensor", is_tensor}, {"dtype_name", dtype_name}, {"totable_flat", totable_flat}, {"pointer", pointer}, {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, functions);
   lua_pushvalue(L, core);

@@ -71,10 +71,11 @@ end
 
 -- An optional last tensor makes a leading res ambiguous: it is read as one of the inputs.
 local function takes_destination(row)
-  return not row.args:find('T? ', 1, true)
+  return not row.args:find('T? ', 1, true) and row.op ~= 'repeat_interleave'
 end
--- A source may have more elements than the mask names; some take any two tensors.
-local fits = {maskedCopy = true, kron = true}
+-- A source may have more elements than the mask or the indices name; some take any two tensors.
+local fits = {maskedCopy = true, kron = true, scatter_reduce = true, scatter_with = true,
+  isin = true}
 -- Without an argument these draw one number.
 local draws = {uniform = true, normal = true, random = true, exponential = true, bernoulli = true,
   log_normal = true, cauchy = true}

@@ -150,7 +150,7 @@ describe('x[...] = value', function()
     fails('a number or a tensor expected to assign, got nil', function() x[1] = nil end)
     fails('a number or a tensor expected to assign', function() x[torch.gt(x, 0)] = 'a' end)
     fails("no field 'grid'", function() x.grid = 1 end)
-    fails('mask', function() x[torch.ByteTensor {1, 1}] = 1 end)
+    fails('mask', function() x[torch.ByteTensor {1, 1, 1, 1}] = 1 end)
     assert.equal(0, x:sum())
   end)
 

@@ -18,6 +18,17 @@ local texts = {
     .. '  A tensor of these values; one of no dimension for a number.',
   Tensor = 'torch.Tensor(sizes...)  torch.Tensor{values}  torch.Tensor(storage [, offset, ...])\n'
     .. '  A tensor of the default type; torch.FloatTensor and its relatives are of theirs.',
+  full_like = 'torch.full_like(x, value [, options])\n  One value, in the type and sizes of x.',
+  empty_strided = 'torch.empty_strided({sizes}, {strides} [, options])\n'
+    .. '  A tensor of these sizes and strides, its values undefined.',
+  new_zeros = 'x:new_zeros(sizes... [, options])\n  Zeros of the type of x, where x is.',
+  new_ones = 'x:new_ones(sizes... [, options])\n  Ones of the type of x, where x is.',
+  new_empty = 'x:new_empty(sizes... [, options])\n  Undefined values of the type of x.',
+  new_full = 'x:new_full({sizes}, value [, options])\n  One value, in the type of x.',
+  new_tensor = 'x:new_tensor(values [, options])\n  What torch.tensor makes, in the type of x.',
+  as_tensor = 'torch.as_tensor(values [, options])\n  The same as torch.tensor.',
+  fromtable = 'torch.fromtable(nested table [, options])\n  The same as torch.tensor.',
+  from_table = 'torch.from_table(nested table [, options])\n  The same as torch.tensor.',
   from_string = "torch.from_string('torch.ByteTensor', bytes)\n  A vector of what a string holds.",
   scalar_tensor = "torch.scalar_tensor('torch.FloatTensor', storage, offset)\n"
     .. '  A tensor of no dimension: one element of a storage.',
@@ -83,8 +94,39 @@ local texts = {
   data_pointer = 'torch.data_pointer(x)\n  The address of the first element as a light userdata.',
 
   -- Shapes and types.
-  split = 'x:split(size [, dim])\n  A table of parts of that size along a dimension (default 1).',
-  chunk = 'x:chunk(n [, dim])\n  A table of n parts along a dimension (default 1).',
+  split = 'x:split(size or {sizes} [, dim])  torch.split([table,] x, size [, dim])\n'
+    .. '  A table of parts of that size, or these, along a dimension (default 1).',
+  chunk = 'x:chunk(n [, dim])  torch.chunk([table,] x, n [, dim])\n'
+    .. '  A table of n parts along a dimension (default 1).',
+  tensor_split = 'x:tensor_split(n or {cuts} [, dim])\n'
+    .. '  n parts of nearly one size, or parts that end after these indices.',
+  hsplit = 'x:hsplit(n or {cuts})\n  Parts of the columns; of a vector, of its elements.',
+  vsplit = 'x:vsplit(n or {cuts})\n  Parts of the rows.',
+  dsplit = 'x:dsplit(n or {cuts})\n  Parts of the third dimension.',
+  unbind = 'x:unbind([dim])\n  A table of the slices of a dimension (default 1).',
+  movedim = 'x:movedim(from, to)\n  Dimensions, one or a table, at other places.',
+  moveaxis = 'x:moveaxis(from, to)\n  The same as movedim.',
+  as_strided = 'x:as_strided({sizes}, {strides} [, offset])\n'
+    .. '  Any view of what x is stored in; the offset counts from 1.',
+  atleast_1d = 'torch.atleast_1d(x, ...)\n  x with at least one dimension.',
+  atleast_2d = 'torch.atleast_2d(x, ...)\n  x with at least two dimensions; a vector is a row.',
+  atleast_3d = 'torch.atleast_3d(x, ...)\n  x with at least three dimensions.',
+  broadcast_shapes = 'torch.broadcast_shapes({sizes}, ...)\n  The sizes that all broadcast to.',
+  broadcast_tensors = 'torch.broadcast_tensors(x, y, ...)\n'
+    .. '  Each expanded to the sizes that all broadcast to.',
+  meshgrid = "torch.meshgrid(x, y, ... [, 'ij' or 'xy'])\n"
+    .. '  For each vector a tensor of its values all over the grid.',
+  cartesian_prod = 'torch.cartesian_prod(x, y, ...)\n'
+    .. '  A row for each choice of one element of every vector.',
+  combinations = 'x:combinations([r = 2] [, with_replacement])\n'
+    .. '  A row for each choice of r elements of a vector.',
+  block_diag = 'torch.block_diag(x, y, ...)\n  The matrices along the diagonal of a large one.',
+  tril_indices = 'torch.tril_indices(rows, columns [, offset])\n'
+    .. '  Row and column indices of the lower triangle, in two rows.',
+  triu_indices = 'torch.triu_indices(rows, columns [, offset])\n'
+    .. '  Row and column indices of the upper triangle, in two rows.',
+  index_put = 'x:index_put({keys}, values [, accumulate])\n'
+    .. '  x[{keys}] = values, or += ; the function makes a copy of x first.',
   sub = 'x:sub(first1, last1 [, first2, last2 ...])\n  The part between indices; -1 is the last.',
   viewAs = 'x:viewAs(y)\n  The same values in the sizes of y.',
   expandAs = 'x:expandAs(y)\n  x repeated, without copying, to the sizes of y.',
@@ -100,6 +142,16 @@ local texts = {
     .. '  x as that type, on that device; x itself where it is so already.',
   cuda = 'x:cuda([number])\n  x on the first GPU, or on the one of that number, from 1.',
   cpu = 'x:cpu()\n  x in the memory of the CPU.',
+  real = 'x:real()\n  x in the default type.',
+  is_tensor = 'torch.is_tensor(anything)\n  Whether it is a tensor.',
+  is_floating_point = 'x:is_floating_point()\n  Whether the type has fractions.',
+  dtype_name = "torch.dtype_name('torch.FloatTensor')\n  'float32'; nil for what is no type.",
+  promote_types = "torch.promote_types('int64', 'float32')\n  The type in which both fit.",
+  result_type = 'torch.result_type(x, y)\n  The type of x + y; either may be a number.',
+  can_cast = "torch.can_cast('float32', 'int64')\n"
+    .. '  Whether the kind of the values survives the conversion.',
+  finfo = "torch.finfo(['float32'])\n  Its eps, max, min, tiny, resolution and bits.",
+  iinfo = "torch.iinfo('int64')\n  Its max, min and bits.",
   typeAs = 'x:typeAs(y)\n  x converted to the type of y.',
   apply = 'x:apply(f)\n  Replaces each element by what f(element) returns, unless that is nil.',
   map = 'x:map(y, f)\n  Replaces each element by what f(of x, of y) returns, unless that is nil.',
@@ -152,6 +204,15 @@ local texts = {
   storage_fromstring = 'torch.storage_fromstring(storage, first, bytes)\n'
     .. '  Fills elements from their bytes.',
 }
+
+-- PyTorch's spellings.
+for alias, name in pairs {tolist = 'totable', ndimension = 'dim', nelement = 'numel',
+    element_size = 'elementSize', is_contiguous = 'isContiguous', resize_as = 'resizeAs',
+    storage_offset = 'storageOffset', is_same_size = 'isSameSizeAs', is_set_to = 'isSetTo',
+    type_as = 'typeAs', reshape_as = 'reshapeAs'} do
+  texts[alias] = texts[name]
+end
+texts.data_ptr = 'x:data_ptr()\n  The address of the first element as a number.'
 
 for _, kind in ipairs {'byte', 'char', 'short', 'int', 'long', 'half', 'bfloat16', 'float',
     'double', 'bool'} do

@@ -111,6 +111,7 @@ end
 function torch.isStorage(object)
   return is_native(object, 'Storage$')
 end
+torch.is_storage = torch.isStorage
 
 --- The defaults of Torch7, for old programs: float64, gradients inside of modules only, and the
 -- globals of Torch7's Lua.
@@ -158,6 +159,11 @@ local written_in_lua = {
     'complex_angle polar hann_window hamming_window blackman_window bartlett_window ' ..
     'kaiser_window stft istft |',
   ['torch.vision'] = 'affine_grid grid_sample fake_quantize fake_quantize_per_channel |',
+  ['torch.shapes'] = 'index_put movedim moveaxis unbind tensor_split hsplit vsplit dsplit ' ..
+    'atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors meshgrid ' ..
+    'cartesian_prod combinations block_diag tril_indices triu_indices promote_types ' ..
+    'result_type can_cast finfo iinfo | movedim moveaxis unbind tensor_split hsplit vsplit ' ..
+    'dsplit combinations',
 }
 
 -- What stands behind such a function, for torch.help: function -> {module, name}.
@@ -167,6 +173,13 @@ local function deferred(module, name)
   local function call(...) return require(module)[name](...) end
   deferred_from[call] = {module, name}
   return call
+end
+
+-- torch.where(condition, x, y) is an operation, torch.where(condition) a list of index tensors.
+local where = core.where
+function torch.where(condition, x, ...)
+  if x ~= nil then return where(condition, x, ...) end
+  return require('torch.shapes').where(condition, x, ...)
 end
 
 for module, names in pairs(written_in_lua) do

@@ -222,7 +222,7 @@ static tn_status repeat_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_repeatTensor = {
-    .name = "repeatTensor", .lua = "repeatTensor", .aliases = "tile", .args = "T x; z times",
+    .name = "repeatTensor", .lua = "repeatTensor", .args = "T x; z times",
     .convention = 'C', .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
     .shape = repeat_shape, .run = repeat_run, .grad = repeat_grad, .onnx = "Tile",
     .doc = "x repeated along each dimension, as a copy."};

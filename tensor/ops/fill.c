@@ -101,6 +101,24 @@ const tn_op tn__op_range = {.name = "range", .lua = "range", .convention = 'B',
                             .no_grad = "made from numbers", .onnx = "Range",
                             .doc = "first, first + step, ... up to and including last."};
 
+/* As range, but without the last number itself: PyTorch's way. */
+static tn_status arange_shape(tn_call *call) {
+  double first = call->attrs->f[0], last = call->attrs->f[1], step = call->attrs->f[2];
+  if (step == 0 || !isfinite(first) || !isfinite(last) || !isfinite(step)) {
+    return tn_fail(call->ctx, TN_EARG, "no range from %g to %g by steps of %g", first, last, step);
+  }
+  if ((last - first) * step < 0) {
+    return tn_fail(call->ctx, TN_EARG, "steps of %g do not lead from %g to %g", step, first, last);
+  }
+  return vector_shape(call, ceil((last - first) / step));
+}
+
+const tn_op tn__op_arange = {.name = "arange", .lua = "arange", .convention = 'B',
+                             .args = "T res; n first; n last; n step=1", .flags = TN_OVERWRITES,
+                             .nout = 1, .shape = arange_shape, .run = range_run,
+                             .no_grad = "made from numbers", .onnx = "Range",
+                             .doc = "first (0 unless given), first + step, ... before last."};
+
 static tn_status linspace_shape(tn_call *call) {
   return vector_shape(call, (double)tn__int(call->attrs, 0, 100));
 }
@@ -118,6 +136,24 @@ const tn_op tn__op_linspace = {.name = "linspace", .lua = "linspace", .conventio
                                .nout = 1, .shape = linspace_shape, .run = linspace_run,
                                .no_grad = "made from numbers",
                                .doc = "n numbers from first to last, evenly spaced."};
+
+static tn_status logspace_run(tn_call *call) {
+  const double first = call->attrs->f[0], last = call->attrs->f[1], base = call->attrs->f[2];
+  tn_tensor *out = call->out[0];
+  const int64_t n = out->sizes[0];
+  for (int64_t i = 0; i < n; i++) {
+    double at = i == n - 1 && n > 1 ? last
+                                    : first + (n > 1 ? (last - first) / (double)(n - 1) : 0) * (double)i;
+    tn__store(tn__data(out), (tn_dtype)out->dtype, i * out->strides[0], pow(base, at));
+  }
+  return TN_OK;
+}
+
+const tn_op tn__op_logspace = {.name = "logspace", .lua = "logspace", .convention = 'B',
+                               .args = "T res; n first; n last; i n=100; n base=10",
+                               .flags = TN_OVERWRITES, .nout = 1, .shape = linspace_shape,
+                               .run = logspace_run, .no_grad = "made from numbers",
+                               .doc = "n powers of the base, from base^first to base^last."};
 
 static tn_status eye_shape(tn_call *call) {
   tn_meta *m = &call->meta[0];

@@ -240,7 +240,7 @@ static tn_status nonzero_run(tn_call *call) {
 }
 
 const tn_op tn__op_nonzero = {
-    .name = "nonzero", .lua = "nonzero", .args = "T x", .convention = 'C',
+    .name = "nonzero", .lua = "nonzero", .aliases = "argwhere", .args = "T x", .convention = 'C',
     .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = nonzero_shape,
     .run = nonzero_run, .no_grad = "positions do not change smoothly", .onnx = "NonZero",
     .doc = "The indices of all elements different from 0, one row for each."};

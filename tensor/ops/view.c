@@ -109,7 +109,7 @@ static tn_status expand_grad(tn_grad_call *g) {
   return tn__reduce_to(g->ctx, &g->din[0], &g->meta[0]);
 }
 
-VIEW_OP(expand, "expand", NULL, "T x; z sizes", 'C', "Expand",
+VIEW_OP(expand, "expand", "broadcast_to", "T x; z sizes", 'C', "Expand",
         "Dimensions of size 1 repeated, without a copy.")
 
 static tn_status narrow_view(tn_call *call) {
@@ -130,8 +130,7 @@ static tn_status narrow_view(tn_call *call) {
                    x->offset + first * x->strides[dim]);
 }
 
-/* The gradient of a view that shows a part: zeros elsewhere. */
-static tn_status part_grad(tn_grad_call *g, tn_opcode code, const tn_attrs *attrs) {
+tn_status tn__part_grad(tn_grad_call *g, tn_opcode code, const tn_attrs *attrs) {
   tn_eval e = tn__eval_begin(g->ctx);
   tn_attrs a = {0};
   tn_meta m = g->meta[0];
@@ -152,7 +151,7 @@ static tn_status part_grad(tn_grad_call *g, tn_opcode code, const tn_attrs *attr
   return tn__eval_end(&e);
 }
 
-static tn_status narrow_grad(tn_grad_call *g) { return part_grad(g, TN_OP_narrow, g->attrs); }
+static tn_status narrow_grad(tn_grad_call *g) { return tn__part_grad(g, TN_OP_narrow, g->attrs); }
 
 VIEW_OP(narrow, "narrow", NULL, "T x; d dim; x first; i size", 'C', "Slice",
         "The part [first, first + size - 1] of a dimension.")
@@ -179,7 +178,7 @@ static tn_status select_view(tn_call *call) {
                    x->offset + at * x->strides[dim]);
 }
 
-static tn_status select_grad(tn_grad_call *g) { return part_grad(g, TN_OP_select, g->attrs); }
+static tn_status select_grad(tn_grad_call *g) { return tn__part_grad(g, TN_OP_select, g->attrs); }
 
 VIEW_OP(select, "select", NULL, "T x; d dim; x index", 'C', "Gather",
         "One position of a dimension, which disappears.")
@@ -207,7 +206,7 @@ static tn_status transpose_grad(tn_grad_call *g) {
   return tn__eval_end(&e);
 }
 
-VIEW_OP(transpose, "transpose", "t", "T x; d? dim1; d? dim2", 'C', "Transpose",
+VIEW_OP(transpose, "transpose", "t swapaxes swapdims", "T x; d? dim1; d? dim2", 'C', "Transpose",
         "Two dimensions exchanged; of a matrix, without naming them.")
 
 static tn_status permute_view(tn_call *call) {
@@ -269,26 +268,41 @@ static tn_status unsqueeze_grad(tn_grad_call *g) { return view_grad(g); }
 VIEW_OP(unsqueeze, "unsqueeze", NULL, "T x; d dim", 'C', "Unsqueeze",
         "A new dimension of size 1.")
 
+/* As in Torch7 a vector of one element becomes a number, unless its gradient is recorded. */
+static bool reads_as_number(const tn_tensor *x, int ndim, const int64_t *sizes) {
+  return ndim == 1 && sizes[0] == 1 && !tn__tracked(x);
+}
+
 static tn_status squeeze_view(tn_call *call) {
   const tn_tensor *x = call->in[0];
-  int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS], wanted = tn__int(call->attrs, 0, TN_NONE);
-  int to = 0, dim = -1;
-  if (wanted != TN_NONE) {
-    tn_status s = tn__dim(call->ctx, wanted, x->ndim, &dim);
+  const tn_attrs *a = call->attrs;
+  int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS];
+  int to = 0;
+  const bool all = a->ni == 0 || a->i[0] == TN_NONE;
+  unsigned named = 0;
+  for (int k = 0; k < a->ni && !all; k++) {
+    int dim;
+    tn_status s = tn__dim(call->ctx, a->i[k], x->ndim, &dim);
     if (s != TN_OK) return s;
+    named |= 1u << dim;
   }
   for (int d = 0; d < x->ndim; d++) {
-    if (x->sizes[d] == 1 && (dim < 0 || d == dim)) continue;
+    if (x->sizes[d] == 1 && (all || named >> d & 1)) continue;
     sizes[to] = x->sizes[d];
     strides[to++] = x->strides[d];
   }
+  if (reads_as_number(x, to, sizes)) to = 0;
   return tn__alias(call->ctx, &call->out[0], x, to, sizes, strides, x->offset);
 }
 
 static tn_status squeeze_grad(tn_grad_call *g) { return view_grad(g); }
 
-VIEW_OP(squeeze, "squeeze", NULL, "T x; d? dim", 'C', "Squeeze",
-        "Without the dimensions of size 1, or without one of them.")
+const tn_op tn__op_squeeze = {
+    .name = "squeeze", .lua = "squeeze", .args = "T x; D? dims", .convention = 'C',
+    .flags = TN_NUMBER | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .onnx = "Squeeze", .view = squeeze_view, .grad = squeeze_grad,
+    .doc = "Without the dimensions of size 1, or those of them that are named. One element is a "
+           "number."};
 
 static tn_status unfold_view(tn_call *call) {
   const tn_tensor *x = call->in[0];
@@ -373,7 +387,7 @@ static tn_status as_strided_view(tn_call *call) {
 }
 
 static tn_status as_strided_grad(tn_grad_call *g) {
-  return part_grad(g, TN_OP_as_strided, g->attrs);
+  return tn__part_grad(g, TN_OP_as_strided, g->attrs);
 }
 
 const tn_op tn__op_as_strided = {.name = "as_strided", .convention = 'N', .nout = 1,
