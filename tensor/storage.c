@@ -180,6 +180,8 @@ void tn_storage_release(tn_storage *s) {
 
 void *tn_storage_data(const tn_storage *s) { return s->data; }
 
+void *const *tn_storage_cell(const tn_storage *s) { return &s->data; }
+
 size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
 
 void tn_storage_touch(tn_storage *s) {

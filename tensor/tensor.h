@@ -214,6 +214,8 @@ TN_API bool tn_storage_unkeep(tn_storage *storage);
 TN_API tn_storage *tn_storage_retain(tn_storage *storage);
 TN_API void tn_storage_release(tn_storage *storage);
 TN_API void *tn_storage_data(const tn_storage *storage);
+/* Where that address stands, for as long as the storage lives: it changes when the storage grows. */
+TN_API void *const *tn_storage_cell(const tn_storage *storage);
 TN_API size_t tn_storage_bytes(const tn_storage *storage);
 TN_API void tn_storage_touch(tn_storage *storage); /* its values were changed from outside */
 

@@ -318,6 +318,7 @@ int luaopen_moonlet_core(lua_State *L) {
   bind_open_device(L, b, 1, 2);
   bind_open_make(L, b, 1, 2);
   bind_open_random(L, b, 1, 2);
+  bind_open_memory(L, b, 1);
   bind_open_storage(L, b, 1, 2);
   bind_open_grad(L, b, 1, 2);
   bind_open_system(L, b, 1);

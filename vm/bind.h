@@ -123,6 +123,7 @@ void bind_open_device(lua_State *L, binding *b, int core, int methods);
 void bind_open_index(lua_State *L, binding *b, int mt);
 void bind_open_make(lua_State *L, binding *b, int core, int methods);
 void bind_open_random(lua_State *L, binding *b, int core, int methods);
+void bind_open_memory(lua_State *L, binding *b, int core);
 void bind_open_storage(lua_State *L, binding *b, int core, int methods);
 void bind_open_grad(lua_State *L, binding *b, int core, int methods);
 void bind_open_system(lua_State *L, binding *b, int core);

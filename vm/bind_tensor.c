@@ -225,45 +225,6 @@ static int totable(lua_State *L) {
   return 1;
 }
 
-/* x:apply(f), x:map(y, f), x:map2(y, z, f): f's result, if it has one, replaces the element. */
-static int map_elements(lua_State *L, int tensors, const char *function) {
-  binding *b = bind_state(L);
-  tn_tensor *t[3];
-  for (int k = 0; k < tensors; k++) t[k] = bind_check_tensor(L, k + 1, function);
-  luaL_checktype(L, tensors + 1, LUA_TFUNCTION);
-  int64_t n = tn_tensor_numel(t[0]);
-  for (int k = 1; k < tensors; k++) {
-    if (tn_tensor_numel(t[k]) != n) {
-      return luaL_error(L, "%s: tensors of as many elements expected, got %d and %d", function,
-                        (int)n, (int)tn_tensor_numel(t[k]));
-    }
-  }
-  (void)b;
-  for (int64_t i = 0; i < n; i++) {
-    lua_pushvalue(L, tensors + 1);
-    for (int k = 0; k < tensors; k++) bind_push_number(L, t[k], i);
-    lua_call(L, tensors, 1);
-    for (int k = 0; k < tensors; k++) { /* the function may have resized them */
-      if (tn_tensor_numel(t[k]) != n) {
-        return luaL_error(L, "%s: the function changed the size of argument %d", function, k + 1);
-      }
-    }
-    if (lua_isnumber(L, -1)) {
-      tn_tensor_put(t[0], i, lua_tonumber(L, -1));
-    } else if (!lua_isnil(L, -1)) {
-      return luaL_error(L, "%s: the function must return a number or nothing, got %s", function,
-                        luaL_typename(L, -1));
-    }
-    lua_pop(L, 1);
-  }
-  lua_settop(L, 1);
-  return 1;
-}
-
-static int apply(lua_State *L) { return map_elements(L, 1, "apply"); }
-static int map(lua_State *L) { return map_elements(L, 2, "map"); }
-static int map2(lua_State *L) { return map_elements(L, 3, "map2"); }
-
 /* -- Types ------------------------------------------------------------------------------------- */
 
 static int convert(lua_State *L, tn_dtype dtype) {
@@ -538,7 +499,7 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
       {"numel", numel}, {"storageOffset", storage_offset}, {"isContiguous", is_contiguous},
       {"elementSize", element_size}, {"isSameSizeAs", is_same_size}, {"isSize", is_size},
       {"isSetTo", is_set_to}, {"equal", equal}, {"item", item}, {"totable", totable},
-      {"apply", apply}, {"map", map}, {"map2", map2}, {"type", type},
+      {"type", type},
       {"typeAs", type_as}, {"byte", to_byte}, {"char", to_char}, {"short", to_short},
       {"int", to_int}, {"long", to_long}, {"half", to_half}, {"bfloat16", to_bfloat16},
       {"float", to_float}, {"double", to_double}, {"bool", to_bool}, {"resize", resize},

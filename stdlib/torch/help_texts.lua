@@ -90,7 +90,16 @@ local texts = {
   isSameSizeAs = 'x:isSameSizeAs(y)\n  Whether the sizes are the same.',
   isSetTo = 'x:isSetTo(y)\n  Whether both are the same view of one storage.',
   isSize = 'x:isSize(sizes)\n  Whether these are the sizes of x.',
-  data = 'x:data()\n  A pointer of LuaJIT\'s FFI to the first element, such as float *.',
+  data = 'x:data([as_number])\n'
+    .. '  A pointer of LuaJIT\'s FFI to the first element, such as float *.',
+  cdata = 'x:cdata()\n'
+    .. '  A pointer of LuaJIT\'s FFI to a struct with the fields of Torch7\'s tensors.',
+  from_pointer = 'torch.from_pointer(pointer, sizes [, dtype [, owner]])\n'
+    .. '  A tensor that shows memory of the host; owner lives as long as it does.',
+  from_ffi = 'torch.from_ffi(array [, sizes [, dtype]])\n'
+    .. '  A tensor that shows an array of LuaJIT\'s FFI, and keeps it alive.',
+  pushudata = 'torch.pushudata(pointer, name)\n'
+    .. '  The tensor or storage of this type that a pointer of torch.cdata describes.',
   data_pointer = 'torch.data_pointer(x)\n  The address of the first element as a light userdata.',
 
   -- Shapes and types.

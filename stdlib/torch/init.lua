@@ -5,6 +5,7 @@ local class = require 'torch.class'
 local torch = {}
 for name, value in pairs(core) do torch[name] = value end
 torch.describe, torch.file = nil, nil -- torch.ops is what it gives; torch.File
+torch.generator_metatable, torch.begin_map, torch.data_cell, torch.data_address = nil, nil, nil, nil
 
 -- ---------------------------------------------------------------------------------------------
 -- Classes.
@@ -17,6 +18,7 @@ end
 --- torch.register_package(name, table): where torch.class puts the classes called name.X.
 torch.register_package = class.register_package
 torch.pointer = function(object)
+  if type(object) == 'cdata' then return require('torch.ffi').data(object, true) end
   if type(object) == 'userdata' and core.pointer then return core.pointer(object) end
   return class.pointer(object)
 end
@@ -68,22 +70,20 @@ end
 do
   local mt = core.generator_metatable
   torch.Generator = class.register_native('torch.Generator', mt, core.Generator)
-  torch.generator_metatable = nil
   mt.__factory = function() return core.Generator() end
   mt.__tostring = function() return 'torch.Generator' end
   function mt.write(generator, file) file:writeObject(generator:getRNGState()) end
   function mt.read(generator, file) generator:setRNGState(file:readObject()) end
 end
 
---- torch.data(x), x:data(): a pointer of LuaJIT's FFI to the first element.
-function torch.data(object)
-  return require('torch.ffi').data(object)
+-- x:data(), x:cdata(): see torch.ffi.
+for _, name in ipairs {'data', 'cdata'} do
+  torch[name] = function(...) return require('torch.ffi')[name](...) end
+  for _, mt in pairs(core.metatables) do mt[name] = torch[name] end
 end
 local function write_native(x, file) require('torch.t7_writer').write_native(x, file) end
 local function read_native(x, file) require('torch.t7_reader').read_native(x, file) end
-for _, mt in pairs(core.metatables) do
-  mt.data, mt.write, mt.read = torch.data, write_native, read_native
-end
+for _, mt in pairs(core.metatables) do mt.write, mt.read = write_native, read_native end
 
 -- `torch.Tensor` and `torch.Storage` stand for the default type.
 local function follow_default()
@@ -164,6 +164,8 @@ local written_in_lua = {
     'cartesian_prod combinations block_diag tril_indices triu_indices promote_types ' ..
     'result_type can_cast finfo iinfo | movedim moveaxis unbind tensor_split hsplit vsplit ' ..
     'dsplit combinations',
+  ['torch.apply'] = '| apply map map2',
+  ['torch.ffi'] = 'from_pointer from_ffi pushudata |',
 }
 
 -- What stands behind such a function, for torch.help: function -> {module, name}.
