@@ -271,7 +271,7 @@ sanitize:
 	@scripts/setup --test
 	@$(MAKE) $(nested) SANITIZE=1 LUA=jit all test-programs
 	@$(MAKE) $(nested) SANITIZE=1 LUA=5.4 all
-	@CC='$(CC) -fsanitize=address,undefined' \
+	@CC='$(CC) -fsanitize=address,undefined' MOONLET_FUZZ_SECONDS=$${MOONLET_FUZZ_SECONDS:-40} \
 	  spec/support/run all $(T)-asan $(BUILD)/asan $(BUILD)/asan/lua5.4
 
 demo:
