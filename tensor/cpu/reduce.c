@@ -101,19 +101,18 @@ static void reduce_rows(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
   const int64_t item = (int64_t)tn__item_size(j->x_dtype);
   const bool ints = j->compute == TN_COMPUTE_I64 || is_arg(j->kind);
+  const kept_dim single = {1, 0, 1}, *last = j->nkept > 0 ? &j->kept[j->nkept - 1] : &single;
   double values[STRIP];
   while (begin < end) { /* runs of rows whose results lie side by side */
     int64_t x, out, count = 0;
-    const kept_dim *last = &j->kept[j->nkept - 1];
-    int64_t most = j->nkept > 0 ? last->size - begin % last->size : 1;
+    int64_t most = last->size - begin % last->size;
     locate(j, begin, &x, &out);
     if (most > end - begin) most = end - begin;
     if (most > STRIP) most = STRIP;
     for (; count < most; count++) {
-      int64_t at = j->nkept > 0 ? x + count * last->x : x;
-      reduce_row(j, j->x + at * item, j->n, &values[count]);
+      reduce_row(j, j->x + (x + count * last->x) * item, j->n, &values[count]);
     }
-    put(j, out, j->nkept > 0 ? last->out : 1, count, values, ints ? TN_I64 : TN_F64);
+    put(j, out, last->out, count, values, ints ? TN_I64 : TN_F64);
     begin += count;
   }
 }
