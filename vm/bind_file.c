@@ -86,7 +86,7 @@ static void failed(lua_State *L, file_stream *s, const char *what, size_t done, 
   char text[200];
   const char *reason = "file ends early";
   if (s->reason != 0) reason = strerror(s->reason);
-  else if (s->kind != STREAM_PIPE && stream_left(s) > 0) reason = "no number";
+  else if (s->kind != STREAM_PIPE && stream_left(s, 1) > 0) reason = "no number";
   snprintf(text, sizeof text, "%.90s at byte %llu (%s %zu blocks instead of %zu)", reason,
            (unsigned long long)s->position, what, done, wanted);
   fail_with(L, s, text);
@@ -154,6 +154,7 @@ static int open_memory(lua_State *L) {
     if (n == 0 || data[n - 1] != 0)
       return luaL_error(L, "provided CharStorage must be terminated by 0");
   }
+  bind_pressure(L, b);
   file_stream *s = &new_file(L, b, STREAM_MEMORY, mode)->s;
   if (given != NULL) s->memory = tn_storage_retain(given->s);
   else bind_check(L, b, tn_storage_new(b->ctx, &s->memory, length + 1));
@@ -251,10 +252,10 @@ static int push_element(lua_State *L, tn_dtype dtype, const element *e) {
 
 /* How many of n elements can be there; n itself where nobody knows. */
 static size_t at_most(file_stream *s, tn_dtype dtype, size_t n) {
-  int64_t left = stream_left(s);
-  if (left < 0) return n;
   size_t size = s->binary ? tn_dtype_size(dtype) : 1;
   if (s->binary && dtype == TN_I64 && s->long_size == 4) size = 4;
+  int64_t left = stream_left(s, n * size);
+  if (left < 0) return n;
   return n < (size_t)left / size ? n : (size_t)left / size;
 }
 
@@ -262,7 +263,8 @@ static size_t at_most(file_stream *s, tn_dtype dtype, size_t n) {
  * pipe gets more room only as data arrives. */
 static size_t read_new(lua_State *L, binding *b, file_stream *s, tn_dtype dtype, size_t n) {
   size_t size = tn_dtype_size(dtype), most = at_most(s, dtype, n), got = 0;
-  size_t room = stream_left(s) >= 0 || most < FIRST_PIECE ? most : FIRST_PIECE;
+  size_t room = stream_left(s, 0) >= 0 || most < FIRST_PIECE ? most : FIRST_PIECE;
+  bind_pressure(L, b);
   storage_box *box = bind_new_storage(L, b, dtype);
   bind_check(L, b, tn_storage_new(b->ctx, &box->s, room * size));
   for (;;) {
@@ -522,9 +524,11 @@ static int no_buffer(lua_State *L) {
   return 1;
 }
 
-/* left(file) → the bytes from here to the end, or nil for a pipe */
+/* left(file [, needed]) → the bytes from here to the end, or nil for a pipe */
 static int left(lua_State *L) {
-  int64_t n = stream_left(open_stream(L));
+  file_stream *s = open_stream(L);
+  lua_Number needed = luaL_optnumber(L, 2, 9e15);
+  int64_t n = stream_left(s, needed >= 0 && needed < 9e15 ? (uint64_t)needed : UINT64_MAX);
   if (n < 0) return 0;
   lua_pushnumber(L, (lua_Number)n);
   return 1;
@@ -535,7 +539,7 @@ static int storage(lua_State *L) {
   binding *b = bind_state(L);
   file_stream *s = open_stream(L);
   if (s->memory == NULL) return luaL_error(L, "only a torch.MemoryFile has a storage");
-  stream_left(s);
+  stream_left(s, 0); /* looks at the storage again */
   bind_check(L, b, tn_storage_resize(b->ctx, s->memory, (size_t)s->size + 1));
   storage_box *box = bind_new_storage(L, b, TN_I8);
   box->s = tn_storage_retain(s->memory);
@@ -546,7 +550,7 @@ static int storage(lua_State *L) {
 static int contents(lua_State *L) {
   file_stream *s = open_stream(L);
   if (s->memory == NULL) return luaL_error(L, "only a torch.MemoryFile has contents");
-  stream_left(s);
+  stream_left(s, 0); /* looks at the storage again */
   lua_pushlstring(L, tn_storage_data(s->memory), (size_t)s->size);
   return 1;
 }

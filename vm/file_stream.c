@@ -113,9 +113,10 @@ static uint64_t size_now(file_stream *s) {
   return s->size;
 }
 
-int64_t stream_left(file_stream *s) {
+int64_t stream_left(file_stream *s, uint64_t needed) {
   if (s->kind != STREAM_MEMORY && !s->regular) return -1;
-  uint64_t size = s->kind == STREAM_MEMORY || s->writable ? size_now(s) : s->size;
+  bool sure = s->kind == STREAM_DISK && s->size >= s->position && s->size - s->position >= needed;
+  uint64_t size = sure ? s->size : size_now(s);
   return size > s->position ? (int64_t)(size - s->position) : 0;
 }
 

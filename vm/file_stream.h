@@ -41,8 +41,9 @@ static inline bool stream_is_open(const file_stream *s) {
   return s->handle != NULL || s->memory != NULL;
 }
 
-/* Bytes from here to the end, or -1 where nobody can know. */
-int64_t stream_left(file_stream *s);
+/* Bytes from here to the end, or -1 where nobody can know. The disk is asked again, as the file may
+ * have grown, only when there seem to be fewer than `needed`. */
+int64_t stream_left(file_stream *s, uint64_t needed);
 
 /* Raw bytes, in both forms alike; returns how many. */
 size_t stream_get(file_stream *s, void *to, size_t n);

@@ -102,31 +102,37 @@ local function open(level, make, ...)
   return stream, why
 end
 
--- A constructor that gives nil when a quiet file cannot be opened.
-local function opened_by_name(kind, open_it, what)
-  local mt = class.class('torch.' .. kind, 'torch.File', package)
-  local function construct(name, mode, quiet)
-    check_name(name, what)
-    if type(mode) == 'boolean' then mode, quiet = nil, mode end
-    mode = mode or 'r'
-    local stream, why = open(2, open_it, name, mode)
-    if not stream then
-      if quiet then return nil end
-      error(('cannot open <%s> in mode %s: %s'):format(name, mode, why), 2)
-    end
-    local file = setmetatable({stream = stream, name = name}, mt)
-    if quiet then file:quiet() end
-    return file
+-- Gives nil when a quiet file cannot be opened: therefore these classes have no __init.
+local function open_by_name(mt, open_it, name, mode, quiet)
+  if type(mode) == 'boolean' then mode, quiet = nil, mode end
+  mode = mode or 'r'
+  local stream, why = open(2, open_it, name, mode)
+  if not stream then
+    if quiet then return nil end
+    error(('cannot open <%s> in mode %s: %s'):format(name, mode, why), 2)
   end
-  mt.__constructor, mt.new = construct, construct
-  return mt
+  local file = setmetatable({stream = stream, name = name}, mt)
+  if quiet then file:quiet() end
+  return file
 end
 
---- torch.DiskFile(name [, 'r' | 'w' | 'rw'] [, quiet]): a file on a disk. 'w' begins it anew, 'rw'
--- makes it when it is not there. quiet: nil instead of an error when it cannot be opened.
-local DiskFile = opened_by_name('DiskFile', native.open_disk, 'DiskFile: a file name')
---- torch.PipeFile(command [, 'r' | 'w'] [, quiet]): what a shell command writes, or reads.
-local PipeFile = opened_by_name('PipeFile', native.open_pipe, 'PipeFile: a command')
+local DiskFile = class.class('torch.DiskFile', 'torch.File', package)
+local PipeFile = class.class('torch.PipeFile', 'torch.File', package)
+
+--- A file on a disk. mode: 'r' (unless given), 'w' to begin it anew, or 'rw', which makes it when
+-- it is not there. quiet: nil instead of an error when it cannot be opened.
+function DiskFile.__constructor(name, mode, quiet)
+  check_name(name, 'DiskFile: a file name')
+  return open_by_name(DiskFile, native.open_disk, name, mode, quiet)
+end
+
+--- What a shell command writes (mode 'r', unless given), or reads ('w').
+function PipeFile.__constructor(command, mode, quiet)
+  check_name(command, 'PipeFile: a command')
+  return open_by_name(PipeFile, native.open_pipe, command, mode, quiet)
+end
+
+DiskFile.new, PipeFile.new = DiskFile.__constructor, PipeFile.__constructor
 
 for _, name in ipairs {'isLittleEndianCPU', 'nativeEndianEncoding', 'littleEndianEncoding',
     'bigEndianEncoding', 'longSize', 'noBuffer'} do
@@ -136,11 +142,13 @@ end
 local MemoryFile = class.class('torch.MemoryFile', 'torch.File', package)
 MemoryFile.longSize = native.longSize
 
---- torch.MemoryFile([storage,] [mode]): the mode is 'rw' unless given. The bytes of the CharStorage
--- are the file, but for its last one, which is 0.
+--- A file in memory; both may be left out. mode: 'rw' (unless given), 'r' or 'w'. storage: a
+-- CharStorage whose bytes are the file, but for its last one, which is 0.
 function MemoryFile:__init(storage, mode)
   if type(storage) == 'string' and mode == nil then storage, mode = nil, storage end
   self.stream = open(3, native.open_memory, mode or 'rw', storage)
+  -- old programs copy objects through such files: what is in it, the program itself has written
+  self.with_functions = storage == nil and require('torch.th').installed or nil
 end
 
 --- The CharStorage that holds all bytes of the file, and a 0 after them.

@@ -171,7 +171,7 @@ local function function_text(fn, shown)
 end
 
 local function class_text(mt)
-  local init = rawget(mt, '__init')
+  local init = rawget(mt, '__init') or rawget(mt, '__constructor')
   local lines, at = nil, nil
   if init then lines, at = source_of(init) end
   if not lines then

@@ -8,6 +8,9 @@ local writer = require 'torch.t7_writer'
 
 local serialize = {}
 
+-- As `th`, functions are written without being asked for, as in Torch7; reading always has to ask.
+local th = require 'torch.th'
+local WRITES = {save = true, serialize = true, serializeToStorage = true}
 local MODES = {binary = true, ascii = true, b32 = true, b64 = true}
 
 -- Raises a message at the caller of the public function; anything but text passes unchanged.
@@ -18,7 +21,8 @@ end
 
 -- ([mode] [, referenced] [, options]), or options alone.
 local function read_options(operation, mode, referenced, options)
-  local out = {mode = 'binary', referenced = true, functions = false}
+  local out = {mode = 'binary', referenced = true}
+  out.functions = WRITES[operation] and th.installed or false
   local function refuse(message, ...)
     error(('torch.%s: '):format(operation) .. message:format(...), 4)
   end

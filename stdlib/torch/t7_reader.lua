@@ -31,7 +31,7 @@ end
 
 -- Refuses a count of things that cannot be there, of at least `size` bytes each in binary form.
 local function check_count(file, count, size, what)
-  local rest = left(file)
+  local rest = left(file, count * size)
   if count >= 0 and (not rest or count <= rest / size) then return end
   if count < 0 or file:isBinary() or count > rest then
     fail('%s of %.0f at byte %d, but only %.0f bytes are left', what, count, at(file), rest or 0)
