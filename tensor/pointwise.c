@@ -389,7 +389,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end) {
 
 /* -- Tiles: where an operand is dense in another dimension than the result ------------------------ */
 
-enum { TILE_ROWS = 16, TILE_COLUMNS = TN_CHUNK / TILE_ROWS };
+enum { TILE_ROWS = 16, TILE_COLUMNS = 128, TILE = TILE_ROWS * TILE_COLUMNS };
 
 /* Tiles [begin, end) over the last two dimensions. */
 static void run_tiles(void *arg, int64_t begin, int64_t end) {
@@ -398,8 +398,8 @@ static void run_tiles(void *arg, int64_t begin, int64_t end) {
   const int64_t tiles_across = (l->sizes[across] + TILE_COLUMNS - 1) / TILE_COLUMNS;
   const int64_t tiles_down = (l->sizes[down] + TILE_ROWS - 1) / TILE_ROWS;
   const int64_t item = (int64_t)tn__item_size(l->type);
-  _Alignas(64) char turned[MAX_OPERANDS][TN_CHUNK * sizeof(double)];
-  char raw[TN_CHUNK * sizeof(double)];
+  _Alignas(64) char turned[MAX_OPERANDS][TILE * sizeof(double)];
+  char raw[TILE * sizeof(double)];
   stage s;
   for (int64_t tile = begin; tile < end; tile++) {
     int64_t c = tile % tiles_across * TILE_COLUMNS;
@@ -450,7 +450,7 @@ static void run_best(tn_ctx *ctx, loop *l, int64_t n) {
     int64_t outer = n / (l->sizes[inner] * l->sizes[inner - 1]);
     int64_t count = ((l->sizes[inner] + TILE_COLUMNS - 1) / TILE_COLUMNS) *
                     ((l->sizes[inner - 1] + TILE_ROWS - 1) / TILE_ROWS) * outer;
-    tn__pool_run(ctx->pool, count, TN_GRAIN / TN_CHUNK, run_tiles, l);
+    tn__pool_run(ctx->pool, count, TN_GRAIN / TILE, run_tiles, l);
   } else {
     bool chunks = l->ndim > 1 && l->sizes[inner] < SHORT_ROW;
     tn__pool_run(ctx->pool, n, TN_GRAIN, chunks ? run_chunks : run_rows, l);

@@ -82,7 +82,9 @@ void tn__transpose(size_t item, int64_t rows, int64_t columns, void *dst, int64_
 
 /* -- Views ------------------------------------------------------------------------------------- */
 
-enum { TILE = 64 };
+/* As wide as a line of the cache where they are read: more rows that are written at a time than the
+ * processor knows pages to write to (16) would wait for each other. */
+enum { TILE_ROWS = 16, TILE_COLUMNS = 1024, LEAST = 64 };
 
 typedef struct {
   int ndim;
@@ -136,7 +138,8 @@ static void copy_tiles(void *arg, int64_t begin, int64_t end) {
   const size_t item = tn__item_size(l->dst_dtype);
   for (int64_t tile = begin; tile < end; tile++) {
     int64_t rest = tile / l->tiles_across / l->tiles_down, to = 0, from = 0;
-    int64_t c = tile % l->tiles_across * TILE, r = tile / l->tiles_across % l->tiles_down * TILE;
+    int64_t c = tile % l->tiles_across * TILE_COLUMNS;
+    int64_t r = tile / l->tiles_across % l->tiles_down * TILE_ROWS;
     int64_t columns = l->sizes[across] - c, rows = l->sizes[down] - r;
     for (int d = down - 1; d >= 0; d--) {
       to += rest % l->sizes[d] * l->to[d];
@@ -145,7 +148,8 @@ static void copy_tiles(void *arg, int64_t begin, int64_t end) {
     }
     to += r * l->to[down] + c;
     from += r + c * l->from[across];
-    tn__transpose(item, rows < TILE ? rows : TILE, columns < TILE ? columns : TILE,
+    tn__transpose(item, rows < TILE_ROWS ? rows : TILE_ROWS,
+                  columns < TILE_COLUMNS ? columns : TILE_COLUMNS,
                   l->dst + to * (int64_t)item, l->to[down], l->src + from * (int64_t)item,
                   l->from[across]);
   }
@@ -204,8 +208,8 @@ static bool prepare_tiles(copy_loop *l) {
     if (l->from[d] != 1) continue;
     if (l->sizes[d] < 4 || l->sizes[inner] < 4) return false;
     move_dim(l, d, inner - 1);
-    l->tiles_down = (l->sizes[inner - 1] + TILE - 1) / TILE;
-    l->tiles_across = (l->sizes[inner] + TILE - 1) / TILE;
+    l->tiles_down = (l->sizes[inner - 1] + TILE_ROWS - 1) / TILE_ROWS;
+    l->tiles_across = (l->sizes[inner] + TILE_COLUMNS - 1) / TILE_COLUMNS;
     return true;
   }
   return false;
@@ -223,10 +227,10 @@ tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src)
   if (l.dst_dtype == l.src_dtype && (l.move == NULL || l.from[l.ndim - 1] != 0)) {
     l.move = tn__mover(tn__item_size(l.dst_dtype));
   }
-  if (count >= TILE && prepare_tiles(&l)) {
+  if (count >= LEAST && prepare_tiles(&l)) {
     int64_t tiles = l.tiles_down * l.tiles_across;
     for (int d = 0; d < l.ndim - 2; d++) tiles *= l.sizes[d];
-    tn__pool_run(ctx->pool, tiles, 8, copy_tiles, &l);
+    tn__pool_run(ctx->pool, tiles, 4 * TN_GRAIN * tiles / count + 1, copy_tiles, &l);
   } else {
     tn__pool_run(ctx->pool, count, 4 * TN_GRAIN, copy_range, &l);
   }
