@@ -151,7 +151,6 @@ local texts = {
     .. '  x as that type, on that device; x itself where it is so already.',
   cuda = 'x:cuda([number])\n  x on the first GPU, or on the one of that number, from 1.',
   cpu = 'x:cpu()\n  x in the memory of the CPU.',
-  real = 'x:real()\n  x in the default type.',
   is_tensor = 'torch.is_tensor(anything)\n  Whether it is a tensor.',
   is_floating_point = 'x:is_floating_point()\n  Whether the type has fractions.',
   dtype_name = "torch.dtype_name('torch.FloatTensor')\n  'float32'; nil for what is no type.",
@@ -170,7 +169,8 @@ local texts = {
   read = 'x:read(file)\n  Becomes what x:write(file) has written.',
   -- Signals and images. Complex numbers are pairs in a last dimension of two.
   complex = 'torch.complex(real [, imaginary])\n  Pairs from two tensors; without the second, 0.',
-  real = 'torch.real(x)\n  The real parts of complex numbers: a view.',
+  real = 'torch.real(x)  x:real()\n  The function: the real parts of complex numbers, a view. The '
+    .. "method, Torch7's: x in the default type.",
   imag = 'torch.imag(x)\n  The imaginary parts of complex numbers: a view.',
   conj = 'torch.conj(x)\n  Complex numbers with their imaginary parts negated.',
   complex_mul = 'torch.complex_mul(x, y)\n  Products of complex numbers.',
