@@ -70,8 +70,11 @@ local function is_function(row)
 end
 
 -- An optional last tensor makes a leading res ambiguous: it is read as one of the inputs.
+-- So does a second tensor that may stand where the first one was meant to: torch.max(a, b).
+local two_tensors = {max = true, min = true, quantile = true, nanquantile = true,
+  repeat_interleave = true}
 local function takes_destination(row)
-  return not row.args:find('T? ', 1, true) and row.op ~= 'repeat_interleave'
+  return not row.args:find('[TX]%? ') and not two_tensors[row.op]
 end
 -- A source may have more elements than the mask or the indices name; some take any two tensors.
 local fits = {maskedCopy = true, kron = true, scatter_reduce = true, scatter_with = true,
@@ -188,7 +191,7 @@ for _, row in ipairs(torch.ops) do
         local made, args = pcall(arguments, sample) -- some make their arguments of the inputs
         if made then
           local text = refuses(torch[row.name], unpack(args, 1, args.n))
-          assert.is_truthy(text:find('%dx%d') or text:find('size %d'), text)
+          assert.is_truthy(text:find('%dx%d') or text:find('size %d') or text:find('got %d'), text)
         end
       end
     end)
