@@ -74,7 +74,7 @@ tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, in
   int64_t n = 1; /* of the sizes above 0: strides are made of them, too */
   double full = 1;
   bool empty = false;
-  if (ndim > TN_MAX_DIMS) {
+  if (ndim < 0 || ndim > TN_MAX_DIMS) {
     return tn_fail(ctx, TN_ESHAPE, "at most %d dimensions are supported, got %d", TN_MAX_DIMS,
                    ndim);
   }

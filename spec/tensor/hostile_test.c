@@ -265,7 +265,7 @@ int main(void) {
   const char *seed = getenv("MOONLET_FUZZ_SEED"), *seconds = getenv("MOONLET_FUZZ_SECONDS");
   state = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
   printf("seed %llu\n", (unsigned long long)state);
-  fflush(stdout);
+  setvbuf(stdout, NULL, _IONBF, 0);
   signal(SIGSEGV, died);
   signal(SIGFPE, died);
   signal(SIGABRT, died);

@@ -415,6 +415,7 @@ static tn_status reduce_view(tn_ctx *ctx, job *j, const tn_tensor *x, int dim, b
   tn_status s = TN_OK;
   describe(j, x, dim);
   *done = true;
+  if (kept_count(j) == 0) return TN_OK; /* there is no result */
   if (dim != TN_ALL_DIMS && j->nkept > 0) {
     job narrow = *j;
     coalesce(&narrow);

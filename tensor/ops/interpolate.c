@@ -262,11 +262,12 @@ const tn_op tn__op_interpolate = {
 
 /* -- Channels and space exchanged -------------------------------------------------------------- */
 
-static tn_status check_image(tn_call *call, int64_t factor, bool channels, int64_t parts) {
+static tn_status check_image(tn_call *call, int64_t factor, bool channels) {
   const tn_tensor *x = call->in[0];
   char text[TN_SHAPE_TEXT];
   bool fits = x->ndim >= 3 && factor >= 1 && factor <= 1 << 15;
-  if (fits && channels) fits = x->sizes[x->ndim - 3] % parts == 0;
+  for (int d = x->ndim - 3; fits && d < x->ndim; d++) fits = x->sizes[d] <= (int64_t)1 << 32;
+  if (fits && channels) fits = x->sizes[x->ndim - 3] % (factor * factor) == 0;
   else if (fits) {
     fits = x->sizes[x->ndim - 2] % factor == 0 && x->sizes[x->ndim - 1] % factor == 0;
   }
@@ -290,7 +291,7 @@ static tn_status rearrange(tn_call *call, int ndim, const int64_t *sizes, const 
 static tn_status pixel_shuffle_compose(tn_call *call) {
   const tn_tensor *x = call->in[0];
   const int64_t r = tn__int(call->attrs, 0, 1), n = x->ndim;
-  tn_status s = check_image(call, r, true, r * r);
+  tn_status s = check_image(call, r, true);
   if (s != TN_OK) return s;
   tn_meta m;
   tn__meta_of(&m, x);
@@ -307,7 +308,7 @@ static tn_status pixel_shuffle_compose(tn_call *call) {
 static tn_status pixel_unshuffle_compose(tn_call *call) {
   const tn_tensor *x = call->in[0];
   const int64_t r = tn__int(call->attrs, 0, 1), n = x->ndim;
-  tn_status s = check_image(call, r, false, 1);
+  tn_status s = check_image(call, r, false);
   if (s != TN_OK) return s;
   tn_meta m;
   tn__meta_of(&m, x);

@@ -320,6 +320,8 @@ static tn_status unfold_view(tn_call *call) {
   memcpy(sizes, x->sizes, sizeof sizes);
   memcpy(strides, x->strides, sizeof strides);
   sizes[dim] = (x->sizes[dim] - size) / step + 1;
+  /* a step beyond the only slice may be of any length */
+  if (step > x->sizes[dim]) step = x->sizes[dim];
   strides[dim] = x->strides[dim] * step;
   sizes[x->ndim] = size;
   strides[x->ndim] = x->strides[dim];
