@@ -38,7 +38,7 @@ typedef struct {
   int64_t sizes[TN_MAX_DIMS];
   tn_divider by[TN_MAX_DIMS];
   int64_t strides[TN_INDEX_VIEWS][TN_MAX_DIMS];
-} tn_index;
+} tn_positions;
 
 static inline tn_divider tn_divider_of(uint32_t d) {
   uint32_t shift = 0;
@@ -68,7 +68,7 @@ static inline void tn_index_strides(const tn_view *view, int ndim, int64_t *stri
 }
 
 /* Joins neighbouring dimensions that all views step through evenly; drops those of size 1. */
-static inline void tn_index_join(tn_index *x) {
+static inline void tn_index_join(tn_positions *x) {
   int last = -1;
   for (int d = 0; d < x->ndim; d++) {
     if (x->sizes[d] == 1) continue;
@@ -84,7 +84,7 @@ static inline void tn_index_join(tn_index *x) {
 }
 
 /* The index of `out` and what is read to make it; every input broadcasts to out's shape. */
-static inline void tn_index_make(tn_index *x, const tn_view *out, const tn_view *in, int nin) {
+static inline void tn_index_make(tn_positions *x, const tn_view *out, const tn_view *in, int nin) {
   x->ndim = out->ndim;
   x->views = nin + 1;
   x->count = 1;
@@ -100,21 +100,21 @@ static inline void tn_index_make(tn_index *x, const tn_view *out, const tn_view 
 }
 
 /* Does view k lie as the positions count? A single element does. */
-static inline bool tn_index_is_plain(const tn_index *x, int k) {
+static inline bool tn_index_is_plain(const tn_positions *x, int k) {
   return x->ndim == 0 || (x->ndim == 1 && x->strides[k][0] == 1);
 }
 
 /* Does view k repeat one element? */
-static inline bool tn_index_is_still(const tn_index *x, int k) {
+static inline bool tn_index_is_still(const tn_positions *x, int k) {
   return x->ndim == 1 && x->strides[k][0] == 0;
 }
 
 /* The same for positions of more than 31 bits. Out of line in kernels: it is rare, and long. */
 #ifdef __CUDACC__
-__host__ __device__ __noinline__ static void tn_index_at_wide(const tn_index *x, uint64_t position,
+__host__ __device__ __noinline__ static void tn_index_at_wide(const tn_positions *x, uint64_t position,
                                                               int views, int64_t *at)
 #else
-static inline void tn_index_at_wide(const tn_index *x, uint64_t position, int views, int64_t *at)
+static inline void tn_index_at_wide(const tn_positions *x, uint64_t position, int views, int64_t *at)
 #endif
 {
   for (int k = 0; k < views; k++) at[k] = 0;
@@ -127,7 +127,7 @@ static inline void tn_index_at_wide(const tn_index *x, uint64_t position, int vi
 }
 
 /* Element offsets at[0 ... views - 1] of the element at `position` in row-major order. */
-TN_DEVICE_INLINE void tn_index_at(const tn_index *x, uint64_t position, int views, int64_t *at) {
+TN_DEVICE_INLINE void tn_index_at(const tn_positions *x, uint64_t position, int views, int64_t *at) {
   if (x->wide) {
     tn_index_at_wide(x, position, views, at);
     return;

@@ -7,7 +7,7 @@ enum { BLOCK = 256 };
 
 /* Elements of one size, as they are. */
 template <typename E>
-__global__ void __launch_bounds__(BLOCK) move_bits(tn_index index, E *out, const E *in) {
+__global__ void __launch_bounds__(BLOCK) move_bits(tn_positions index, E *out, const E *in) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[2];
@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(BLOCK) move_bits(tn_index index, E *out, const
 
 /* T holds every value of the input's dtype: int64 or double. */
 template <typename T>
-__global__ void __launch_bounds__(BLOCK) convert(tn_index index, void *out, int32_t out_dtype,
+__global__ void __launch_bounds__(BLOCK) convert(tn_positions index, void *out, int32_t out_dtype,
                                                  operand<T> in) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
@@ -38,25 +38,25 @@ static size_t size_of(int32_t dtype) {
 }
 
 template <typename E>
-static void move_bits_of(int blocks, const tn_index &index, void *out, const void *in) {
+static void move_bits_of(int blocks, const tn_positions &index, void *out, const void *in) {
   move_bits<E><<<blocks, BLOCK>>>(index, static_cast<E *>(out), static_cast<const E *>(in));
 }
 
-static void move_same(int blocks, const tn_index &index, void *out, const void *in, size_t item) {
+static void move_same(int blocks, const tn_positions &index, void *out, const void *in, size_t item) {
   if (item == 1) move_bits_of<uint8_t>(blocks, index, out, in);
   else if (item == 2) move_bits_of<uint16_t>(blocks, index, out, in);
   else if (item == 4) move_bits_of<uint32_t>(blocks, index, out, in);
   else move_bits_of<uint64_t>(blocks, index, out, in);
 }
 
-static bool is_flat(const tn_index &index) {
+static bool is_flat(const tn_positions &index) {
   return tn_index_is_plain(&index, 0) && tn_index_is_plain(&index, 1);
 }
 
 static cudaError_t move(tn_kernel_call *call) {
   const tn_view &in = call->in[0], &out = call->out[0];
   const size_t item = size_of(out.dtype);
-  tn_index index;
+  tn_positions index;
   tn_index_make(&index, &out, &in, 1);
   if (index.count == 0) return cudaSuccess;
   const int blocks = tn_cuda_blocks(call->device, index.count, BLOCK);
@@ -88,7 +88,7 @@ extern "C" tn_status tn_cuda_move(tn_kernel_call *call) {
 
 /* -- Divisors of integers ---------------------------------------------------------------------- */
 
-__global__ void __launch_bounds__(BLOCK) find_zero(tn_index index, operand<int64_t> in,
+__global__ void __launch_bounds__(BLOCK) find_zero(tn_positions index, operand<int64_t> in,
                                                    int *found) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(BLOCK) find_zero(tn_index index, operand<int64
 }
 
 extern "C" tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool *found) {
-  tn_index index;
+  tn_positions index;
   void *flag = nullptr;
   int host = 0, before;
   *found = false;

@@ -42,7 +42,7 @@ template <int N> struct operands {
 };
 
 template <class Row>
-__global__ void __launch_bounds__(BLOCK) general(tn_index index, operands<Row::inputs> a) {
+__global__ void __launch_bounds__(BLOCK) general(tn_positions index, operands<Row::inputs> a) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
 #pragma unroll 1
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
@@ -119,7 +119,7 @@ struct row {
 };
 
 /* May `plain` run? All operands of type T and in the order of the positions, or repeated. */
-static bool is_plain(const row &r, const tn_index &index, operand<T> *in, const void *out,
+static bool is_plain(const row &r, const tn_positions &index, operand<T> *in, const void *out,
                      int32_t out_dtype) {
   if (r.plain == nullptr || out_dtype != r.result || !tn_index_is_plain(&index, 0)) return false;
   if (!aligned(out, 16 / sizeof(T) * r.result_size)) return false;
@@ -143,7 +143,7 @@ static int64_t parameter(double v, int64_t) {
 /* Fills the arguments, whose operands begin at `in`, and launches the kernel that suits them. */
 static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, operand<T> *in,
                         results *to) {
-  tn_index index;
+  tn_positions index;
   int before;
   tn_index_make(&index, &call->out[0], call->in, r.inputs);
   if (index.count == 0) return TN_OK;

@@ -66,7 +66,7 @@ __device__ static void normal_two(const numbers &g, const uint32_t r[4], double 
 
 /* float32, float16 and bfloat16: four numbers from one group. */
 template <bool NORMAL>
-__global__ void __launch_bounds__(BLOCK) fill_fours(tn_index index, void *out, int32_t dtype,
+__global__ void __launch_bounds__(BLOCK) fill_fours(tn_positions index, void *out, int32_t dtype,
                                                     numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 3) / 4;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(BLOCK) fill_fours(tn_index index, void *out, i
 
 /* Other dtypes: two numbers of 53 bits from each group. */
 template <bool NORMAL>
-__global__ void __launch_bounds__(BLOCK) fill_twos(tn_index index, void *out, int32_t dtype,
+__global__ void __launch_bounds__(BLOCK) fill_twos(tn_positions index, void *out, int32_t dtype,
                                                    numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 1) / 2;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
@@ -109,7 +109,7 @@ static bool in_fours(int32_t dtype) {
 template <bool NORMAL> static tn_status fill(tn_kernel_call *call, numbers &g) {
   const tn_view &out = call->out[0];
   const bool fours = in_fours(out.dtype);
-  tn_index index;
+  tn_positions index;
   int before;
   g.seed = call->seed;
   g.offset = call->offset;

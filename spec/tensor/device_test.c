@@ -42,7 +42,7 @@ static void test_divider(void) {
 /* A few random views of one shape; every position against a plain walk through the dimensions. */
 static bool walk(tn_generator *g, bool wide) {
   tn_view v[3];
-  tn_index index;
+  tn_positions index;
   static char memory[1];
   int ndim = (int)(tn_random_u32(g) % (TN_MAX_DIMS + 1));
   for (int k = 0; k < 3; k++) {
@@ -84,7 +84,7 @@ static void test_large_positions(void) {
   static char memory[1];
   tn_view v = {.data = memory, .ndim = 3, .sizes = {3, 1 << 16, 1 << 15},
                .strides = {(int64_t)1 << 32, 1 << 15, 1}};
-  tn_index index;
+  tn_positions index;
   int64_t at[1];
   tn_index_make(&index, &v, NULL, 0);
   tn_index_at(&index, ((uint64_t)2 << 31) + 12345, 1, at);

@@ -119,7 +119,7 @@ static tn_status fake_run(tn_kernel_call *call, tn_kernel *kernel, tn_computed a
                           int nin) {
   double in[TN_KERNEL_INPUTS], result[1];
   const void *values[TN_KERNEL_INPUTS];
-  tn_index index;
+  tn_positions index;
   tn_index_make(&index, &call->out[0], call->in, nin);
   fake_open(call->device, true);
   for (uint64_t i = 0; i < index.count; i++) {
@@ -139,7 +139,7 @@ static tn_status fake_run(tn_kernel_call *call, tn_kernel *kernel, tn_computed a
 
 static tn_status fake_move(tn_kernel_call *call) {
   const bool real = tn_dtype_is_float((tn_dtype)call->in[0].dtype);
-  tn_index index;
+  tn_positions index;
   double value;
   tn_index_make(&index, &call->out[0], call->in, 1);
   fake_open(call->device, true);
@@ -154,7 +154,7 @@ static tn_status fake_move(tn_kernel_call *call) {
 }
 
 static tn_status fake_has_zero(int device, const tn_view *integers, bool *found) {
-  tn_index index;
+  tn_positions index;
   int64_t value, at[1];
   tn_index_make(&index, integers, NULL, 0);
   *found = false;

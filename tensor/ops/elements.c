@@ -105,8 +105,9 @@ static tn_status prelu_compose(tn_call *call) {
     const int channel = x->ndim > 1 ? 1 : 0;
     int64_t sizes[TN_MAX_DIMS];
     if (x->ndim == 0 || n != x->sizes[channel]) {
-      return tn_fail(call->ctx, TN_ESHAPE, "one slope, or one for each channel, expected; got %lld",
-                     (long long)n);
+      char text[TN_SHAPE_TEXT];
+      return tn_fail(call->ctx, TN_ESHAPE, "%lld slopes do not fit the channels of %s",
+                     (long long)n, tn__shape_text(text, x->ndim, x->sizes));
     }
     for (int d = 0; d < x->ndim; d++) sizes[d] = d == channel ? n : 1;
     weight = tn__reshaped(&e, weight, x->ndim, sizes);
