@@ -4,8 +4,7 @@
  * Layout     All matrices are stored by columns without gaps, as LAPACK has them. `wide`: of
  *            double, else of float. Pivots count from 1.
  * Errors     Each function returns 0; or a number from 1 on that the function explains; or
- *            TN_LAPACK_MEMORY; or TN_LAPACK_SIZE where LAPACK's 32-bit numbers do not suffice; or
- *            TN_LAPACK_MISSING where only OpenBLAS could do it.
+ *            TN_LAPACK_MEMORY; or TN_LAPACK_SIZE where LAPACK's 32-bit numbers do not suffice.
  * Threads    All but tn__lapack_type run on the calling thread alone, between begin and end, which
  *            may be on another thread. */
 #ifndef TN_CPU_LAPACK_H
@@ -16,7 +15,7 @@
 
 #include "tensor/tensor.h"
 
-enum { TN_LAPACK_MEMORY = -1000, TN_LAPACK_SIZE = -1001, TN_LAPACK_MISSING = -1003 };
+enum { TN_LAPACK_MEMORY = -1000, TN_LAPACK_SIZE = -1001 };
 
 /* The type in which a matrix of `dtype` is calculated here. The first call opens OpenBLAS. */
 tn_dtype tn__lapack_type(tn_dtype dtype);
@@ -73,6 +72,7 @@ int tn__builtin_apply_q(bool right, bool transposed, int64_t m, int64_t n, int64
 int tn__builtin_symmetric(bool vectors, bool upper, int64_t n, double *a, double *values);
 int tn__builtin_svd(bool vectors, bool full, int64_t m, int64_t n, double *a, double *s, double *u,
                     double *vt);
+/* lapack_schur.c */
 int tn__builtin_eigen(int64_t n, double *a, double *real, double *imaginary, double *vectors);
 
 #endif

@@ -198,8 +198,3 @@ int tn__builtin_svd(bool vectors, bool full, int64_t m, int64_t n, double *a, do
   free(right);
   return result;
 }
-
-int tn__builtin_eigen(int64_t n, double *a, double *real, double *imaginary, double *vectors) {
-  (void)n, (void)a, (void)real, (void)imaginary, (void)vectors;
-  return TN_LAPACK_MISSING;
-}

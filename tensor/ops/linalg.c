@@ -165,8 +165,6 @@ static tn_status failure_of(const tn_linalg *job) {
   switch (code) {
   case TN_LAPACK_MEMORY: return tn_fail(job->ctx, TN_ENOMEM, "not enough memory to work in");
   case TN_LAPACK_SIZE: return tn_fail(job->ctx, TN_ESHAPE, "the matrix is too large for LAPACK");
-  case TN_LAPACK_MISSING:
-    return tn_fail(job->ctx, TN_EARG, "this needs OpenBLAS, which is not there");
   case TN_LINALG_NOT_FINITE:
     return tn_fail(job->ctx, TN_EARG, "the matrix holds values that are infinite or no number%s",
                    where);
