@@ -118,6 +118,13 @@ describe('reductions of empty tensors', function()
 
   it('leave sizes of 0 where they are not reduced', function()
     assert.same({0, 1}, rows:sum(2):size():totable())
+    for d = 1, 3 do
+      for _, sizes in ipairs {{2, 0, 3}, {0, 2, 3}, {2, 3, 0}} do
+        local x = torch.zeros(torch.LongStorage(sizes))
+        sizes[d] = 1
+        assert.same(sizes, x:sum(d):size():totable())
+      end
+    end
     assert.same({0, 3}, rows:softmax(2):size():totable())
     assert.same({0, 3}, rows:cumsum(1):size():totable())
     assert.same({0, 3}, rows:sort(1):size():totable())
