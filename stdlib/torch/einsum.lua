@@ -243,13 +243,18 @@ local function check_output(output, operands)
 end
 
 local function tensors_of(name, first, ...)
-  local list = type(first) == 'table' and first or {first, ...}
-  for k = 1, #list do
+  local list, count = first, 0
+  if type(first) == 'table' then
+    count = #first
+  else
+    list, count = {first, ...}, select('#', ...) + 1
+  end
+  for k = 1, count do
     if not torch.isTensor(list[k]) then
       fail(name, 'tensors expected, got %s as number %d', torch.type(list[k]), k)
     end
   end
-  if #list == 0 then fail(name, 'at least one tensor expected') end
+  if count == 0 then fail(name, 'at least one tensor expected') end
   return list
 end
 

@@ -261,7 +261,9 @@ static tn_status vander_compose(tn_call *call) {
   tn_tensor *all = DO2(add, tn__zeros(&e, &meta), tn__constant(&e, 1));
   int64_t have = 1, count;
   meta.sizes[meta.ndim - 1] = n;
-  e.status = tn__count(call->ctx, meta.ndim, meta.sizes, tn__item_size(meta.dtype), &count);
+  if (e.status == TN_OK) {
+    e.status = tn__count(call->ctx, meta.ndim, meta.sizes, tn__item_size(meta.dtype), &count);
+  }
   all = tn__keep(&e, all);
   power = tn__keep(&e, power);
   while (have < n && e.status == TN_OK) {
