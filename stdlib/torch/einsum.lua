@@ -243,12 +243,8 @@ local function check_output(output, operands)
 end
 
 local function tensors_of(name, first, ...)
-  local list, count = first, 0
-  if type(first) == 'table' then
-    count = #first
-  else
-    list, count = {first, ...}, select('#', ...) + 1
-  end
+  local list, count = {first, ...}, select('#', ...) + 1
+  if type(first) == 'table' then list, count = first, #first end
   for k = 1, count do
     if not torch.isTensor(list[k]) then
       fail(name, 'tensors expected, got %s as number %d', torch.type(list[k]), k)
