@@ -7,7 +7,8 @@ for name, own in pairs {cholesky = 'cholesky', det = 'det', slogdet = 'slogdet',
     eigvals = 'eigvals', eigh = 'eigh', eigvalsh = 'eigvalsh', inv = 'inverse', pinv = 'pinv',
     qr = 'qr', solve = 'solve', svdvals = 'svdvals', lu_factor = 'lu_factor',
     matrix_exp = 'matrix_exp', matrix_power = 'matrix_power', matrix_rank = 'matrix_rank',
-    multi_dot = 'multi_dot', matmul = 'matmul', vander = 'vander', householder_product = 'orgqr', cross = 'cross'} do
+    multi_dot = 'multi_dot', matmul = 'matmul', vander = 'vander',
+    householder_product = 'orgqr', cross = 'cross'} do
   if torch[own] then
     linalg[name] = function(...) return torch[own](...) end
   end

@@ -22,7 +22,7 @@ static bool recorded(const tn_call *call) {
   return tn_grad_enabled(call->ctx) && tn__tracked(call->in[0]);
 }
 
-/* -- eigh: of symmetric matrices. i[0] 0: the lower triangle is read, 1: the upper; i[1] no vectors */
+/* -- eigh: of symmetric matrices. i[0] 0: reads the lower triangle, 1: the upper; i[1] no vectors */
 
 static tn_status eigh_shape(tn_call *call) {
   const tn_tensor *a = call->in[0];

@@ -64,7 +64,7 @@ const tn_op tn__op_matrix_power = {
     .flags = TN_FLOATS, .nout = 1, .low = -2, .high = 2, .compose = matrix_power_compose,
     .doc = "A square matrix to a whole power; a negative one is that of the inverse."};
 
-/* -- matrix_exp: scaling and squaring, Higham 2005, doi:10.1137/04061101X ------------------------- */
+/* -- matrix_exp: scaling and squaring, Higham 2005, doi:10.1137/04061101X ---------------------- */
 
 /* Below this norm the approximant of order 13 is exact to double's rounding error. */
 #define THETA_13 5.371920351148152

@@ -305,7 +305,7 @@ const tn_op tn__op_ger = {
     .high = 2, .shape = ger_shape, .run = ger_run, .grad = ger_grad,
     .doc = "Outer product of two vectors."};
 
-/* -- beta M + alpha (a b): f[0] beta, f[1] alpha ------------------------------------------------ */
+/* -- beta M + alpha (a b): f[0] beta, f[1] alpha ----------------------------------------------- */
 
 /* The shape is the product's, which M must have or be broadcast to. */
 static tn_status add_shape(tn_call *call, tn_status (*rule)(tn_call *)) {
@@ -404,9 +404,10 @@ static tn_status baddbmm_grad(tn_grad_call *g) { return add_grad(g, bmm_grad); }
 #define ADD_FORMS "m a b; m alpha a b; beta m alpha a b; beta m a b"
 #define ADD_SAVES (TN_SAVE_B | TN_SAVE_C)
 
-PRODUCT_ROW(addmv, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL, "beta * m + alpha * (a b), a "
-            "matrix, b vector.");
-PRODUCT_ROW(addmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, "Gemm", "beta * m + alpha * (a b).");
+PRODUCT_ROW(addmv, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
+            "beta * m + alpha * (a b), a matrix, b vector.");
+PRODUCT_ROW(addmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, "Gemm",
+            "beta * m + alpha * (a b).");
 PRODUCT_ROW(addr, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
             "beta * m + alpha * (the outer product of a and b).");
 PRODUCT_ROW(baddbmm, ADD_ARGS, ADD_FORMS, 'A', TN_INPLACE, ADD_SAVES, NULL,
@@ -434,7 +435,7 @@ const tn_op tn__op_addbmm = {
     .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .compose = addbmm_compose,
     .doc = "beta * m + alpha * (the sum of the products of two batches of matrices)."};
 
-/* -- matmul: what `a * b` means ----------------------------------------------------------------- */
+/* -- matmul: what `a * b` means ---------------------------------------------------------------- */
 
 /* Broadcast batches of matrices become bmm over expanded views; the rest are the rows above. */
 static tn_status matmul_compose(tn_call *call) {
@@ -494,7 +495,7 @@ const tn_op tn__op_matmul = {
     .onnx = "MatMul",
     .doc = "Product of vectors, matrices or batches of them, by their dimensions."};
 
-/* -- linear: x W' + b, in any number of leading dimensions -------------------------------------- */
+/* -- linear: x W' + b, in any number of leading dimensions ------------------------------------- */
 
 static tn_status linear_shape(tn_call *call) {
   const tn_tensor *x = call->in[0], *w = call->in[1], *b = call->nin > 2 ? call->in[2] : NULL;
