@@ -8,7 +8,7 @@ files; cases.py has what they share."""
 import importlib
 import sys
 
-SUBJECTS = ["core", "signals", "linalg", "elements", "reductions"]
+SUBJECTS = ["core", "indexing", "signals", "linalg", "elements", "reductions"]
 
 for subject in sys.argv[1:] or SUBJECTS:
     importlib.import_module(subject).make()
