@@ -1,6 +1,7 @@
 /* bind.c -- the core table: boxes, metatables, errors, and the collector's share of memory. */
 #include "bind.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -131,6 +132,18 @@ void bind_where(lua_State *L) {
     lua_pop(L, 1);
   }
   lua_pushliteral(L, "");
+}
+
+int bind_error(lua_State *L, const char *format, ...) {
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  bind_where(L);
+  lua_pushstring(L, text);
+  lua_concat(L, 2);
+  return lua_error(L);
 }
 
 void bind_check(lua_State *L, binding *b, tn_status s) {

@@ -88,6 +88,8 @@ void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index);
 
 /* Pushes the position of the nearest Lua function that called: "train.lua:12: ". */
 void bind_where(lua_State *L);
+/* Raises an error, as luaL_error, but with printf's formats: %lld for whole numbers of any size. */
+int bind_error(lua_State *L, const char *format, ...) TN_PRINTF(2, 3);
 /* Raises the context's message unless s is TN_OK; a full memory has been collected before. */
 void bind_check(lua_State *L, binding *b, tn_status s);
 /* Runs the collector when tensors have taken much memory since it ran last. */

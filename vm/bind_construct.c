@@ -16,7 +16,7 @@ typedef struct {
 /* Adds a tensor's sizes to those of the tables around it. */
 static void nest_tensor(lua_State *L, nest *m, const tn_tensor *t) {
   const int n = tn_tensor_ndim(t);
-  if (m->ndim + n > TN_MAX_DIMS) luaL_error(L, "a table nested more than %d deep", TN_MAX_DIMS);
+  if (m->ndim + n > TN_MAX_DIMS) bind_error(L, "a table nested more than %d deep", TN_MAX_DIMS);
   memcpy(m->sizes + m->ndim, tn_tensor_sizes(t), sizeof(int64_t) * (size_t)n);
   m->ndim += n;
 }
@@ -27,7 +27,7 @@ static void measure(lua_State *L, int index, nest *m) {
   memset(m, 0, sizeof *m);
   lua_pushvalue(L, index);
   while (lua_istable(L, -1)) {
-    if (m->ndim == TN_MAX_DIMS) luaL_error(L, "a table nested more than %d deep", TN_MAX_DIMS);
+    if (m->ndim == TN_MAX_DIMS) bind_error(L, "a table nested more than %d deep", TN_MAX_DIMS);
     luaL_checkstack(L, 4, "table");
     m->sizes[m->ndim++] = (int64_t)lua_rawlen(L, -1);
     if (m->sizes[m->ndim - 1] == 0) break;
@@ -55,7 +55,7 @@ static void refuse_table(lua_State *L, int index, const nest *m, int d) {
   }
   snprintf(text, sizeof text, "a table of %lld values expected at depth %d, got %s as %s",
            (long long)m->sizes[d], d + 1, got, where(m, d, place, sizeof place));
-  luaL_error(L, "%s", text);
+  bind_error(L, "%s", text);
 }
 
 /* A tensor within the table: its values go where the elements from *at on lie. */
@@ -71,7 +71,7 @@ static void fill_from_tensor(lua_State *L, binding *b, tn_tensor *t, tn_tensor *
   if (!fits) {
     snprintf(text, sizeof text, "the tensor of %d dimensions that is %s does not fit among the others",
              tn_tensor_ndim(from), where(m, d, place, sizeof place));
-    luaL_error(L, "%s", text);
+    bind_error(L, "%s", text);
   }
   const int64_t n = tn_tensor_numel(from);
   tn_tensor *part = NULL;
@@ -94,7 +94,7 @@ static void fill_value(lua_State *L, tn_tensor *t, const nest *m, int d, int64_t
   } else {
     snprintf(text, sizeof text, "a number expected in the table, got %s as %s",
              luaL_typename(L, -1), where(m, d, place, sizeof place));
-    luaL_error(L, "%s", text);
+    bind_error(L, "%s", text);
   }
 }
 
@@ -160,7 +160,11 @@ static tn_dtype suggested(lua_State *L, int index, tn_dtype otherwise) {
 /* As x:set(storage, offset, 4, -1, 6, -1) of Torch7: a stride below 0 is to be found. */
 static void complete_strides(int n, const int64_t *sizes, int64_t *strides) {
   for (int d = n - 1; d >= 0; d--) {
-    if (strides[d] < 0) strides[d] = d == n - 1 ? 1 : sizes[d + 1] * strides[d + 1];
+    if (strides[d] >= 0) continue;
+    strides[d] = 1;
+    if (d < n - 1 && __builtin_mul_overflow(sizes[d + 1], strides[d + 1], &strides[d])) {
+      strides[d] = INT64_MAX; /* which reaches outside of any storage */
+    }
   }
 }
 
@@ -172,13 +176,13 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
   bool with_strides = false;
   tn_tensor *t = NULL;
   if (box->dtype != dtype) {
-    luaL_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(dtype),
+    bind_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(dtype),
                tn_dtype_torch_name(box->dtype));
   }
   while (top > first && lua_isnil(L, top)) top--;
   if (top > first) offset = bind_check_int(L, first + 1, "Tensor", "the storage offset");
   if (top > first && offset-- < 1) {
-    luaL_error(L, "Tensor: the storage offset is counted from 1, got %f", (lua_Number)offset + 1);
+    bind_error(L, "Tensor: the storage offset is counted from 1, got %lld", (long long)offset + 1);
   }
   int64_t room = (int64_t)(tn_storage_bytes(box->s) / tn_dtype_size(dtype));
   sizes[0] = room > offset ? room - offset : 0;
@@ -186,7 +190,7 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
     int64_t both[2 * TN_MAX_DIMS];
     n = bind_sizes(L, first + 2, both, 2 * TN_MAX_DIMS, &last);
     if (n == 1) both[n++] = 1;
-    if (n < 2 || n % 2 != 0 || last != top) luaL_error(L, "pairs of a size and a stride expected");
+    if (n < 2 || n % 2 != 0 || last != top) bind_error(L, "pairs of a size and a stride expected");
     n /= 2;
     for (int d = 0; d < n; d++) sizes[d] = both[2 * d], strides[d] = both[2 * d + 1];
     complete_strides(n, sizes, strides);
@@ -197,7 +201,7 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
       with_strides = bind_sizes(L, first + 3, strides, TN_MAX_DIMS, &last) == n;
       if (!with_strides) n = -1;
     }
-    if (n < 0) luaL_error(L, "sizes, and as many strides, expected after the storage");
+    if (n < 0) bind_error(L, "sizes, and as many strides, expected after the storage");
   }
   bind_new_box(L);
   bind_check(L, b, tn_tensor_view(b->ctx, &t, box->s, dtype, n, sizes,
@@ -214,16 +218,16 @@ static void from_sizes(lua_State *L, binding *b, tn_dtype dtype, int first) {
   tn_tensor *t = NULL;
   if (!lua_isnoneornil(L, first)) n = bind_sizes(L, first, sizes, TN_MAX_DIMS, &last);
   if (n >= 0 && lua_type(L, last + 1) == LUA_TNUMBER) {
-    luaL_error(L, "%sTensor: at most %d whole numbers expected as sizes, got %d", name,
+    bind_error(L, "%sTensor: at most %d whole numbers expected as sizes, got %d", name,
                TN_MAX_DIMS, lua_gettop(L) - first + 1);
   }
   bool apart = n >= 0 && bind_to_storage(L, first) != NULL && bind_to_storage(L, last + 1) != NULL;
   if (apart) m = bind_sizes(L, ++last, strides, TN_MAX_DIMS, &last);
   if (n < 0 || !lua_isnoneornil(L, last + 1)) {
-    luaL_error(L, "%sTensor: sizes, a table, a tensor or a storage expected, got %s", name,
+    bind_error(L, "%sTensor: sizes, a table, a tensor or a storage expected, got %s", name,
                luaL_typename(L, n < 0 ? first : last + 1));
   }
-  if (apart && m != n) luaL_error(L, "%sTensor: %d sizes, but %d strides", name, n, m);
+  if (apart && m != n) bind_error(L, "%sTensor: %d sizes, but %d strides", name, n, m);
   for (int i = 0; i < n; i++) {
     if (sizes[i] <= 0) n = i;
   }
@@ -242,7 +246,7 @@ static int construct(lua_State *L, binding *b, tn_dtype dtype, int first) {
   bind_pressure(L, b);
   if (source != NULL) { /* a view of the same storage */
     if (tn_tensor_dtype(source) != dtype) {
-      return luaL_error(L, "a %sTensor expected, got a %sTensor: use :%s() to convert",
+      return bind_error(L, "a %sTensor expected, got a %sTensor: use :%s() to convert",
                         tn_dtype_torch_name(dtype), tn_dtype_torch_name(tn_tensor_dtype(source)),
                         "type");
     }
@@ -292,7 +296,7 @@ static int make_tensor(lua_State *L, make_options o, const char *function) {
   if (source != NULL) o.device = tn_tensor_device(source);
   if (lua_gettop(L) > 1) o = bind_read_options(L, b, o, &named, function);
   if (lua_gettop(L) != 1) {
-    return luaL_error(L, "%s: a value, and options, expected", function);
+    return bind_error(L, "%s: a value, and options, expected", function);
   }
   if (!named) o.dtype = lua_isboolean(L, 1) ? TN_BOOL : suggested(L, 1, o.dtype);
   bind_pressure(L, b);
@@ -305,7 +309,7 @@ static int make_tensor(lua_State *L, make_options o, const char *function) {
     copy_of(L, b, source, &o);
   } else {
     if (!lua_istable(L, 1)) {
-      return luaL_error(L, "%s: a number, a table or a tensor expected, got %s", function,
+      return bind_error(L, "%s: a number, a table or a tensor expected, got %s", function,
                         luaL_typename(L, 1));
     }
     from_table(L, b, o.dtype, 1);

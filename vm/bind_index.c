@@ -1,5 +1,4 @@
 /* bind_index.c -- x[i], x[{...}], x[mask], x[indices], assignment through each, and operators. */
-#include <stdio.h>
 #include <string.h>
 
 #include "bind.h"
@@ -8,20 +7,16 @@
 
 static void whole_number(lua_State *L, int index, int64_t *out) {
   if (moonlet_toint(L, index, out)) return;
-  luaL_error(L, "index %f is no whole number", lua_tonumber(L, index));
-}
-
-static void out_of_range(lua_State *L, int64_t i, int64_t size, int d) {
-  char text[96];
-  snprintf(text, sizeof text, "index %lld is out of range: dimension %d has %lld", (long long)i,
-           d + 1, (long long)size);
-  luaL_error(L, "%s", text);
+  bind_error(L, "index %g is no whole number", (double)lua_tonumber(L, index));
 }
 
 /* Position of a dimension, counted from 1 or from the end, as one counted from 0. */
 static int64_t position(lua_State *L, int64_t i, int64_t size, int d) {
   int64_t at = i < 0 ? i + size : i - 1;
-  if (at < 0 || at >= size) out_of_range(L, i, size, d);
+  if (at < 0 || at >= size) {
+    bind_error(L, "index %lld is out of range: dimension %d has %lld", (long long)i, d + 1,
+               (long long)size);
+  }
   return at;
 }
 
@@ -59,13 +54,14 @@ static void read_range(lua_State *L, int index, int64_t size, part *p) {
   lua_rawgeti(L, index, 1);
   lua_rawgeti(L, index, n > 1 ? 2 : 1);
   if (n > 2 || !moonlet_toint(L, -2, &first) || !moonlet_toint(L, -1, &last)) {
-    luaL_error(L, "index %d: a range is {}, {i} or {first, last}", p->dim + 1);
+    bind_error(L, "index %d: a range is {}, {i} or {first, last}", p->dim + 1);
   }
   lua_pop(L, 2);
   p->first = position(L, first, size, p->dim);
   int64_t end = position(L, last, size, p->dim);
   if (end < p->first) {
-    luaL_error(L, "index %d: the range {%d, %d} is empty", p->dim + 1, (int)first, (int)last);
+    bind_error(L, "index %d: the range {%lld, %lld} is empty", p->dim + 1, (long long)first,
+               (long long)last);
   }
   p->count = end - p->first + 1;
 }
@@ -84,14 +80,14 @@ static part read_part(lua_State *L, int index, const tn_tensor *x, int d) {
     p.kind = TENSOR;
     if (is_mask(p.tensor)) p.dims = tn_tensor_ndim(p.tensor);
   } else {
-    luaL_error(L, "index %d: a number or a range expected, got %s", d + 1,
+    bind_error(L, "index %d: a number or a range expected, got %s", d + 1,
                luaL_typename(L, index));
   }
   return p;
 }
 
 static void too_many(lua_State *L, int n, const tn_tensor *t) {
-  luaL_error(L, "%d indices for a tensor of %d dimensions", n, tn_tensor_ndim(t));
+  bind_error(L, "%d indices for a tensor of %d dimensions", n, tn_tensor_ndim(t));
 }
 
 /* The entries of the table, or LongStorage, at `index`. */
@@ -111,7 +107,7 @@ static int read_parts(lua_State *L, const tn_tensor *t, int index, part *parts) 
   n = (int)lua_rawlen(L, index);
   if (n > tn_tensor_ndim(t)) too_many(L, n, t);
   for (int k = 0; k < n; k++) {
-    if (d >= tn_tensor_ndim(t)) luaL_error(L, "the masks and indices stand for more than the %d "
+    if (d >= tn_tensor_ndim(t)) bind_error(L, "the masks and indices stand for more than the %d "
                                            "dimensions of the tensor", tn_tensor_ndim(t));
     lua_rawgeti(L, index, k + 1);
     parts[k] = read_part(L, lua_gettop(L), t, d);
@@ -216,7 +212,7 @@ static int get_with_parts(lua_State *L, binding *b, tn_tensor *t) {
 static int get(lua_State *L, binding *b, tn_tensor *t) {
   int64_t i;
   if (lua_type(L, 2) == LUA_TNUMBER) {
-    if (tn_tensor_ndim(t) == 0) return luaL_error(L, "a tensor without dimensions has no index");
+    if (tn_tensor_ndim(t) == 0) return bind_error(L, "a tensor without dimensions has no index");
     whole_number(L, 2, &i);
     i = position(L, i, tn_tensor_sizes(t)[0], 0);
     if (tn_tensor_ndim(t) == 1 && !tn_requires_grad(t)) {
@@ -230,7 +226,7 @@ static int get(lua_State *L, binding *b, tn_tensor *t) {
   if (lua_istable(L, 2) || bind_to_storage(L, 2) != NULL) return get_with_parts(L, b, t);
   tn_tensor *key = bind_to_tensor(L, 2);
   if (key != NULL) return get_with_tensor(L, b, t, key);
-  return luaL_error(L, "a number, a table or a tensor expected as index, got %s",
+  return bind_error(L, "a number, a table or a tensor expected as index, got %s",
                     luaL_typename(L, 2));
 }
 
@@ -241,7 +237,7 @@ static int transposed(lua_State *L, binding *b, tn_tensor *t, bool matrices) {
   const int n = tn_tensor_ndim(t);
   tn_tensor *out = NULL;
   tn_attrs order = {.ni = n};
-  if (matrices && n < 2) return luaL_error(L, "mT: a matrix or several expected, got %d dimensions",
+  if (matrices && n < 2) return bind_error(L, "mT: a matrix or several expected, got %d dimensions",
                                            n);
   for (int d = 0; d < n; d++) order.i[d] = !matrices ? n - 1 - d : d;
   if (matrices) order.i[n - 1] = n - 2, order.i[n - 2] = n - 1;
@@ -297,7 +293,7 @@ static int tensor_index(lua_State *L) {
     if (!lua_isnil(L, -1) || t == NULL) return 1;
     return property(L, bind_state(L), t);
   }
-  if (t == NULL) return luaL_error(L, "a tensor expected, got %s", luaL_typename(L, 1));
+  if (t == NULL) return bind_error(L, "a tensor expected, got %s", luaL_typename(L, 1));
   bind_pressure(L, bind_state(L));
   return get(L, bind_state(L), t);
 }
@@ -320,7 +316,7 @@ static double plain_value(lua_State *L) {
 
 static void check_source(lua_State *L) {
   if (is_plain(L) || bind_to_tensor(L, 3) != NULL) return;
-  luaL_error(L, "a number or a tensor expected to assign, got %s", luaL_typename(L, 3));
+  bind_error(L, "a number or a tensor expected to assign, got %s", luaL_typename(L, 3));
 }
 
 static tn_status get_source(lua_State *L, binding *b, source *from) {
@@ -401,7 +397,7 @@ static void set_property(lua_State *L, binding *b, tn_tensor *t) {
     tn_tensor *g = lua_isnil(L, 3) ? NULL : bind_check_tensor(L, 3, "grad");
     bind_check(L, b, tn_set_grad(b->ctx, t, g));
   } else {
-    luaL_error(L, "a tensor has no field '%s' that could be set", key);
+    bind_error(L, "a tensor has no field '%s' that could be set", key);
   }
 }
 
@@ -415,7 +411,7 @@ static int tensor_newindex(lua_State *L) {
   }
   check_source(L);
   if (lua_type(L, 2) == LUA_TNUMBER) {
-    if (tn_tensor_ndim(t) == 0) return luaL_error(L, "a tensor without dimensions has no index");
+    if (tn_tensor_ndim(t) == 0) return bind_error(L, "a tensor without dimensions has no index");
     whole_number(L, 2, &i);
     i = position(L, i, tn_tensor_sizes(t)[0], 0);
     if (tn_tensor_ndim(t) == 1 && is_plain(L) && tn_is_leaf(t)) {
@@ -428,7 +424,7 @@ static int tensor_newindex(lua_State *L) {
   } else if (lua_istable(L, 2) || bind_to_storage(L, 2) != NULL) {
     set_with_parts(L, b, t);
   } else if ((key = bind_to_tensor(L, 2)) == NULL) {
-    return luaL_error(L, "a number, a table or a tensor expected as index, got %s",
+    return bind_error(L, "a number, a table or a tensor expected as index, got %s",
                       luaL_typename(L, 2));
   } else if (is_mask(key) && !masks_slices(t, key)) {
     set_masked(L, b, t, key);
@@ -450,7 +446,7 @@ static int index_put(lua_State *L) {
   if (key != NULL) {
     put(L, b, t, 1, &key, NULL, accumulate);
   } else {
-    if (!lua_istable(L, 2)) return luaL_error(L, "index_put: a table of indices expected, got %s",
+    if (!lua_istable(L, 2)) return bind_error(L, "index_put: a table of indices expected, got %s",
                                               luaL_typename(L, 2));
     int n = read_parts(L, t, 2, parts);
     find_place(L, b, t, parts, n, &p);

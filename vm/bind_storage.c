@@ -23,7 +23,7 @@ static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
 
 static int64_t count_argument(lua_State *L, int index, const char *function) {
   int64_t n = bind_check_int(L, index, function, "the size");
-  if (n < 0 || n > (int64_t)1 << 46) luaL_error(L, "%s: a size of %f", function, (lua_Number)n);
+  if (n < 0 || n > (int64_t)1 << 46) bind_error(L, "%s: a size of %lld", function, (long long)n);
   return n;
 }
 
@@ -32,7 +32,7 @@ static void fill_from_table(lua_State *L, binding *b, const storage_box *box, in
   for (int64_t i = 0; i < n; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
     if (!lua_isnumber(L, -1) && !lua_isboolean(L, -1)) {
-      luaL_error(L, "Storage: a number expected as value %d of the table, got %s", (int)i + 1,
+      bind_error(L, "Storage: a number expected as value %d of the table, got %s", (int)i + 1,
                  luaL_typename(L, -1));
     }
     tn_tensor_put(t, i, lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1));
@@ -53,18 +53,18 @@ static void share(lua_State *L, binding *b, storage_box *box) {
   const storage_box *of = bind_to_storage(L, 1);
   const int64_t have = count_of(of);
   if (of->dtype != box->dtype) {
-    luaL_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(box->dtype),
+    bind_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(box->dtype),
                tn_dtype_torch_name(of->dtype));
   }
   int64_t offset = lua_isnoneornil(L, 2) ? 1 : bind_check_int(L, 2, "Storage", "the offset");
   if (offset < 1 || offset > have + 1) {
-    luaL_error(L, "Storage: offset %f is out of range: the storage has %f elements",
-               (lua_Number)offset, (lua_Number)have);
+    bind_error(L, "Storage: offset %lld is out of range: the storage has %lld elements",
+               (long long)offset, (long long)have);
   }
   int64_t n = lua_isnoneornil(L, 3) ? have - offset + 1 : count_argument(L, 3, "Storage");
   if (n > have - offset + 1) {
-    luaL_error(L, "Storage: %f elements from %f on are out of range: the storage has %f",
-               (lua_Number)n, (lua_Number)offset, (lua_Number)have);
+    bind_error(L, "Storage: %lld elements from %lld on are out of range: the storage has %lld",
+               (long long)n, (long long)offset, (long long)have);
   }
   const size_t item = tn_dtype_size(box->dtype);
   bind_check(L, b, tn_storage_part(b->ctx, &box->s, of->s, (size_t)(offset - 1) * item,
@@ -75,8 +75,8 @@ static void share(lua_State *L, binding *b, storage_box *box) {
 static void map_file(lua_State *L, binding *b, storage_box *box) {
   const size_t item = tn_dtype_size(box->dtype);
   const char *path = lua_tostring(L, 1);
-  if (box->dtype == TN_BOOL) luaL_error(L, "Storage: a file cannot be a storage of bool");
-  if (strlen(path) != lua_rawlen(L, 1)) luaL_error(L, "Storage: the file's name holds a zero byte");
+  if (box->dtype == TN_BOOL) bind_error(L, "Storage: a file cannot be a storage of bool");
+  if (strlen(path) != lua_rawlen(L, 1)) bind_error(L, "Storage: the file's name holds a zero byte");
   int64_t n = lua_isnoneornil(L, 3) ? 0 : count_argument(L, 3, "Storage");
   bool memory = lua_toboolean(L, 4);
   tn_map_mode mode = memory ? TN_MAP_MEMORY : lua_toboolean(L, 2) ? TN_MAP_SHARED : TN_MAP_PRIVATE;
@@ -104,12 +104,11 @@ static void borrow(lua_State *L, binding *b, storage_box *box) {
   const size_t item = tn_dtype_size(box->dtype);
   const size_t bytes = (size_t)count_argument(L, 1, "Storage") * item;
   const lua_Number address = luaL_checknumber(L, 2);
-  bool fits = address > 0 && address < 0x1p48 && address == (lua_Number)(uint64_t)address;
+  bool fits = address > 0 && address < 0x1p48 && address == (double)(uint64_t)address;
   char *data = fits ? (char *)(uintptr_t)address : NULL;
   if (data == NULL || (uintptr_t)data % item != 0 || bytes > (size_t)1 << 40 ||
       !can_be_used(data, bytes)) {
-    luaL_error(L, "Storage: %f is not the address of %f bytes that can be written", address,
-               (lua_Number)bytes);
+    bind_error(L, "Storage: %g is not the address of %zu bytes that can be written", address, bytes);
   }
   bind_check(L, b, tn_storage_borrow(b->ctx, &box->s, data, bytes, NULL, NULL));
 }
@@ -152,7 +151,7 @@ static int64_t element(lua_State *L, const storage_box *box) {
     char text[96];
     snprintf(text, sizeof text, "index %lld is out of range: the storage has %lld elements",
              (long long)i, (long long)count_of(box));
-    luaL_error(L, "%s", text);
+    bind_error(L, "%s", text);
   }
   return i - 1;
 }
@@ -223,7 +222,7 @@ static int storage_type(lua_State *L) {
   char *ending = strstr(name, "Storage");
   if (ending != NULL && strcmp(ending, "Storage") == 0) *ending = 0;
   if (!bind_dtype(name, &dtype)) {
-    return luaL_error(L, "type: no such type of storage: '%s'", lua_tostring(L, 2));
+    return bind_error(L, "type: no such type of storage: '%s'", lua_tostring(L, 2));
   }
   lua_settop(L, 1);
   if (dtype == box->dtype) return 1;
@@ -246,7 +245,7 @@ static int storage_element_size(lua_State *L) {
 static int storage_string(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 1, "string");
   if (tn_dtype_size(box->dtype) != 1) {
-    return luaL_error(L, "string: only a storage of bytes is a string");
+    return bind_error(L, "string: only a storage of bytes is a string");
   }
   if (!lua_isnoneornil(L, 2)) {
     size_t length;
@@ -321,7 +320,7 @@ static int scalar_tensor(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 2, "scalar_tensor");
   int64_t offset = bind_check_int(L, 3, "scalar_tensor", "the offset");
   tn_tensor *t = NULL;
-  if (offset < 1) return luaL_error(L, "scalar_tensor: an offset counts from 1");
+  if (offset < 1) return bind_error(L, "scalar_tensor: an offset counts from 1");
   bind_new_box(L);
   bind_check(L, b, tn_tensor_view(b->ctx, &t, box->s, box->dtype, 0, NULL, NULL, offset - 1));
   bind_fill(L, b, lua_gettop(L), t);
@@ -336,7 +335,7 @@ static int storage_tostring(lua_State *L) {
   int64_t n = bind_check_int(L, 3, "storage_tostring", "the count");
   size_t item = tn_dtype_size(box->dtype);
   if (first < 1 || n < 0 || first - 1 > count_of(box) || n > count_of(box) - (first - 1)) {
-    return luaL_error(L, "storage_tostring: no %d elements from %d on", (int)n, (int)first);
+    return bind_error(L, "storage_tostring: no %d elements from %d on", (int)n, (int)first);
   }
   lua_pushlstring(L, (const char *)tn_storage_data(box->s) + (size_t)(first - 1) * item,
                   (size_t)n * item);
@@ -350,7 +349,7 @@ static int storage_fromstring(lua_State *L) {
   const char *bytes = luaL_checklstring(L, 3, &length);
   if (first < 1 || first - 1 > count_of(box) || length % item != 0 ||
       length / item > (size_t)(count_of(box) - (first - 1))) {
-    return luaL_error(L, "storage_fromstring: %d bytes do not fit from element %d on", (int)length,
+    return bind_error(L, "storage_fromstring: %d bytes do not fit from element %d on", (int)length,
                       (int)first);
   }
   memcpy((char *)tn_storage_data(box->s) + (size_t)(first - 1) * item, bytes, length);
@@ -367,7 +366,7 @@ static int from_string(lua_State *L) {
   const char *bytes = luaL_checklstring(L, 2, &length);
   tn_tensor *t = NULL;
   if (!bind_dtype(luaL_checkstring(L, 1), &dtype)) {
-    return luaL_error(L, "from_string: no such type of tensor: '%s'", lua_tostring(L, 1));
+    return bind_error(L, "from_string: no such type of tensor: '%s'", lua_tostring(L, 1));
   }
   int64_t n = (int64_t)(length / tn_dtype_size(dtype));
   bind_new_box(L);

@@ -19,7 +19,7 @@ static int dimension_argument(lua_State *L, const tn_tensor *t, const char *func
   int64_t d = bind_check_int(L, 2, function, "a dimension");
   if (d < 0) d += n + 1;
   if (d < 1 || d > n) {
-    luaL_error(L, "%s: dimension %d is out of range for a tensor of %d dimensions", function,
+    bind_error(L, "%s: dimension %d is out of range for a tensor of %d dimensions", function,
                (int)lua_tointeger(L, 2), n);
   }
   return (int)d - 1;
@@ -87,7 +87,7 @@ static int is_size(lua_State *L) {
   const tn_tensor *t = bind_check_tensor(L, 1, "isSize");
   int64_t sizes[TN_MAX_DIMS];
   int last, n = bind_sizes(L, 2, sizes, TN_MAX_DIMS, &last);
-  if (n < 0) return luaL_error(L, "isSize: sizes expected, got %s", luaL_typename(L, 2));
+  if (n < 0) return bind_error(L, "isSize: sizes expected, got %s", luaL_typename(L, 2));
   lua_pushboolean(L, n == shown_ndim(t) &&
                          memcmp(sizes, tn_tensor_sizes(t), sizeof(int64_t) * (size_t)n) == 0);
   return 1;
@@ -138,7 +138,7 @@ static int equal(lua_State *L) {
 /* The address of the first element as a number. */
 static int data_ptr(lua_State *L) {
   const tn_tensor *t = bind_check_tensor(L, 1, "data_ptr");
-  lua_pushnumber(L, (lua_Number)(uintptr_t)tn_tensor_data(t));
+  lua_pushnumber(L, (double)(uintptr_t)tn_tensor_data(t));
   return 1;
 }
 
@@ -165,9 +165,9 @@ static int is_floating_point(lua_State *L) {
 static int pointer(lua_State *L) {
   const storage_box *s = bind_to_storage(L, 1);
   const void *p = s != NULL ? (const void *)s->s : (const void *)bind_to_tensor(L, 1);
-  if (p == NULL) return luaL_error(L, "pointer: tensor or storage expected, got %s",
+  if (p == NULL) return bind_error(L, "pointer: tensor or storage expected, got %s",
                                    luaL_typename(L, 1));
-  lua_pushnumber(L, (lua_Number)(uintptr_t)p);
+  lua_pushnumber(L, (double)(uintptr_t)p);
   return 1;
 }
 
@@ -176,7 +176,7 @@ static int pointer(lua_State *L) {
 static int item(lua_State *L) {
   const tn_tensor *t = bind_check_tensor(L, 1, "item");
   if (tn_tensor_numel(t) != 1) {
-    return luaL_error(L, "item: a tensor of one element expected, this one has %d",
+    return bind_error(L, "item: a tensor of one element expected, this one has %d",
                       (int)tn_tensor_numel(t));
   }
   bind_push_number(L, t, 0);
@@ -251,7 +251,7 @@ static int type(lua_State *L) {
     return 1;
   }
   if (!bind_dtype(luaL_checkstring(L, 2), &dtype)) {
-    return luaL_error(L, "type: no such type of tensor: '%s'", lua_tostring(L, 2));
+    return bind_error(L, "type: no such type of tensor: '%s'", lua_tostring(L, 2));
   }
   lua_settop(L, 1);
   return convert(L, dtype);
@@ -284,9 +284,9 @@ static int resize(lua_State *L) {
   tn_tensor *t = bind_check_tensor(L, 1, "resize");
   int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS];
   int last, n = bind_sizes(L, 2, sizes, TN_MAX_DIMS, &last), m = 0;
-  if (n < 0) return luaL_error(L, "resize: sizes expected, got %s", luaL_typename(L, 2));
+  if (n < 0) return bind_error(L, "resize: sizes expected, got %s", luaL_typename(L, 2));
   if (bind_to_storage(L, 3) != NULL) m = bind_sizes(L, 3, strides, TN_MAX_DIMS, &last);
-  if (m != 0 && m != n) return luaL_error(L, "resize: %d sizes, but %d strides", n, m);
+  if (m != 0 && m != n) return bind_error(L, "resize: %d sizes, but %d strides", n, m);
   for (int i = 0; i < n; i++) {
     if (sizes[i] <= 0) n = i; /* as Torch7: a size of 0 ends the list */
   }
@@ -346,7 +346,7 @@ static int sub(lua_State *L) {
   tn_tensor *t = bind_check_tensor(L, 1, "sub");
   int pairs = (lua_gettop(L) - 1) / 2;
   if (pairs < 1 || lua_gettop(L) % 2 == 0 || pairs > tn_tensor_ndim(t)) {
-    return luaL_error(L, "sub: first and last index of each dimension expected");
+    return bind_error(L, "sub: first and last index of each dimension expected");
   }
   bind_new_box(L);
   int box = lua_gettop(L);
@@ -358,7 +358,7 @@ static int sub(lua_State *L) {
     if (ok && last < 0) last += n + 1;
     if (!ok || first < 1 || last > n || first > last) {
       tn_tensor_release(t);
-      return luaL_error(L, "sub: no such range in dimension %d of size %d", d + 1, (int)n);
+      return bind_error(L, "sub: no such range in dimension %d of size %d", d + 1, (int)n);
     }
     tn_attrs attrs = {.i = {d, first - 1, last - first + 1}, .ni = 3};
     tn_tensor *part = NULL;
@@ -377,7 +377,7 @@ static int64_t piece_size(lua_State *L, int index, int64_t size, int k, const ch
   lua_rawgeti(L, index, k + 1);
   int64_t n = bind_check_int(L, -1, function, "a size");
   lua_pop(L, 1);
-  if (n < 0) luaL_error(L, "%s: a size of %d", function, (int)n);
+  if (n < 0 || n > (int64_t)1 << 46) bind_error(L, "%s: a size of %lld", function, (long long)n);
   return n;
 }
 
@@ -387,12 +387,14 @@ static int64_t check_pieces(lua_State *L, int index, int64_t n, bool chunks, con
   if (!chunks && lua_istable(L, index)) {
     const int count = (int)lua_rawlen(L, index);
     for (int k = 0; k < count; k++) sum += piece_size(L, index, 0, k, function);
-    if (sum != n) luaL_error(L, "%s: the sizes add up to %f, but the dimension has %f", function,
-                             (lua_Number)sum, (lua_Number)n);
+    if (sum != n) bind_error(L, "%s: the sizes add up to %lld, but the dimension has %lld",
+                             function, (long long)sum, (long long)n);
     return 0;
   }
   int64_t size = bind_check_int(L, index, function, chunks ? "the number of chunks" : "the size");
-  if (size < 1) luaL_error(L, "%s: a number above 0 expected, got %d", function, (int)size);
+  if (size < 1) {
+    bind_error(L, "%s: a number above 0 expected, got %lld", function, (long long)size);
+  }
   if (chunks) size = n / size + (n % size != 0);
   return size < 1 ? 1 : size;
 }
@@ -414,7 +416,7 @@ static int pieces(lua_State *L, bool chunks, const char *function) {
   const int64_t given = d;
   if (d < 0) d += tn_tensor_ndim(t) + 1;
   if (d < 1 || d > tn_tensor_ndim(t)) {
-    return luaL_error(L, "%s: dimension %d is out of range for a tensor of %d dimensions", function,
+    return bind_error(L, "%s: dimension %d is out of range for a tensor of %d dimensions", function,
                       (int)given, tn_tensor_ndim(t));
   }
   const int64_t n = tn_tensor_sizes(t)[d - 1];
@@ -470,18 +472,18 @@ static int as_strided(lua_State *L) {
   int last, n = bind_sizes(L, 2, attrs.i, TN_MAX_DIMS, &last);
   if (n < 0 || lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 3) == LUA_TNUMBER ||
       bind_sizes(L, 3, attrs.i + n, TN_MAX_DIMS, &last) != n) {
-    return luaL_error(L, "as_strided: a table of sizes and one of as many strides expected");
+    return bind_error(L, "as_strided: a table of sizes and one of as many strides expected");
   }
   int64_t offset = tn_tensor_offset(t);
   if (!lua_isnoneornil(L, 4)) offset = bind_check_int(L, 4, "as_strided", "the offset") - 1;
   if (offset < 0 || offset > (int64_t)1 << 46) {
-    return luaL_error(L, "as_strided: no offset %f", (lua_Number)offset + 1);
+    return bind_error(L, "as_strided: no offset %lld", (long long)offset + 1);
   }
   attrs.i[2 * n] = offset - tn_tensor_offset(t);
   attrs.ni = 2 * n + 1;
   const bool recorded = tn_requires_grad(t) && tn_grad_enabled(b->ctx);
   if (recorded && !tn_tensor_is_contiguous(t)) {
-    return luaL_error(L, "as_strided: a contiguous tensor expected where gradients are recorded");
+    return bind_error(L, "as_strided: a contiguous tensor expected where gradients are recorded");
   }
   bind_new_box(L);
   bind_check(L, b, recorded ? take_strided(b, t, &attrs, &out)
