@@ -76,7 +76,8 @@ DEPS = -MMD -MP
 # Where no call of a program's inner loop passes through, small is better than fast.
 small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subscript.c \
     cpu/fftw.c cpu/lapack.c cpu/special.c) \
-  $(addprefix tensor/ops/,amax.c conv.c conv_classic.c custom.c diagonal.c elements.c member.c \
+  $(addprefix tensor/ops/,amax.c conv.c conv_classic.c custom.c diagonal.c \
+    draws_counts.c elements.c member.c \
     put.c quantize.c reduce_dims.c scatter_reduce.c shapes.c stack.c statistics.c triangle.c \
     unique.c windows.c) $(wildcard tensor/ops/linalg*.c) \
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))

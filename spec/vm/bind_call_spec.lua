@@ -81,7 +81,7 @@ local fits = {maskedCopy = true, kron = true, scatter_reduce = true, scatter_wit
   isin = true}
 -- Without an argument these draw one number.
 local draws = {uniform = true, normal = true, random = true, exponential = true, bernoulli = true,
-  log_normal = true, cauchy = true}
+  log_normal = true, cauchy = true, normal_of = true}
 -- Products of any dimensions are carried out by those of fewer.
 local inner = {matmul = {mm = true, mv = true, dot = true, bmm = true}}
 

@@ -44,6 +44,10 @@ local texts = {
   initial_seed = 'torch.initial_seed([gen])\n  torch.initialSeed.',
   get_rng_state = 'torch.get_rng_state([gen])\n  torch.getRNGState.',
   set_rng_state = 'torch.set_rng_state([gen,] state)\n  torch.setRNGState.',
+  multinomialAliasSetup = 'torch.multinomialAliasSetup(p [, state])\n'
+    .. '  Tables from which torch.multinomialAlias draws, whatever their length, in no time.',
+  multinomialAlias = 'torch.multinomialAlias([gen,] x, state)\n'
+    .. '  Fills x with indices drawn from the tables of multinomialAliasSetup.',
   randint = 'torch.randint([gen,] [low=0,] high, sizes [, options])\n'
     .. '  Random integers from low to below high: int64, unless options say otherwise.',
   randint_like = 'torch.randint_like(x, [low=0,] high [, options])\n'

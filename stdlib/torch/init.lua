@@ -165,6 +165,7 @@ local written_in_lua = {
     'result_type can_cast finfo iinfo | movedim moveaxis unbind tensor_split hsplit vsplit ' ..
     'dsplit combinations',
   ['torch.apply'] = '| apply map map2',
+  ['torch.sampling'] = 'multinomialAliasSetup multinomialAlias |',
   ['torch.ffi'] = 'from_pointer from_ffi pushudata |',
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "tensor/cpu/kernels.h"
+#include "tensor/eval.h"
 
 enum { BLOCK = 128 }; /* groups whose numbers stay in the fastest cache */
 
@@ -156,6 +157,39 @@ static tn_status normal_run(tn_call *call) {
 
 FILL_ROW(normal, "normal", NULL, "T x; g generator; n mean=0; n deviation=1", 0,
          "Fills x with normally distributed numbers.");
+
+/* normal(mean, deviation) with a tensor among them: its gradient runs through both. */
+static tn_status normal_of_compose(tn_call *call) {
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_tensor *mean = call->in[0], *deviation = call->in[1], *host = NULL, *noise = NULL;
+  tn_tensor *like = DO2(add, mean, deviation); /* of the shape and type of the result */
+  if (e.status == TN_OK) e.status = tn__host_copy(call->ctx, &host, deviation, TN_F64);
+  for (int64_t i = 0, n = host != NULL ? tn__numel(host) : 0; i < n && e.status == TN_OK; i++) {
+    e.status = check_deviation(call->ctx, tn_tensor_get(host, i));
+  }
+  tn_tensor_release(host);
+  if (e.status == TN_OK) {
+    bool whole = !tn_dtype_is_float((tn_dtype)like->dtype);
+    e.status = tn_tensor_new_on(call->ctx, &noise, like->storage->device,
+                                whole ? tn_default_dtype(call->ctx) : (tn_dtype)like->dtype,
+                                like->ndim, like->sizes);
+  }
+  const tn_attrs standard = {.f = {0, 1}, .generator = call->attrs->generator};
+  if (noise != NULL) tn__temp(&e, noise);
+  if (e.status == TN_OK) {
+    e.status = tn_apply_inplace(call->ctx, TN_OP_normal, 1, &noise, &standard);
+  }
+  if (e.status == TN_OK) {
+    call->out[0] = tn__keep(&e, DO2(add, DO2(mul, noise, deviation), mean));
+  }
+  return tn__eval_end(&e);
+}
+
+const tn_op tn__op_normal_of = {
+    .name = "normal_of", .lua = "normal", .convention = 'C',
+    .args = "X mean; X deviation; g generator", .flags = TN_FLOATS, .nout = 1, .low = 0.5,
+    .high = 2, .compose = normal_of_compose,
+    .doc = "Normally distributed numbers whose means and deviations are in tensors."};
 
 static void exponentiate(const job *j, int64_t n, float *f, double *d) {
   if (j->f32) j->kernels->exp_f32(n, f);
