@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/cpu/kernels.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
@@ -105,10 +106,69 @@ static void threads_do_not_matter(void) {
   }
 }
 
+/* -- The vector kernels of each instruction set ------------------------------------------------ */
+
+static const tn_random_kernels *kernels_of(int isa) {
+  return TN_ISA_AT(isa, &tn__random_kernels);
+}
+
+/* Runs of any length, also where the counter's lower half, or all of it, runs over. */
+static bool same_words(const tn_random_kernels *k) {
+  static const uint64_t offsets[] = {0, 7, 0xfffffff0, 0x123456789abcdef0, UINT64_MAX - 20};
+  uint32_t words[4 * 100], expected[4];
+  for (size_t o = 0; o < sizeof offsets / sizeof *offsets; o++) {
+    for (int64_t n = 0; n < 100; n += 1 + n / 8) {
+      k->words(0x9876543210fedcbaULL, offsets[o], n, words);
+      for (int64_t i = 0; i < n; i++) {
+        tn__philox(0x9876543210fedcbaULL, offsets[o] + (uint64_t)i, expected);
+        if (memcmp(words + 4 * i, expected, sizeof expected) != 0) return false;
+      }
+    }
+  }
+  return true;
+}
+
+enum { NUMBERS = 4096 };
+
+/* All distributions of one set, to be compared byte by byte with those of another. */
+static void all_numbers(const tn_random_kernels *k, float (*f)[NUMBERS], double (*d)[NUMBERS]) {
+  static const double p[TN_RAND_COUNT][4] = {
+      {-1, 3.3, 2.2999, 8}, {0.3, 1.7}, {2.5}, {0.1, 0.9}, {1e9, 1.25}};
+  static uint32_t words[2 * NUMBERS];
+  k->words(11, 5, NUMBERS / 2, words);
+  words[0] = words[1] = 0; /* the ends of the range */
+  words[2] = words[3] = UINT32_MAX;
+  words[4] = words[6] = 0x80000000;
+  for (int s = 0; s < TN_RAND_COUNT; s++) {
+    k->f32[s](NUMBERS, f[s], words, p[s]);
+    if (k->f64[s] != NULL) k->f64[s](NUMBERS, d[s], words, p[s]);
+  }
+  k->exp_f32(NUMBERS, f[TN_RAND_NORMAL]);
+  k->exp_f64(NUMBERS, d[TN_RAND_NORMAL]);
+}
+
+static void instruction_sets_agree(void) {
+  static float f[2][TN_RAND_COUNT][NUMBERS];
+  static double d[2][TN_RAND_COUNT][NUMBERS];
+  all_numbers(kernels_of(TN_ISA_BASELINE), f[0], d[0]);
+  for (int isa = 0; isa <= tn__isa_best(); isa++) {
+    check(same_words(kernels_of(isa)), "words of an instruction set are those of philox.h");
+    all_numbers(kernels_of(isa), f[1], d[1]);
+    check(memcmp(f[0], f[1], sizeof f[0]) == 0 && memcmp(d[0], d[1], sizeof d[0]) == 0,
+          "an instruction set gives the same bits as the baseline");
+  }
+  bool finite = true;
+  for (int s = 0; s < TN_RAND_COUNT; s++) {
+    for (int i = 0; i < NUMBERS; i++) finite = finite && isfinite(f[0][s][i]) && isfinite(d[0][s][i]);
+  }
+  check(finite, "no distribution gives an infinity, whatever the words");
+}
+
 int main(void) {
   known_answers();
   same_as_the_paper();
   a_generator_counts();
   threads_do_not_matter();
+  instruction_sets_agree();
   return failures != 0;
 }
