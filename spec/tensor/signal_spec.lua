@@ -275,3 +275,40 @@ describe('quantization', function()
       torch.Tensor {{1.2, 2.4}, {1.7, 2.6}}, torch.Tensor {1, 1.5}, torch.zeros(2)):totable())
   end)
 end)
+
+-- Large enough for the library that small ones are not worth to be asked.
+describe('large convolutions', function()
+  local function compare(name, x_sizes, w_sizes, ...)
+    local options = {...}
+    local x, w = double(x_sizes), double(w_sizes)
+    local b = double {w_sizes[1]}
+    local function run(dtype)
+      local inputs = {x:to(dtype), w:to(dtype), b:to(dtype)}
+      for k = 1, 3 do
+        inputs[k] = inputs[k]:detach():clone()
+        inputs[k].requires_grad = true
+      end
+      local y = torch[name](inputs[1], inputs[2], inputs[3], (table.unpack or unpack)(options))
+      local weights = torch.cos(torch.range(1, y:nElement()):to(dtype)):viewAs(y:detach())
+      local list = torch.grad({torch.cmul(y, weights):sum()}, inputs)
+      list[4] = y:detach()
+      return list
+    end
+    local narrow, wide = run('float32'), run('float64')
+    for k = 1, 4 do
+      local scale = torch.abs(wide[k]):max()
+      assert.is_true(torch.abs(narrow[k]:double() - wide[k]):max() < 1e-5 * scale,
+        name .. ', ' .. k)
+    end
+  end
+
+  it('agree with those in float64', function()
+    compare('conv2d', {5, 24, 30, 29}, {40, 24, 5, 3}, {2, 1}, {2, 0}, {1, 2})
+    compare('conv2d', {1, 32, 40, 40}, {64, 32, 3, 3}, 1, 1)
+    compare('conv2d', {1, 3, 90, 90}, {32, 3, 7, 7}, 1, 3)
+    compare('conv2d', {3, 48, 33, 20}, {96, 16, 3, 3}, 1, 1, 1, 3)
+    compare('conv2d', {3, 64, 40, 40}, {64, 1, 3, 3}, 1, 1, 1, 64)
+    compare('conv1d', {5, 32, 601}, {48, 32, 7}, 1, 3)
+    compare('conv3d', {2, 16, 9, 12, 11}, {32, 16, 3, 3, 3}, 1, 1)
+  end)
+end)

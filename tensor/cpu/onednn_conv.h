@@ -10,7 +10,7 @@
 
 /* One of the products of tensor/ops/convolve.c, of contiguous tensors. */
 typedef struct {
-  int result; /* 0 the large side, 1 the small side, 2 the kernel */
+  int result; /* 0 the large side, 1 the small one, 2 the kernel */
   int64_t batch, groups, from, to;
   tn_window w;
   const float *a, *b, *bias;
