@@ -289,7 +289,7 @@ describe('large convolutions', function()
         inputs[k].requires_grad = true
       end
       local y = torch[name](inputs[1], inputs[2], inputs[3], (table.unpack or unpack)(options))
-      local weights = torch.cos(torch.range(1, y:nElement()):to(dtype)):viewAs(y:detach())
+      local weights = (torch.cos(torch.range(1, y:nElement()):to(dtype)) + 1.5):viewAs(y:detach())
       local list = torch.grad({torch.cmul(y, weights):sum()}, inputs)
       list[4] = y:detach()
       return list

@@ -320,7 +320,8 @@ static bool arrange(dnnl_stream_t stream, const plan *p, int side, void *plain, 
 static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* One task. `room` is for both sides of images, a kernel that is the result, and scratch. */
-static bool run_images(const job *j, const plan *p, int64_t task, dnnl_stream_t stream, char *room) {
+static bool run_images(const job *j, const plan *p, int64_t task, dnnl_stream_t stream,
+                       char *room) {
   static const int arguments[SIDES][SIDES] = {
       {DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS},
       {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_WEIGHTS},
