@@ -246,6 +246,7 @@ static void reduce_columns(void *arg, int64_t begin, int64_t end) {
 static void run_columns(tn_ctx *ctx, job *j, int64_t outer) {
   int64_t work = STRIP < j->wide.size ? STRIP : j->wide.size;
   work *= j->n / j->pieces > 0 ? j->n / j->pieces : 1;
+  if (work < 1) return; /* of no column there is nothing to reduce */
   j->strips = (j->wide.size + STRIP - 1) / STRIP;
   if (work == 0) return; /* no results */
   tn__pool_run(ctx->pool, outer * j->strips * j->pieces, TN_GRAIN / work + 1, reduce_columns, j);
