@@ -319,8 +319,9 @@ static inline double tn__pow_exp2_f32(double t) {
   return p * scale;
 }
 
-/* |x|^y through double, then the sign and the special cases of C99 F.9.4.4. */
-static inline float tn_pow_f32(float x, float y) {
+/* |x|^y through double, then the sign and the special cases of C99 F.9.4.4. Left to itself, gcc calls
+ * it rather than make vectors of it. */
+static inline __attribute__((always_inline)) float tn_pow_f32(float x, float y) {
   float a = fabsf(x), ya = fabsf(y);
   double l = tn__pow_log2_f32((double)a);
   l = a < INFINITY ? l : (double)a;

@@ -5,7 +5,7 @@
 typedef struct {
   const tn_row_kernels *kernels;
   bool f64, log, gradient;
-  int64_t n;
+  int64_t n, inner;
   char *out;
   const char *x, *d;
 } job;
@@ -24,6 +24,40 @@ static void rows(void *arg, int64_t begin, int64_t end) {
   } else {
     j->kernels->softmax_f32(count, j->n, (float *)j->out + at, (const float *)j->x + at, j->log);
   }
+}
+
+/* Strips of columns [begin, end): n is the number of rows, `inner` that of columns. */
+static void columns(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  const int64_t strips = (j->inner + TN_SOFTMAX_COLUMNS - 1) / TN_SOFTMAX_COLUMNS;
+  for (int64_t s = begin; s < end; s++) {
+    int64_t first = s % strips * TN_SOFTMAX_COLUMNS, width = j->inner - first;
+    int64_t at = s / strips * j->n * j->inner + first;
+    if (width > TN_SOFTMAX_COLUMNS) width = TN_SOFTMAX_COLUMNS;
+    if (j->f64) {
+      j->kernels->softmax_columns_f64(j->n, width, j->inner, (double *)j->out + at,
+                                      (const double *)j->x + at, j->log);
+    } else {
+      j->kernels->softmax_columns_f32(j->n, width, j->inner, (float *)j->out + at,
+                                      (const float *)j->x + at, j->log);
+    }
+  }
+}
+
+/* Down the columns as they lie; false where that is not possible or not worth while. */
+static bool softmax_columns(tn_ctx *ctx, tn_tensor *out, const tn_tensor *x, int dim, bool log) {
+  tn_dtype type = tn__compute_dtype((tn_dtype)out->dtype);
+  int64_t inner = 1, n = x->sizes[dim], count = tn__numel(x);
+  for (int d = dim + 1; d < x->ndim; d++) inner *= x->sizes[d];
+  if (inner < 8 || count == 0 || out->dtype != type || x->dtype != type || !tn__contiguous(x) ||
+      !tn__contiguous(out) || tn__overlaps(x, out)) {
+    return false;
+  }
+  job j = {.kernels = TN_ISA_PICK(&tn__row_kernels), .f64 = type == TN_F64, .log = log, .n = n,
+           .inner = inner, .out = tn__data(out), .x = tn__data(x)};
+  int64_t strips = (inner + TN_SOFTMAX_COLUMNS - 1) / TN_SOFTMAX_COLUMNS * (count / n / inner);
+  tn__pool_run(ctx->pool, strips, TN_GRAIN / 8 * strips / count + 1, columns, &j);
+  return true;
 }
 
 /* `t` with `dim` last, contiguous, in the compute dtype. */
@@ -48,6 +82,7 @@ static tn_status softmax_rows(tn_ctx *ctx, tn_tensor *out, tn_tensor *x, tn_tens
   tn_dtype type = tn__compute_dtype((tn_dtype)out->dtype);
   tn_tensor *fx = NULL, *fd = NULL, *to = NULL;
   int last = out->ndim - 1;
+  if (d == NULL && softmax_columns(ctx, out, x, dim, log)) return TN_OK;
   tn_status s = dim_last(ctx, &fx, x, dim, type);
   if (s == TN_OK && d != NULL) s = dim_last(ctx, &fd, d, dim, type);
   bool direct = dim == last && out->dtype == type && tn__contiguous(out);

@@ -1,5 +1,6 @@
 /* pointwise_kernel.c -- the rows of pointwise.def as loops over float and double. */
 #include "tensor/cpu/isa/loops.h"
+#include "tensor/cpu/isa/wide_math.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/pointwise_language.h"
 #include "tensor/cpu/special.h"
@@ -37,6 +38,14 @@ static inline double tn_remainder_f64(double a, double b) {
 }
 #endif
 
+/* Rows that have loops of intrinsics below. */
+#if defined(__AVX512F__)
+#define exp_f32 plain_exp_f32
+#define tanh_f32 plain_tanh_f32
+#define sigmoid_f32 plain_sigmoid_f32
+#define gelu_f32 plain_gelu_f32
+#endif
+
 #define T float
 #define TN_PARAMETER(v) ((float)(v))
 #define SUFFIX _f32
@@ -46,6 +55,30 @@ static inline double tn_remainder_f64(double a, double b) {
 #define HAS_GRAD 1
 #define HAS_RARE IS_BASELINE
 #include "tensor/cpu/isa/pointwise_loops.h"
+
+#if defined(__AVX512F__)
+#undef exp_f32
+#undef tanh_f32
+#undef sigmoid_f32
+#undef gelu_f32
+
+#define WIDE_LOOP(name)                                                                           \
+  static void name##_f32(int64_t n, void *out, const void *const *in, unsigned scalars,           \
+                         const double *p) {                                                       \
+    const float *x = in[0];                                                                       \
+    float *o = out;                                                                               \
+    (void)scalars, (void)p, (void)plain_##name##_f32;                                             \
+    int64_t i = 0;                                                                                \
+    for (; i + 16 <= n; i += 16) _mm512_storeu_ps(o + i, wide_##name(_mm512_loadu_ps(x + i)));    \
+    const __mmask16 rest = wide_mask(n - i);                                                      \
+    if (rest) _mm512_mask_storeu_ps(o + i, rest, wide_##name(_mm512_maskz_loadu_ps(rest, x + i))); \
+  }
+
+WIDE_LOOP(exp)
+WIDE_LOOP(tanh)
+WIDE_LOOP(sigmoid)
+WIDE_LOOP(gelu)
+#endif
 
 #define T double
 #define TN_PARAMETER(v) (v)

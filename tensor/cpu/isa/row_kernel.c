@@ -2,13 +2,46 @@
 #include <math.h>
 
 #include "tensor/cpu/isa/loops.h"
+#include "tensor/cpu/isa/wide_math.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/vmath.h"
 
 enum { LANES = 16 };
 
+/* y = exp(x - top), and the sum of it. */
+#if defined(__AVX512F__)
+static float exp_row_f32(int64_t n, float *y, const float *x, float top) {
+  const __m512 shift = _mm512_set1_ps(top);
+  __m512 a = _mm512_setzero_ps(), b = a;
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m512 e = wide_exp(_mm512_sub_ps(_mm512_loadu_ps(x + i), shift));
+    const __m512 f = wide_exp(_mm512_sub_ps(_mm512_loadu_ps(x + i + 16), shift));
+    _mm512_storeu_ps(y + i, e);
+    _mm512_storeu_ps(y + i + 16, f);
+    a = _mm512_add_ps(a, e);
+    b = _mm512_add_ps(b, f);
+  }
+  for (; i < n; i += 16) {
+    const __mmask16 some = n - i < 16 ? wide_mask(n - i) : (__mmask16)0xffff;
+    const __m512 e = wide_exp(_mm512_sub_ps(_mm512_maskz_loadu_ps(some, x + i), shift));
+    _mm512_mask_storeu_ps(y + i, some, e);
+    a = _mm512_mask_add_ps(a, some, a, e);
+  }
+  return _mm512_reduce_add_ps(_mm512_add_ps(a, b));
+}
+#else
+#define EXP_ROW_F32 1
+#endif
+
+#define EXP_ROW(suffix, T)                                                                        \
+  static T exp_row_##suffix(int64_t n, T *y, const T *x, T top) {                                 \
+    TN_VECTOR for (int64_t i = 0; i < n; i++) y[i] = tn_exp_##suffix(x[i] - top);                 \
+    return row_sum_##suffix(n, y);                                                                \
+  }
+
 /* A maximum and a sum over LANES running values, so that the loops vectorise. */
-#define SOFTMAX(suffix, T)                                                                        \
+#define SUMS(suffix, T)                                                                        \
   static T row_max_##suffix(int64_t n, const T *x) {                                              \
     T lane[LANES], top = -(T)INFINITY;                                                            \
     int64_t i = 0;                                                                                \
@@ -29,12 +62,13 @@ enum { LANES = 16 };
     for (; i < n; i++) sum += x[i];                                                               \
     for (int k = 0; k < LANES; k++) sum += lane[k];                                               \
     return sum;                                                                                   \
-  }                                                                                               \
+  }
+
+#define SOFTMAX(suffix, T)                                                                        \
   static void softmax_##suffix(int64_t rows, int64_t n, T *y, const T *x, bool log) {             \
     for (int64_t r = 0; r < rows; r++, x += n, y += n) {                                          \
       const T top = row_max_##suffix(n, x);                                                       \
-      TN_VECTOR for (int64_t i = 0; i < n; i++) y[i] = tn_exp_##suffix(x[i] - top);               \
-      const T sum = row_sum_##suffix(n, y);                                                       \
+      const T sum = exp_row_##suffix(n, y, x, top);                                               \
       if (log) {                                                                                  \
         const T shift = top + tn_log_##suffix(sum);                                               \
         TN_VECTOR for (int64_t i = 0; i < n; i++) y[i] = x[i] - shift;                            \
@@ -58,8 +92,48 @@ enum { LANES = 16 };
     }                                                                                             \
   }
 
+/* The same down STRIP columns or fewer. */
+#define SOFTMAX_COLUMNS(suffix, T)                                                                \
+  static void softmax_columns_##suffix(int64_t rows, int64_t n, int64_t stride, T *y, const T *x, \
+                                       bool log) {                                                \
+    T top[TN_SOFTMAX_COLUMNS], sum[TN_SOFTMAX_COLUMNS];                                           \
+    for (int64_t i = 0; i < n; i++) top[i] = -(T)INFINITY, sum[i] = 0;                            \
+    for (int64_t r = 0; r < rows; r++) {                                                          \
+      const T *v = x + r * stride;                                                                \
+      TN_VECTOR for (int64_t i = 0; i < n; i++) top[i] = v[i] > top[i] ? v[i] : top[i];           \
+    }                                                                                             \
+    for (int64_t i = 0; i < n; i++) top[i] = isinf(top[i]) ? 0 : top[i];                          \
+    for (int64_t r = 0; r < rows; r++) {                                                          \
+      const T *v = x + r * stride;                                                                \
+      T *o = y + r * stride;                                                                      \
+      TN_VECTOR for (int64_t i = 0; i < n; i++) {                                                 \
+        const T e = tn_exp_##suffix(v[i] - top[i]);                                               \
+        o[i] = e;                                                                                 \
+        sum[i] += e;                                                                              \
+      }                                                                                           \
+    }                                                                                             \
+    for (int64_t i = 0; i < n; i++) sum[i] = log ? top[i] + tn_log_##suffix(sum[i]) : 1 / sum[i]; \
+    for (int64_t r = 0; r < rows; r++) {                                                          \
+      const T *v = x + r * stride;                                                                \
+      T *o = y + r * stride;                                                                      \
+      if (log) {                                                                                  \
+        TN_VECTOR for (int64_t i = 0; i < n; i++) o[i] = v[i] - sum[i];                           \
+      } else {                                                                                    \
+        TN_VECTOR for (int64_t i = 0; i < n; i++) o[i] *= sum[i];                                 \
+      }                                                                                           \
+    }                                                                                             \
+  }
+
+SUMS(f32, float)
+SUMS(f64, double)
+#ifdef EXP_ROW_F32
+EXP_ROW(f32, float)
+#endif
+EXP_ROW(f64, double)
 SOFTMAX(f32, float)
 SOFTMAX(f64, double)
+SOFTMAX_COLUMNS(f32, float)
+SOFTMAX_COLUMNS(f64, double)
 
 /* c: rate (bias-corrected), beta1, beta2, epsilon, 1 / sqrt(1 - beta2^t), weight decay, and the
  * decay that acts on the parameter itself (Loshchilov and Hutter 2019). */
@@ -80,8 +154,6 @@ SOFTMAX(f64, double)
   }
 
 #if defined(__AVX512F__)
-#include <immintrin.h>
-
 /* 1 / x and sqrt(x) to within 2 ulp, from estimates and one step of Newton's method: dividing and
  * taking roots is what Adam would spend its time on. */
 static inline __m512 inverse(__m512 x) {
@@ -129,4 +201,5 @@ ADAM(f32, float)
 ADAM(f64, double)
 
 const tn_row_kernels TN_ISA_NAME(tn__row_kernels) = {
-    softmax_f32, softmax_f64, softmax_grad_f32, softmax_grad_f64, adam_f32, adam_f64};
+    softmax_f32, softmax_f64, softmax_columns_f32, softmax_columns_f64,
+    softmax_grad_f32, softmax_grad_f64, adam_f32, adam_f64};
