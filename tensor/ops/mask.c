@@ -41,14 +41,24 @@ static int64_t count_set(const tn_tensor *mask) {
 
 enum { TAKE, PUT };
 
-/* Between the masked elements of `x` and the first ones of `packed`. `item` is constant. */
+/* Puts the first elements of `packed` where the mask is set. `item` is constant. */
 static inline __attribute__((always_inline)) void move(int64_t n, const uint8_t *mask, char *x,
-                                                       char *packed, int way, size_t item) {
+                                                       const char *packed, size_t item) {
   for (int64_t i = 0; i < n; i++) {
     if (mask[i] == 0) continue;
-    if (way == TAKE) memcpy(packed, x + i * (int64_t)item, item);
-    else memcpy(x + i * (int64_t)item, packed, item);
+    memcpy(x + i * (int64_t)item, packed, item);
     packed += item;
+  }
+}
+
+/* Takes `count` elements. Each is written, and written over unless it was meant: no processor guesses
+ * a mask (1e6 elements, half of them meant, took 7.5 ms with a branch). */
+static inline __attribute__((always_inline)) void take(int64_t count, const uint8_t *mask,
+                                                       const char *x, char *packed, size_t item) {
+  const char *end = packed + count * (int64_t)item;
+  for (; packed < end; mask++, x += item) {
+    memcpy(packed, x, item);
+    packed += *mask != 0 ? item : 0;
   }
 }
 
@@ -57,12 +67,15 @@ static inline __attribute__((always_inline)) void move_masked(int64_t n, const t
                                                               const tn_tensor *packed, int way) {
   const uint8_t *m = (const uint8_t *)tn__data(mask);
   char *data = tn__data(x), *list = tn__data(packed);
+  if (way == TAKE) n = tn__numel(packed);
+#define MOVE(item) way == TAKE ? take(n, m, data, list, item) : move(n, m, data, list, item)
   switch (tn__item_size(x->dtype)) {
-  case 1: move(n, m, data, list, way, 1); break;
-  case 2: move(n, m, data, list, way, 2); break;
-  case 4: move(n, m, data, list, way, 4); break;
-  default: move(n, m, data, list, way, 8);
+  case 1: MOVE(1); break;
+  case 2: MOVE(2); break;
+  case 4: MOVE(4); break;
+  default: MOVE(8);
   }
+#undef MOVE
 }
 
 /* -- maskedSelect ------------------------------------------------------------------------------ */
@@ -213,17 +226,19 @@ static tn_status nonzero_shape(tn_call *call) {
   return TN_OK;
 }
 
-/* Row by row of the last dimension, with a running position in the others. */
-static void list_positions(int64_t *list, const tn_tensor *marks, int64_t base) {
+/* Row by row of the last dimension, with a running position in the others; written over where
+ * nothing was marked, as in take(). */
+static void list_positions(int64_t *list, const int64_t *end, const tn_tensor *marks,
+                           int64_t base) {
   const uint8_t *m = (const uint8_t *)tn__data(marks);
   const int last = marks->ndim - 1;
   const int64_t n = tn__numel(marks), width = last < 0 ? 1 : marks->sizes[last];
   int64_t at[TN_MAX_DIMS] = {0};
-  for (int64_t first = 0; first < n; first += width) {
-    for (int64_t i = 0; i < width; i++) {
-      if (m[first + i] == 0) continue;
-      for (int d = 0; d < last; d++) *list++ = at[d] + base;
-      if (last >= 0) *list++ = i + base;
+  for (int64_t first = 0; first < n && list < end; first += width) {
+    for (int64_t i = 0; i < width && list < end; i++) {
+      for (int d = 0; d < last; d++) list[d] = at[d] + base;
+      list[last] = i + base;
+      list += m[first + i] != 0 ? last + 1 : 0;
     }
     for (int d = last - 1; d >= 0 && ++at[d] == marks->sizes[d]; d--) at[d] = 0;
   }
@@ -233,7 +248,10 @@ static tn_status nonzero_run(tn_call *call) {
   tn_tensor *marks, *to = NULL;
   tn_status s = marks_of(call, &marks);
   if (s == TN_OK) s = tn__result_begin(call, 0, TN_I64, &to);
-  if (s == TN_OK) list_positions((int64_t *)tn__data(to), marks, call->ctx->index_base);
+  if (s == TN_OK) {
+    int64_t *list = (int64_t *)tn__data(to);
+    list_positions(list, list + tn__numel(to), marks, call->ctx->index_base);
+  }
   s = tn__result_end(call, 0, to, s);
   tn_tensor_release(marks);
   return s;
