@@ -92,6 +92,30 @@ static bool alike(const tn_tensor *a, const tn_tensor *b) {
          tn__same_shape(a, b);
 }
 
+static bool broadcastable(int ndim, const int64_t *sizes, const tn_tensor *t) {
+  if (t->ndim > ndim) return false;
+  for (int d = 1; d <= t->ndim; d++) {
+    int64_t size = t->sizes[t->ndim - d];
+    if (size != 1 && size != sizes[ndim - d]) return false;
+  }
+  return true;
+}
+
+/* Of three inputs two may fit as having as many elements, and the third may then broadcast the one,
+ * but not the other: torch.addcmul of sizes 4, 2x1x2 and 3x2x4. */
+static tn_status all_fit(const tn_call *call, const tn_meta *m) {
+  int64_t count;
+  tn_status s = tn__count(call->ctx, m->ndim, m->sizes, 1, &count);
+  for (int i = 0; i < call->nin && s == TN_OK; i++) {
+    const tn_tensor *t = call->in[i];
+    char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
+    if (broadcastable(m->ndim, m->sizes, t) || tn__numel(t) == count) continue;
+    s = tn_fail(call->ctx, TN_ESHAPE, "shapes do not fit: %s and %s",
+                tn__shape_text(a, t->ndim, t->sizes), tn__shape_text(b, m->ndim, m->sizes));
+  }
+  return s;
+}
+
 tn_status tn__pointwise_shape(tn_call *call) {
   const tn_pointwise *pw = call->op->pointwise;
   tn_meta *m = &call->meta[0];
@@ -109,6 +133,10 @@ tn_status tn__pointwise_shape(tn_call *call) {
     if (call->in[i]->ndim == 0 || tn__same_shape(call->in[0], call->in[i])) continue;
     tn__meta_of(&next, call->in[i]);
     tn_status s = tn__broadcast(call->ctx, m, &next, m);
+    if (s != TN_OK) return s;
+  }
+  if (call->nin > 2) {
+    tn_status s = all_fit(call, m);
     if (s != TN_OK) return s;
   }
   tn_dtype type = promoted(call);
@@ -148,15 +176,6 @@ static void swap(int64_t *a, int64_t *b) {
 /* Is operand k dense in the last dimension but one, and not in the last? */
 static bool turns(const loop *l, int k) {
   return l->ndim > 1 && l->strides[k][l->ndim - 2] == 1 && l->strides[k][l->ndim - 1] > 1;
-}
-
-static bool broadcastable(const loop *l, const tn_tensor *t) {
-  if (t->ndim > l->ndim) return false;
-  for (int d = 1; d <= t->ndim; d++) {
-    int64_t size = t->sizes[t->ndim - d];
-    if (size != 1 && size != l->sizes[l->ndim - d]) return false;
-  }
-  return true;
 }
 
 /* Joins neighbouring dimensions that all operands step through evenly, and drops those of size 1;
@@ -467,7 +486,7 @@ static tn_status run_loop(tn_ctx *ctx, loop *l, tn_tensor *const *in, tn_tensor 
   memcpy(l->sizes, out->sizes, sizeof(int64_t) * out->ndim);
   for (int k = 0; k < l->nin && s == TN_OK; k++) {
     tn_tensor *t = in[k];
-    if (!broadcastable(l, t)) { /* as many elements in another shape: read them in order */
+    if (!broadcastable(l->ndim, l->sizes, t)) { /* as many elements, which are read in order */
       tn_tensor *flat;
       s = tn__contiguous_of(ctx, &flat, t, (tn_dtype)t->dtype);
       if (s != TN_OK) break;

@@ -112,14 +112,14 @@ tn_status tn__dim(tn_ctx *ctx, int64_t dim, int ndim, int *out) {
 
 tn_status tn__broadcast(tn_ctx *ctx, const tn_meta *a, const tn_meta *b, tn_meta *out) {
   int ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
-  int64_t na = 1, nb = 1;
+  uint64_t na = 1, nb = 1; /* may wrap where one is a result that has yet to be refused */
   tn_meta r = {0};
   bool fits = true;
   for (int d = 1; d <= ndim; d++) {
     int64_t sa = d <= a->ndim ? a->sizes[a->ndim - d] : 1;
     int64_t sb = d <= b->ndim ? b->sizes[b->ndim - d] : 1;
-    na *= sa;
-    nb *= sb;
+    na *= (uint64_t)sa;
+    nb *= (uint64_t)sb;
     if (sa != sb && sa != 1 && sb != 1) fits = false;
     r.sizes[ndim - d] = sa == 1 ? sb : sa;
   }
