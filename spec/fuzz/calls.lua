@@ -76,7 +76,21 @@ local function collect_targets(wanted)
   for name, value in pairs(torch) do
     if type(name) == 'string' and type(value) == 'function' then add('torch.' .. name, name) end
   end
-  for name in pairs(getmetatable(torch).lazy or {}) do add('torch.' .. name, name) end
+  for name in pairs(getmetatable(torch).lazy or {}) do
+    local value = torch[name]
+    if type(value) == 'table' and (name == 'linalg' or name == 'fft') then
+      for key in pairs(value) do add(('torch.%s.%s'):format(name, key), key) end
+    else
+      add('torch.' .. name, name)
+    end
+  end
+  for _, name in ipairs {'MemoryFile', 'Generator', 'File'} do
+    for key, value in pairs(torch.getmetatable('torch.' .. name) or {}) do
+      if type(value) == 'function' and key:sub(1, 2) ~= '__' then
+        add(("of('%s')"):format(key), key, 'object')
+      end
+    end
+  end
   local core = require 'torch.core'
   for _, dtype in ipairs {'Float', 'Double', 'Half', 'Long', 'Int', 'Byte', 'Bool'} do
     for _, kind in ipairs {'Tensor', 'Storage'} do
@@ -183,9 +197,14 @@ local function row_call(target)
   return ('call(%s,%s,%s)'):format(f, args, change(count))
 end
 
+local objects = {"torch.MemoryFile(torch.CharStorage('1 2\\n3 abc'))", 'torch.Generator()',
+  "torch.MemoryFile('w')", "torch.MemoryFile(torch.CharStorage('\\4\\0\\0\\0'),'r'):binary()",
+  "torch.MemoryFile():quiet()"}
+
 local function other_call(target)
   local first = target.kind == 'tensor' and draw(12) > 1 and values.tensor()
-    or target.kind == 'storage' and draw(12) > 1 and values.storage() or nil
+    or target.kind == 'storage' and draw(12) > 1 and values.storage()
+    or target.kind == 'object' and pick(objects) or nil
   local rest = list_of(draw(5) - 1, values.any)
   if first and rest ~= '' then rest = first .. ',' .. rest end
   return ('%s(%s)'):format(target.path, first and rest == '' and first or rest)

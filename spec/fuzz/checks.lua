@@ -43,6 +43,15 @@ function env.method(name)
   end
 end
 
+--- of('readInt'): the method of whatever object it is called with.
+function env.of(name)
+  return function(self, ...)
+    local f = self[name]
+    if type(f) ~= 'function' then error(name .. ': no such method', 0) end
+    return f(self, ...)
+  end
+end
+
 local MANY = 4096 -- elements that are read one by one
 
 --- Reads all of a result; an error says what is wrong with it.

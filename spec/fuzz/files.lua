@@ -29,7 +29,18 @@ local slow = os.getenv('MOONLET_FUZZ_SANITIZED') and 30 or 5 -- seconds a file m
 moonlet_fuzz_ran = false -- luacheck: ignore
 local CODE = 'moonlet_fuzz_ran = true'
 
-local function int4(n) return core.pack('i4', n) end
+-- A whole number as little-endian bytes.
+local function packed(value, bytes)
+  local list, low = {}, value % 2 ^ 32
+  local high = (value - low) / 2 ^ 32 % 2 ^ 32
+  for k = 1, bytes do
+    local word, place = k <= 4 and low or high, (k - 1) % 4
+    list[k] = string.char(math.floor(word / 256 ^ place) % 256)
+  end
+  return table.concat(list)
+end
+
+local function int4(n) return packed(n, 4) end
 local function counted(text) return int4(#text) .. text end
 
 -- A function as Torch7 writes it, after a table's beginning, so that it is the value of a field.
@@ -61,12 +72,13 @@ end
 
 local function t7_files()
   local list = {function_file()}
-  for _, object in ipairs(objects()) do
-    for _, mode in ipairs {'binary', 'ascii'} do
-      local ok, bytes = pcall(torch.serialize, object, mode)
-      if ok then list[#list + 1] = bytes end
-    end
-  end
+  for _, object in ipairs(objects()) do list[#list + 1] = torch.serialize(object) end
+  return list
+end
+
+local function ascii_files()
+  local list = {}
+  for _, object in ipairs(objects()) do list[#list + 1] = torch.serialize(object, 'ascii') end
   return list
 end
 
@@ -93,9 +105,7 @@ local ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, 100, 65536, 1000000, 2 ^ 31 - 1,
 local longs = {0, 1, -1, 2, 9, 100, 2 ^ 31 - 1, -2 ^ 31, 2 ^ 31, 2 ^ 32, 2 ^ 40, 2 ^ 53, 2 ^ 61,
   2 ^ 62, -2 ^ 62, 2 ^ 63 - 1024, -2 ^ 63}
 
-local function packed(kind)
-  return core.pack(kind, pick(kind == 'i4' and ints or longs))
-end
+local function whole(bytes) return packed(pick(bytes == 4 and ints or longs), bytes) end
 
 local classes = {'torch.FloatTensor', 'torch.LongStorage', 'torch.DiskFile', 'torch.PipeFile',
   'torch.MemoryFile', 'torch.Generator', 'torch.Timer', 'torch.CmdLine', 'torch.Tester',
@@ -115,8 +125,8 @@ local function change(bytes, others)
     local flipped = byte % (2 * bit) >= bit and byte - bit or byte + bit
     return put(bytes, at, string.char(flipped))
   end
-  if way <= 6 then return put(bytes, at, packed('i4')) end
-  if way == 7 then return put(bytes, at, packed('i8')) end
+  if way <= 6 then return put(bytes, at, whole(4)) end
+  if way == 7 then return put(bytes, at, whole(8)) end
   if way == 8 then -- a piece twice, or left out
     local last = math.min(n, at + draw(40))
     return draw(2) == 1 and bytes:sub(1, last) .. bytes:sub(at)
@@ -159,6 +169,20 @@ function readers.load(bytes)
 end
 function readers.storage(bytes)
   return torch.deserializeFromStorage(torch.CharStorage(#bytes == 0 and 0 or bytes))
+end
+-- The file object itself, asked for one thing after the other.
+function readers.memory(bytes)
+  local file = torch.MemoryFile(torch.CharStorage(#bytes == 0 and 0 or bytes), 'r')
+  if #bytes % 2 == 0 then file:ascii() else file:binary() end
+  file:quiet()
+  for _, kind in ipairs {'Int', 'Double', 'Long', 'Bool', 'Byte', 'Float', 'Short', 'Char'} do
+    pcall(file['read' .. kind], file)
+    if kind ~= 'Bool' then pcall(file['read' .. kind], file, pick(ints)) end
+  end
+  pcall(file.readString, file, '*l')
+  pcall(file.seek, file, pick(longs))
+  local ok, object = pcall(file.readObject, file)
+  return ok and object or nil
 end
 function readers.idx(bytes) return idx.parse(bytes) end
 function readers.idx_file(bytes)
@@ -242,17 +266,19 @@ local function live()
 end
 
 local function fuzz(seconds)
-  local t7, zipped = t7_files(), gzip_files()
-  local families = {{t7, 't7', 'load', 'storage', 'ascii', 'b32'}, {idx_files, 'idx', 'idx_file'},
-    {zipped, 'gzip', 'gzip_file', 'idx_file'}}
-  if not has_gzip then families[3] = nil end
+  local t7, ascii, zipped = t7_files(), ascii_files(), gzip_files()
+  local families = {{t7, 't7', 'load', 'storage', 'ascii', 'b32', 'memory'},
+    {ascii, 'ascii', 'memory'},
+    {idx_files, 'idx', 'idx_file'}, {zipped, 'gzip', 'gzip_file', 'idx_file'}}
+  if not has_gzip then families[4] = nil end
   local base = live()
   local stop = clock() + seconds
   cut_off('t7', t7, clock() + seconds / 4)
+  cut_off('ascii', ascii, clock() + seconds / 4)
   cut_off('idx', idx_files, stop)
   cut_off('gzip', zipped, clock() + seconds / 4)
   while clock() < stop do
-    local family = families[draw(4)] or families[1]
+    local family = families[draw(5)] or families[1]
     local kind = draw(3) > 1 and family[2] or family[1 + draw(#family - 1)]
     read(kind, broken(pick(family[1]), family[1]))
     if count % 500 == 0 and collectgarbage('count') > LUA_MEMORY then
