@@ -1,5 +1,5 @@
--- Reductions over several dimensions, medians, counts and the like: forms, edges and bad input. What
--- they calculate stands in spec/golden/.
+-- Reductions over several dimensions, medians, counts and the like: forms, edges and bad input.
+-- What they calculate stands in spec/golden/.
 local function fails(pattern, f, ...)
   local ok, message = pcall(f, ...)
   assert.is_false(ok, 'no error: ' .. pattern)
@@ -149,6 +149,19 @@ describe('unique', function()
     assert.equal(3, values:nElement())
     assert.same({3, 2, 3, 2, 1}, inverse:totable())
     assert.same({1, 2, 2}, counts:totable())
+  end)
+
+  it('gives first what is asked for', function()
+    local y = torch.LongTensor {7, 7, 5}
+    local function lists(...)
+      local out = {...}
+      for k, t in ipairs(out) do out[k] = t:totable() end
+      return out
+    end
+    assert.same({{5, 7}, {2, 2, 1}, {1, 2}}, lists(torch.unique(y)))
+    assert.same({{5, 7}, {2, 2, 1}, {1, 2}}, lists(torch.unique(y, true, true)))
+    assert.same({{5, 7}, {1, 2}, {2, 2, 1}}, lists(torch.unique(y, {return_counts = true})))
+    assert.same({{7, 5}, {2, 1}, {1, 1, 2}}, lists(torch.unique_consecutive(y, false, true)))
   end)
 
   it('brings back what it was made of', function()

@@ -4,7 +4,7 @@
 #include "tensor/cpu/reduce.h"
 #include "tensor/ops/lines.h"
 
-/* -- amax, amin: ties share the gradient, in max and min of a dimension the first takes it ------ */
+/* -- amax, amin: ties share the gradient; along a dimension of max and min the first takes it - */
 
 static tn_status amax_shape(tn_call *call) {
   const tn_tensor *x = call->in[0];

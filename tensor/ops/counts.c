@@ -13,7 +13,7 @@ static tn_status on_host(tn_call *call, const tn_tensor *t) {
 
 static bool is_float(const tn_tensor *t) { return tn_dtype_is_float((tn_dtype)t->dtype); }
 
-/* -- histc, bhistc: i[0] bins, f[0] and f[1] the range, which is that of x where they are equal - */
+/* -- histc, bhistc: i[0] bins, f[0] and f[1] the range, x's where they are equal ------ */
 
 typedef struct {
   const double *x;
@@ -136,7 +136,7 @@ HISTC_ROW(histc, "How many elements fall into each of the bins from min to max, 
                  "x where they are equal.")
 HISTC_ROW(bhistc, "histc of each row of a matrix.")
 
-/* -- bincount: values count from the context's index_base, as class labels do; i[0] the least size */
+/* -- bincount: values count from index_base, as class labels do; i[0] is the least size - */
 
 static tn_status bincount_shape(tn_call *call) {
   const tn_tensor *x = call->in[0], *weights = call->nin > 1 ? call->in[1] : NULL;

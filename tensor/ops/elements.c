@@ -27,7 +27,7 @@ static tn_status missing(tn_call *call, const char *what) {
   return tn_fail(call->ctx, TN_EARG, "%s expected", what);
 }
 
-/* -- Limits: where an element is the limit itself the gradient is the element's ----------------- */
+/* -- Limits: an element that is the limit itself gets the gradient - */
 
 static tn_tensor *at_least(tn_eval *ep, tn_tensor *x, tn_tensor *low) {
   tn_eval e = *ep;

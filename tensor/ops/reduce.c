@@ -137,7 +137,7 @@ static tn_status prod_grad(tn_grad_call *g) {
 REDUCE_ROW(prod, TN_FLOATS | TN_INTEGERS, sum_shape, "ReduceProd", TN_SAVE_A, 0.5,
            "Product of all elements, or along a dimension.");
 
-/* -- var, std: attrs i[1] 1 divides by n, else by n less i[3], which is 1 unless given ---------- */
+/* -- var, std: attrs i[1] 1 divides by n, else by n less i[3], which is 1 unless given ------- */
 
 static double freedom(const tn_attrs *attrs, double n) {
   double d = n - (tn__int(attrs, 1, 0) != 0 ? 0 : (double)tn__int(attrs, 3, 1));

@@ -117,7 +117,8 @@ DIMS_ROW(std, SPREAD, 0, 2, TN_NUMBER | TN_FLOATS, NULL, -2,
          "Standard deviation over several dimensions.")
 DIMS_ROW(norm, "T x; n p=2; m dim; b keepdim=1", 0, 1, TN_NUMBER | TN_FLOATS, NULL, 0.3,
          "The p-norm over several dimensions.")
-DIMS_ROW(nansum, PLAIN, 0, 1, NUMBERS, NULL, -2, "Sum of what is a number, over several dimensions.")
+DIMS_ROW(nansum, PLAIN, 0, 1, NUMBERS, NULL, -2,
+         "Sum of what is a number, over several dimensions.")
 DIMS_ROW(nanmean, PLAIN, 0, 1, NUMBERS, NULL, -2,
          "Mean of what is a number, over several dimensions.")
 DIMS_ROW(count_nonzero, PLAIN, 0, 1, NUMBERS, "a count", -2,

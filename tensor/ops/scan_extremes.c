@@ -1,4 +1,4 @@
-/* scan_extremes.c -- cummax and cummin: the extreme of all elements up to each one, and where it is.
+/* scan_extremes.c -- cummax and cummin: the extreme of all elements up to each one, and its place.
  *
  * Of equal extremes the latest counts, and NaN wins, as in PyTorch. attrs: i[0] the dimension. */
 #include "tensor/ops/lines.h"

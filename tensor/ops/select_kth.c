@@ -284,7 +284,8 @@ LINE_ROW(nanmedian_dim, "nanmedian", "T x; d dim; b keepdim=1", median_dim_shape
          nanmedian_dim_run, median_dim_grad,
          "The medians of what is a number along a dimension, and their indices.")
 LINE_ROW(mode, "mode", "T x; d? dim; b keepdim=1", median_dim_shape, mode_run, median_dim_grad,
-         "The most frequent elements along a dimension, the smallest of several, and their indices.")
+         "The most frequent elements along a dimension, the smallest of several, and their "
+         "indices.")
 
 /* -- Of all elements --------------------------------------------------------------------------- */
 

@@ -386,7 +386,8 @@ static tn_status quantiles(tn_call *call, bool leave_nan) {
 static tn_status quantile_compose(tn_call *call) { return quantiles(call, false); }
 static tn_status nanquantile_compose(tn_call *call) { return quantiles(call, true); }
 
-#define QUANTILE "T x; X q; d? dim; b keepdim=1; w interpolation=linear,lower,higher,midpoint,nearest"
+#define QUANTILE                                                                                  \
+  "T x; X q; d? dim; b keepdim=1; w interpolation=linear,lower,higher,midpoint,nearest"
 ROW(quantile, "quantile", QUANTILE, TN_FLOATS | TN_INTEGERS | TN_NUMBER, 1, -2, NULL,
     "The elements below which the parts q of all lie, or of those along a dimension; several q "
     "give a first dimension more.")

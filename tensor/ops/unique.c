@@ -1,7 +1,9 @@
 /* unique.c -- unique and unique_consecutive: each element once, or each slice of a dimension.
  *
  * Results: the values; for each element of x the index of its value; how often each value comes.
- * attrs: i[0] the dimension of the slices, or TN_NONE. */
+ * attrs: unique begins with i[0] sorted, which it always is; then both have: is the index asked
+ * for, are the counts, and the dimension of the slices, or TN_NONE. PyTorch gives what is asked
+ * for, so what is stands before what is not. */
 #include "tensor/ops/lines.h"
 
 /* Rows of `width` numbers of float64, or of int64, side by side. NaN equals NaN here and is greater
@@ -127,10 +129,16 @@ static int64_t group(const listing *l, int64_t *firsts, int64_t *inverse, int64_
   return groups;
 }
 
-static tn_status unique_of(tn_call *call, bool sorted) {
+/* The counts stand before the indices where they alone are asked for. */
+static bool counts_first(const tn_attrs *attrs, int at) {
+  return tn__int(attrs, at + 1, 0) == 1 && tn__int(attrs, at, 0) != 1;
+}
+
+/* i[at] is the first attribute that both operations have. */
+static tn_status unique_of(tn_call *call, bool sorted, int at) {
   tn_ctx *ctx = call->ctx;
   tn_tensor *x = call->in[0], *moved = NULL, *lists[3] = {NULL, NULL, NULL};
-  const int64_t wanted = tn__int(call->attrs, 0, TN_NONE);
+  const int64_t wanted = tn__int(call->attrs, at + 2, TN_NONE);
   const bool was = tn_set_grad_enabled(ctx, false);
   listing l = {0};
   tn_status s = TN_OK;
@@ -151,8 +159,8 @@ static tn_status unique_of(tn_call *call, bool sorted) {
     for (int k = 0; k < 3; k++) to[k] = (int64_t *)(void *)tn__data(lists[k]);
     const int64_t groups = group(&l, to[0], to[1], to[2], ctx->index_base);
     tn_attrs first = {.i = {0}, .ni = 1}, part = {.i = {0, 0, groups}, .ni = 3};
-    if (call->dim < 0) moved = tn__temp(&e, moved), moved = tn__reshaped(&e, moved, 1, &l.rows.rows);
-    else tn__temp(&e, moved);
+    tn__temp(&e, moved);
+    if (call->dim < 0) moved = tn__reshaped(&e, moved, 1, &l.rows.rows);
     tn_tensor *which = tn__do(&e, TN_OP_narrow, &part, 1, &lists[0]);
     tn_tensor *values = tn__do(&e, TN_OP_index, &first, 2, (tn_tensor *[]){moved, which});
     if (call->dim > 0) values = tn__with_two(&e, TN_OP_transpose, values, 0, call->dim);
@@ -162,8 +170,9 @@ static tn_status unique_of(tn_call *call, bool sorted) {
     tn_tensor *counts = tn__do(&e, TN_OP_narrow, &part, 1, &lists[2]);
     counts = DO1(clone, counts);
     call->out[0] = tn__keep(&e, values);
-    call->out[1] = tn__keep(&e, inverse);
-    call->out[2] = tn__keep(&e, counts);
+    const bool swap = counts_first(call->attrs, at);
+    call->out[swap ? 2 : 1] = tn__keep(&e, inverse);
+    call->out[swap ? 1 : 2] = tn__keep(&e, counts);
   } else {
     tn_tensor_release(moved);
   }
@@ -174,16 +183,18 @@ static tn_status unique_of(tn_call *call, bool sorted) {
   return s;
 }
 
-static tn_status unique_compose(tn_call *call) { return unique_of(call, true); }
-static tn_status unique_consecutive_compose(tn_call *call) { return unique_of(call, false); }
+static tn_status unique_compose(tn_call *call) { return unique_of(call, true, 1); }
+static tn_status unique_consecutive_compose(tn_call *call) { return unique_of(call, false, 0); }
 
-#define UNIQUE_ROW(name_, doc_)                                                                   \
+#define UNIQUE_ROW(name_, args_, doc_)                                                            \
   const tn_op tn__op_##name_ = {                                                                  \
-      .name = #name_, .lua = #name_, .args = "T x; d? dim", .convention = 'C',                    \
+      .name = #name_, .lua = #name_, .args = args_, .convention = 'C',                            \
       .flags = TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
       .compose = name_##_compose, .no_grad = "how many values there are changes in jumps",        \
       .doc = doc_};
 
-UNIQUE_ROW(unique, "Each value of x once, in order, or each slice of a dimension; the index of each "
-                   "element's value, and how often each value comes.")
-UNIQUE_ROW(unique_consecutive, "unique of neighbours only: without sorting.")
+#define FLAGS "b? return_inverse; b? return_counts; d? dim"
+UNIQUE_ROW(unique, "T x; b sorted=1; " FLAGS,
+           "Each value of x once, in order, or each slice of a dimension; then the index of each "
+           "element's value, and how often each value comes, those asked for first.")
+UNIQUE_ROW(unique_consecutive, "T x; " FLAGS, "unique of neighbours only: without sorting.")
