@@ -1,9 +1,9 @@
 /* subscript.c -- x[i1, i2, ...] where index tensors and masks stand for dimensions.
  *
- * The index tensors broadcast together, to a block of positions. Where the dimensions they stand for
- * are neighbours the block's dimensions take their place in the result, else they come first: the
- * rule of NumPy and PyTorch. Reading is made of recorded operations: those dimensions become one, of
- * which one list of positions picks. Writing puts values at their places, counted row by row. */
+ * The index tensors broadcast together, to a block of positions. Where the dimensions that they stand
+ * for are neighbours the block's dimensions take their place in the result, else they come first:
+ * the rule of NumPy and PyTorch. Reading is made of recorded operations: those dimensions become
+ * one, of which one list of positions picks. Writing puts values at places counted row by row. */
 #include "tensor/eval.h"
 #include "tensor/subscript.h"
 

@@ -69,7 +69,7 @@ static void fill_from_tensor(lua_State *L, binding *b, tn_tensor *t, tn_tensor *
   }
   if (!fits && tn_tensor_numel(from) == 1 && rest == 0) fits = true; /* a number in a vector */
   if (!fits) {
-    snprintf(text, sizeof text, "the tensor of %d dimensions that is %s does not fit among the others",
+    snprintf(text, sizeof text, "the tensor of %d dimensions that is %s does not fit among others",
              tn_tensor_ndim(from), where(m, d, place, sizeof place));
     bind_error(L, "%s", text);
   }
@@ -126,8 +126,8 @@ static void from_table(lua_State *L, binding *b, tn_dtype dtype, int index) {
   fill_from_table(L, b, index, t, &m, 0, &at);
 }
 
-/* The dtype that the values suggest: bool for booleans, that of tensors, else `otherwise`. Reads the
- * first value of each table only: the others rarely differ, and each read costs. */
+/* The dtype that the values suggest: bool for booleans, that of tensors, else `otherwise`. Reads
+ * the first value of each table only: the others rarely differ, and each read costs. */
 static tn_dtype suggested(lua_State *L, int index, tn_dtype otherwise) {
   int top = lua_gettop(L);
   tn_dtype dtype = otherwise;
@@ -274,7 +274,7 @@ static int default_type(lua_State *L) {
   return construct(L, b, tn_default_dtype(b->ctx), 1);
 }
 
-/* -- torch.tensor(number, boolean, nested table or tensor [, options]): PyTorch's way ------------ */
+/* -- torch.tensor(number, boolean, nested table or tensor [, options]): PyTorch's way ---------- */
 
 /* A copy without history. */
 static void copy_of(lua_State *L, binding *b, tn_tensor *source, const make_options *o) {

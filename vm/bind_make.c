@@ -256,7 +256,7 @@ static int zeros_like(lua_State *L) { return like(L, TN_OP_zero, 0, 0, "zeros_li
 static int ones_like(lua_State *L) { return like(L, TN_OP_fill, 1, 0, "ones_like"); }
 static int empty_like(lua_State *L) { return like(L, TN_OP_COUNT, 0, 0, "empty_like"); }
 
-/* -- Sequences that need a tensor to tell their type --------------------------------------------- */
+/* -- Sequences that need a tensor to tell their type ------------------------------------------- */
 
 /* What a maker takes: numbers first, then counts, then a number more. */
 typedef struct {

@@ -19,7 +19,7 @@ static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
   return t;
 }
 
-/* -- torch.XStorage(...): upvalue 2 is the dtype ------------------------------------------------- */
+/* -- torch.XStorage(...): upvalue 2 is the dtype ----------------------------------------------- */
 
 static int64_t count_argument(lua_State *L, int index, const char *function) {
   int64_t n = bind_check_int(L, index, function, "the size");
@@ -108,7 +108,8 @@ static void borrow(lua_State *L, binding *b, storage_box *box) {
   char *data = fits ? (char *)(uintptr_t)address : NULL;
   if (data == NULL || (uintptr_t)data % item != 0 || bytes > (size_t)1 << 40 ||
       !can_be_used(data, bytes)) {
-    bind_error(L, "Storage: %g is not the address of %zu bytes that can be written", address, bytes);
+    bind_error(L, "Storage: %g is not the address of %zu bytes that can be written", address,
+               bytes);
   }
   bind_check(L, b, tn_storage_borrow(b->ctx, &box->s, data, bytes, NULL, NULL));
 }

@@ -505,7 +505,9 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
       {"typeAs", type_as}, {"byte", to_byte}, {"char", to_char}, {"short", to_short},
       {"int", to_int}, {"long", to_long}, {"half", to_half}, {"bfloat16", to_bfloat16},
       {"float", to_float}, {"double", to_double}, {"bool", to_bool}, {"resize", resize},
-      {"resizeAs", resize_as}, {"resize_as", resize_as}, {"contiguous", contiguous}, {"reshapeAs", reshape_as}, {"reshape_as", reshape_as}, {"sub", sub}, {"split", split},
+      {"resizeAs", resize_as}, {"resize_as", resize_as},
+      {"contiguous", contiguous}, {"reshapeAs", reshape_as}, {"reshape_as", reshape_as},
+      {"sub", sub}, {"split", split},
       {"chunk", chunk}, {"real", to_real}, {"as_strided", as_strided}, {"data_ptr", data_ptr},
       {"is_floating_point", is_floating_point}, {"tolist", totable}, {"ndimension", dim},
       {"nelement", numel}, {"element_size", element_size}, {"is_contiguous", is_contiguous},
@@ -514,7 +516,8 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg also_functions[] = {
       {"numel", numel}, {"equal", equal}, {"totable", totable}, {"split", split}, {"chunk", chunk},
       {"as_strided", as_strided}, {"is_floating_point", is_floating_point},
-      {"is_tensor", is_tensor}, {"dtype_name", dtype_name}, {"totable_flat", totable_flat}, {"pointer", pointer}, {NULL, NULL}};
+      {"is_tensor", is_tensor}, {"dtype_name", dtype_name},
+      {"totable_flat", totable_flat}, {"pointer", pointer}, {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, functions);
   lua_pushvalue(L, core);

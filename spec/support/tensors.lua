@@ -53,7 +53,9 @@ function tensors.strided(x)
   for d = 1, #first:size() do times[d] = 1 end
   times[#times + 1] = 3
   x = x:unsqueeze(-1)
-  x = x:repeatTensor(torch.LongStorage(times)):select(-1, 2)
+  x = x:repeatTensor(torch.LongStorage(times))
+  if first.ndim == 0 then return x:narrow(1, 2, 1):view(torch.LongStorage()) end
+  x = x:select(-1, 2)
   if first:dim() > 1 then x = x:transpose(1, -1) end
   return x
 end

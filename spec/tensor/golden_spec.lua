@@ -4,7 +4,7 @@ local tensors = require 'spec.support.tensors'
 local function read(entry)
   local t = torch[entry.type .. 'Tensor'](entry)
   if #entry == 0 then t = torch.zeros(0):type('torch.' .. entry.type .. 'Tensor') end
-  if #entry.size == 0 then return t:select(1, 1) end
+  if #entry.size == 0 then return t:view(torch.LongStorage()) end
   return t:view(torch.LongStorage(entry.size))
 end
 
@@ -31,8 +31,8 @@ end
 local function compare(case, got, expected)
   for k, entry in ipairs(expected) do
     local value = got[k]
-    if type(value) == 'number' then value = torch.DoubleTensor {value}:select(1, 1) end
-    if type(value) == 'boolean' then value = torch.ByteTensor {value and 1 or 0}:select(1, 1) end
+    if type(value) == 'number' then value = torch.tensor(value, 'float64') end
+    if type(value) == 'boolean' then value = torch.tensor(value, 'uint8') end
     local want = read(entry)
     tensors.assert_same(want:type(value:type()), value, 1e-9, case[1])
     if torch.isTensor(got[k]) then

@@ -196,7 +196,7 @@ describe('torch.Tensor', function()
     fails('got number as element %[2%]', torch.Tensor, {{1}, 2})
     fails('got table as element %[1%]%[2%]', torch.Tensor, {{1, {2}}})
     fails('got function as element %[2%]%[1%]', torch.fromtable, {{1}, {print}})
-    fails('does not fit among the others', torch.tensor, {torch.zeros(2), torch.zeros(3)})
+    fails('does not fit among others', torch.tensor, {torch.zeros(2), torch.zeros(3)})
   end)
 end)
 

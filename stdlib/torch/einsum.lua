@@ -22,7 +22,7 @@ end
 
 -- Torch7 knows no empty list of sizes: one element is a tensor of no dimension by `select`.
 local function reshaped(x, sizes)
-  if #sizes == 0 then return x:reshape(1):select(1, 1) end
+  if #sizes == 0 then return x:reshape(torch.LongStorage()) end
   return x:reshape(torch.LongStorage(sizes))
 end
 

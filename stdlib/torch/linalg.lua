@@ -68,7 +68,7 @@ local function shaped(x, sizes)
     if #sizes == 0 then return x end
     x = torch.tensor(x)
   end
-  if #sizes == 0 then return plain(x:reshape(1):select(1, 1)) end
+  if #sizes == 0 then return plain(x:reshape(torch.LongStorage())) end
   return x:reshape(torch.LongStorage(sizes))
 end
 

@@ -13,7 +13,7 @@ static int64_t limited(int64_t k) {
   return k > far ? far : k < -far ? -far : k;
 }
 
-/* -- diagonal: attrs i[0] which one, i[1] and i[2] of which two dimensions ---------------------- */
+/* -- diagonal: attrs i[0] which one, i[1] and i[2] of which two dimensions --------------------- */
 
 static tn_status diagonal_view(tn_call *call) {
   const tn_tensor *x = call->in[0];
@@ -97,8 +97,8 @@ static tn_status slice_scatter_compose(tn_call *call) {
   if (last < 0 && tn__int(call->attrs, 2, TN_NONE) != TN_NONE) last += size;
   if (step < 1 || first < 0 || last >= size || last < first - 1) {
     int base = call->ctx->index_base;
-    return tn_fail(call->ctx, TN_EINDEX, "no slice from %lld to %lld by steps of %lld: dimension %d "
-                   "has %lld", (long long)first + base, (long long)last + base, (long long)step,
+    return tn_fail(call->ctx, TN_EINDEX, "no slice from %lld to %lld by steps of %lld: "
+                   "dimension %d has %lld", (long long)first + base, (long long)last + base, (long long)step,
                    dim + base, (long long)size);
   }
   tn_eval e = tn__eval_begin(call->ctx);

@@ -142,8 +142,8 @@ static tn_status logspace_run(tn_call *call) {
   tn_tensor *out = call->out[0];
   const int64_t n = out->sizes[0];
   for (int64_t i = 0; i < n; i++) {
-    double at = i == n - 1 && n > 1 ? last
-                                    : first + (n > 1 ? (last - first) / (double)(n - 1) : 0) * (double)i;
+    double at = n > 1 ? first + (last - first) / (double)(n - 1) * (double)i : first;
+    if (i == n - 1 && n > 1) at = last;
     tn__store(tn__data(out), (tn_dtype)out->dtype, i * out->strides[0], pow(base, at));
   }
   return TN_OK;

@@ -95,7 +95,8 @@ static tn_status cat_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_cat = {
-    .name = "cat", .lua = "cat", .aliases = "concat concatenate", .args = "L tensors; d? dim", .convention = 'C',
+    .name = "cat", .lua = "cat", .aliases = "concat concatenate",
+    .args = "L tensors; d? dim", .convention = 'C',
     .flags = TN_FLOATS | TN_INTEGERS | TN_ANY_INPUTS, .nout = 1, .low = -2, .high = 2,
     .shape = cat_shape, .run = cat_run, .grad = cat_grad, .onnx = "Concat",
     .doc = "Tensors side by side along a dimension, the last one unless another is named."};

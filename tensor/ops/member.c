@@ -3,7 +3,7 @@
 
 #include "tensor/ops/lines.h"
 
-/* -- one_hot: attrs i[0] the number of classes, else the greatest index ------------------------- */
+/* -- one_hot: attrs i[0] the number of classes, else the greatest index ------------------------ */
 
 static tn_status one_hot_shape(tn_call *call) {
   const tn_tensor *index = call->in[0];

@@ -1,8 +1,8 @@
-/* scatter_reduce.c -- what falls on one place is reduced: scatter_reduce, index_reduce, scatter with
- * a reduction; take_along_dim.
+/* scatter_reduce.c -- what falls on one place is reduced: scatter_reduce, index_reduce, scatter
+ * with a reduction; take_along_dim.
  *
  * Sums and means are made of scatter_add. Products and extremes have a kernel of their own,
- * scatter_fold: attrs i[0] the dimension, i[1] which reduction, i[2] whether x itself takes part. */
+ * scatter_fold: attrs i[0] the dimension, i[1] which reduction, i[2] whether x takes part. */
 #include "tensor/ops/lines.h"
 
 enum { SUM, PROD, MEAN, AMAX, AMIN };

@@ -1,5 +1,5 @@
-/* shapes.c -- other shapes of the same elements, and elements in another order: like another tensor,
- * flattened, flipped, rolled, repeated. */
+/* shapes.c -- other shapes of the same elements, and elements in another order: like another
+ * tensor, flattened, flipped, rolled, repeated. */
 #include "tensor/eval.h"
 
 #define SHAPE_ROW(name_, aliases_, args_, onnx_, doc_)                                            \

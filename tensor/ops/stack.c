@@ -3,7 +3,7 @@
 
 #include "tensor/eval.h"
 
-/* -- stack: attrs i[0] where the new dimension is, the first unless said ------------------------ */
+/* -- stack: attrs i[0] where the new dimension is, the first unless said ----------------------- */
 
 static tn_status stack_shape(tn_call *call) {
   tn_meta *m = &call->meta[0];

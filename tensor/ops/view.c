@@ -180,8 +180,11 @@ static tn_status select_view(tn_call *call) {
 
 static tn_status select_grad(tn_grad_call *g) { return tn__part_grad(g, TN_OP_select, g->attrs); }
 
-VIEW_OP(select, "select", NULL, "T x; d dim; x index", 'C', "Gather",
-        "One position of a dimension, which disappears.")
+const tn_op tn__op_select = {
+    .name = "select", .lua = "select", .args = "T x; d dim; x index", .convention = 'C',
+    .flags = TN_NUMBER | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2,
+    .onnx = "Gather", .view = select_view, .grad = select_grad,
+    .doc = "One position of a dimension, which disappears; of a vector, the number there."};
 
 static tn_status transpose_view(tn_call *call) {
   const tn_tensor *x = call->in[0];
@@ -425,6 +428,6 @@ static tn_status scatter_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_as_strided_scatter = {
-    .name = "as_strided_scatter", .convention = 'N', .flags = TN_MOVES, .nout = 1, .shape = tn__shape_same,
-    .run = scatter_run, .grad = scatter_grad,
+    .name = "as_strided_scatter", .convention = 'N', .flags = TN_MOVES, .nout = 1,
+    .shape = tn__shape_same, .run = scatter_run, .grad = scatter_grad,
     .doc = "A tensor with the part given by sizes, strides and offset replaced."};
