@@ -1,5 +1,6 @@
-/* philox.h -- the Philox4x32-10 generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), and how
- * its numbers become fractions and angles, in C that CUDA compiles too: the same on every device. */
+/* philox.h -- the Philox4x32-10 generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), and
+ * how its numbers become fractions and angles, in C that CUDA compiles too: the same on every
+ * device. */
 #ifndef TN_PHILOX_H
 #define TN_PHILOX_H
 
@@ -71,10 +72,10 @@ TN_PHILOX_INLINE double tn__angle_f64(uint32_t high, uint32_t low, uint32_t *qua
 }
 
 /* What uniform numbers of [a, b) are made with in a format of so many significant bits (53, 24, 11
- * or 8): low end, width, the largest number below b, and how many low bits of a word it cannot hold.
- * The host calculates it for every device. */
+ * or 8): low end, width, the largest number below b, and how many low bits of a word it cannot
+ * hold. The host calculates it for every device. */
 static inline void tn__uniform_plan(double a, double b, int bits, double plan[4]) {
-  const int least = bits == 24 ? -149 : bits == 11 ? -24 : -133; /* exponent of the smallest number */
+  const int least = bits == 24 ? -149 : bits == 11 ? -24 : -133; /* the smallest number's */
   int e;
   const double m = frexp(b, &e);
   e -= bits + (m == 0.5); /* below a power of two numbers stand closer */

@@ -9,8 +9,8 @@
 
 enum { MOST = 3 };
 
-/* What f returns knows nothing of gradients: x may be a leaf, which anyone may write to, but nothing
- * that was recorded, and what is read must not wait for a gradient. */
+/* What f returns knows nothing of gradients: x may be a leaf, which anyone may write to, but
+ * nothing that was recorded, and what is read must not wait for a gradient. */
 static void check_recorded(lua_State *L, binding *b, int count, tn_tensor *const *t,
                            const char *function) {
   if (!tn_grad_enabled(b->ctx)) return;
@@ -187,7 +187,8 @@ static uintptr_t check_address(lua_State *L, int index) {
   int64_t whole = 0;
   if (lua_type(L, index) == LUA_TLIGHTUSERDATA) return (uintptr_t)lua_touserdata(L, index);
   if (!moonlet_toint(L, index, &whole) || whole < 0) {
-    luaL_error(L, "from_pointer: a pointer expected as argument 1, got %s", luaL_typename(L, index));
+    luaL_error(L, "from_pointer: a pointer expected as argument 1, got %s",
+               luaL_typename(L, index));
   }
   return (uintptr_t)whole;
 }

@@ -81,7 +81,9 @@ static int seed(lua_State *L) {
   int at;
   tn_generator *g = generator_of(L, &at);
   uint64_t bits = 0;
-  if (getentropy(&bits, sizeof bits) != 0) return luaL_error(L, "seed: the system gives no entropy");
+  if (getentropy(&bits, sizeof bits) != 0) {
+    return luaL_error(L, "seed: the system gives no entropy");
+  }
   tn_seed(g, bits >> 11);
   push_seed(L, g->seed);
   return 1;
@@ -264,7 +266,9 @@ static tn_attrs read_bounds(lua_State *L, const head *h, int count, int *first,
   tn_attrs attrs = {.generator = h->generator};
   const double high = check_number(L, h->first + count - 1, function);
   const double low = count > 1 ? check_number(L, h->first, function) : 0;
-  if (!(ceil(high) > low)) luaL_error(L, "%s: no integers from %f to below %f", function, low, high);
+  if (!(ceil(high) > low)) {
+    luaL_error(L, "%s: no integers from %f to below %f", function, low, high);
+  }
   attrs.f[0] = low;
   attrs.f[1] = ceil(high) - 1;
   *first = h->first + count;

@@ -159,7 +159,9 @@ static void instruction_sets_agree(void) {
   }
   bool finite = true;
   for (int s = 0; s < TN_RAND_COUNT; s++) {
-    for (int i = 0; i < NUMBERS; i++) finite = finite && isfinite(f[0][s][i]) && isfinite(d[0][s][i]);
+    for (int i = 0; i < NUMBERS; i++) {
+      finite = finite && isfinite(f[0][s][i]) && isfinite(d[0][s][i]);
+    }
   }
   check(finite, "no distribution gives an infinity, whatever the words");
 }

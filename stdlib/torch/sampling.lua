@@ -1,11 +1,11 @@
---- Draws from tables of aliases, in Torch7's form: each takes the same time, however many there are.
+--- Draws from tables of aliases, in Torch7's form: a draw takes the same time for any length.
 local class = require 'torch.class'
 local torch = require 'torch'
 
 local module = {}
 
---- torch.multinomialAliasSetup(p [, state]): the tables {aliases, thresholds} for torch.multinomialAlias.
--- p need not add up to 1. A state of an earlier call is written into and returned.
+--- torch.multinomialAliasSetup(p [, state]): tables {aliases, thresholds} for multinomialAlias. p
+-- need not add up to 1. A state of an earlier call is written into and returned.
 function module.multinomialAliasSetup(p, state)
   if state == nil then return {torch.multinomial_alias_setup(p)} end
   if type(state) ~= 'table' or not torch.isTensor(state[1]) or not torch.isTensor(state[2]) then
@@ -20,7 +20,7 @@ end
 function module.multinomialAlias(gen, x, state)
   if class.typename(gen) ~= 'torch.Generator' then gen, x, state = nil, gen, x end
   if type(state) ~= 'table' or not torch.isTensor(x) then
-    error(('multinomialAlias: a tensor and the tables of multinomialAliasSetup expected, got %s, %s')
+    error(('multinomialAlias: a tensor and what multinomialAliasSetup gave expected, got %s, %s')
       :format(class.type(x), class.type(state)), 2)
   end
   if gen then return torch.multinomial_alias_draw(x, gen, state[1], state[2]) end

@@ -74,8 +74,8 @@ typedef struct {
   void (*adam_f64)(int64_t n, double *p, const double *g, double *m, double *v, const double *c);
 } tn_row_kernels;
 
-/* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the largest
- * value and how many low bits to drop; of normal ones mean and deviation; of exponential ones the
+/* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the
+ * largest value and how many low bits to drop; of normal ones mean and deviation; of exponential ones the
  * mean; of Cauchy's median and width; of Bernoulli's how many of the 2^32 numbers (1 or more) give
  * p[1], the others 0. */
 typedef enum {

@@ -248,7 +248,7 @@ const tn_op tn__op_multinomial = {
     .onnx = "Multinomial", .no_grad = "draws are no function of their probabilities",
     .doc = "n indices drawn with the (unnormalised) probabilities p."};
 
-/* -- Alias tables: draws in constant time. Walker 1977, doi:10.1145/355744.355749 --------------- */
+/* -- Alias tables: draws in constant time. Walker 1977, doi:10.1145/355744.355749 -------------- */
 
 static tn_status alias_setup_shape(tn_call *call) {
   const tn_tensor *p = call->in[0];

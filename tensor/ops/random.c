@@ -40,7 +40,7 @@ static void into_range(int64_t n, double *x, double low, double high) {
   for (int64_t i = 0; i < n; i++) x[i] = x[i] > low ? (x[i] < high ? x[i] : high) : low;
 }
 
-/* Makes the values of whole groups, the first of which is element `first`, of which n are wanted. */
+/* Makes the values of whole groups, from element `first` on, of which n are wanted. */
 static void make(const job *j, int64_t first, int64_t n, const uint32_t *w) {
   union {
     float f[4 * BLOCK];
@@ -94,7 +94,9 @@ static bool is_f32_family(int dtype) {
 static void range_of(int dtype, double *low, double *high) {
   const int bits = 8 * (int)tn__item_size(dtype);
   *low = dtype == TN_U8 || dtype == TN_BOOL ? 0 : -ldexp(1, bits - 1);
-  *high = dtype == TN_BOOL ? 1 : dtype == TN_U8 ? 255 : ldexp(1, bits - 1) - (bits == 64 ? 1024 : 1);
+  *high = ldexp(1, bits - 1) - (bits == 64 ? 1024 : 1);
+  if (dtype == TN_U8) *high = 255;
+  if (dtype == TN_BOOL) *high = 1;
 }
 
 static tn_status run_job(tn_call *call, job *j, tn_tensor *out, tn_pool_fn *fn) {

@@ -112,7 +112,15 @@ static void uniform_f64(int64_t n, double *out, const uint32_t *w, const double 
 }
 
 /* Box and Muller 1958: a radius and an angle make two numbers. */
-#define POLAR(suffix, T, uint, SIGN)                                                                /* cosine and sine from those of the rest of an angle */                                          static inline void turn_##suffix(T r, uint32_t quarters, T *cosine, T *sine) {                      const uint c = tn__bits_##suffix(tn__cos_rest_##suffix(r));                                       const uint s = tn__bits_##suffix(tn__sin_rest_##suffix(r));                                       const uint swap = (c ^ s) & ((uint)0 - (uint)(quarters & 1));                                     *cosine = tn__float_##suffix((c ^ swap) ^ ((uint)((quarters + 1) & 2) << SIGN));                  *sine = tn__float_##suffix((s ^ swap) ^ ((uint)(quarters & 2) << SIGN));                        }
+#define POLAR(suffix, T, uint, SIGN)                                                              \
+  /* cosine and sine from those of the rest of an angle */                                        \
+  static inline void turn_##suffix(T r, uint32_t quarters, T *cosine, T *sine) {                  \
+    const uint c = tn__bits_##suffix(tn__cos_rest_##suffix(r));                                   \
+    const uint s = tn__bits_##suffix(tn__sin_rest_##suffix(r));                                   \
+    const uint swap = (c ^ s) & ((uint)0 - (uint)(quarters & 1));                                 \
+    *cosine = tn__float_##suffix((c ^ swap) ^ ((uint)((quarters + 1) & 2) << SIGN));              \
+    *sine = tn__float_##suffix((s ^ swap) ^ ((uint)(quarters & 2) << SIGN));                      \
+  }
 
 POLAR(f32, float, uint32_t, 30)
 POLAR(f64, double, uint64_t, 62)
