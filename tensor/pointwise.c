@@ -299,7 +299,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
   }
 }
 
-/* -- Short rows: chunks of many of them ---------------------------------------------------------- */
+/* -- Short rows: chunks of many of them --------------------------------------------------------- */
 
 /* One element after the other in the loop's order? */
 static bool dense(const loop *l, int k) {
@@ -406,7 +406,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end) {
   }
 }
 
-/* -- Tiles: where an operand is dense in another dimension than the result ------------------------ */
+/* -- Tiles: where an operand is dense in another dimension than the result ---------------------- */
 
 enum { TILE_ROWS = 16, TILE_COLUMNS = 128, TILE = TILE_ROWS * TILE_COLUMNS };
 

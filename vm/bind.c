@@ -13,8 +13,8 @@ const char bind_tensor_magic = 't', bind_storage_magic = 's';
 
 /* What may pile up before a collection: between LEAST and PRESSURE, or more where the heap or what
  * lives is large. Small tensors cost more in the processor's caches than they hold, so they are
- * counted, too. A collection takes about as long as Lua's own heap is large, so with that the limits
- * grow. */
+ * counted, too. A collection takes about as long as Lua's own heap is large, so with that the
+ * limits grow. */
 enum { LEAST = 2 << 20, PRESSURE = 12 << 20, BOXES = 4096 };
 
 /* -- Boxes ------------------------------------------------------------------------------------- */
@@ -96,9 +96,9 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Results that lie about keep the next ones out of the caches (a loop over sums of 4 MB takes 600 us
- * each with one result at a time, 950 us with four that take turns), so the collector runs as often
- * as a tenth of the time allows. */
+/* Results that lie about keep the next ones out of the caches (a loop over sums of 4 MB takes
+ * 600 us each with one result at a time, 950 us with four that take turns), so the collector runs as
+ * often as a tenth of the time allows. */
 static void fit_room(binding *b, size_t most, double began, double ended) {
   double took = ended - began, since = began - b->collected;
   if (took > since / 8) b->room *= 2;

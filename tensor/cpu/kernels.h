@@ -55,8 +55,8 @@ typedef struct {
   tn_arg_column *arg_column[2][TN_COMPUTE_COUNT];
 } tn_reduce_kernels;
 
-/* Softmax of rows; log: its logarithm; or down n columns, whose rows are `stride` apart, into memory
- * that is not x's. dx = gradient from y and dy. */
+/* Softmax of rows; log: its logarithm; or down n columns, whose rows are `stride` apart, into
+ * memory that is not x's. dx = gradient from y and dy. */
 enum { TN_SOFTMAX_COLUMNS = 256 }; /* the most at a time */
 typedef struct {
   void (*softmax_f32)(int64_t rows, int64_t n, float *y, const float *x, bool log);

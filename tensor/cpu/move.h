@@ -1,4 +1,4 @@
-/* move.h -- blocks of memory turned over. tn__convert and tn__copy_view are in tensor/internal.h. */
+/* move.h -- blocks turned over. tn__convert and tn__copy_view are in tensor/internal.h. */
 #ifndef TN_CPU_MOVE_H
 #define TN_CPU_MOVE_H
 

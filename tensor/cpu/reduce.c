@@ -117,7 +117,7 @@ static void reduce_rows(void *arg, int64_t begin, int64_t end) {
   }
 }
 
-/* -- Short rows: several at a time, with any strides -------------------------------------------- */
+/* -- Short rows: several at a time, with any strides ------------------------------------------- */
 
 #define LARGER(a, b) (!((b) <= (a)) && (a) == (a) ? (b) : (a))
 #define SMALLER(a, b) (!((b) >= (a)) && (a) == (a) ? (b) : (a))
@@ -154,7 +154,8 @@ SHORT_ROWS(short_f64, double, double)
 SHORT_ROWS(short_i64, int64_t, uint64_t) /* integers wrap around */
 
 static double start_of(tn_reduction kind) {
-  return kind == TN_RED_PROD ? 1 : kind == TN_RED_MAX ? -INFINITY : kind == TN_RED_MIN ? INFINITY : 0;
+  if (kind == TN_RED_MAX || kind == TN_RED_MIN) return kind == TN_RED_MAX ? -INFINITY : INFINITY;
+  return kind == TN_RED_PROD;
 }
 
 static int64_t start_of_ints(tn_reduction kind) {
@@ -238,7 +239,7 @@ static void reduce_columns(void *arg, int64_t begin, int64_t end) {
       join(1, width, part, 0, total);
       row = stop;
     }
-    put(j, (out * j->pieces) + piece * j->wide.size + first * j->wide.out, j->wide.out, width, total,
+    put(j, out * j->pieces + piece * j->wide.size + first * j->wide.out, j->wide.out, width, total,
         j->type);
   }
 }
@@ -275,7 +276,7 @@ static tn_status reduce_in_pieces(tn_ctx *ctx, job *j) {
   return TN_OK;
 }
 
-/* -- One long row: pieces in parallel, then the pieces' results ---------------------------------- */
+/* -- One long row: pieces in parallel, then the pieces' results -------------------------------- */
 
 static tn_status reduce_long_row(tn_ctx *ctx, job *j) {
   int64_t pieces = (j->n + PIECE - 1) / PIECE, piece = PIECE;

@@ -2,12 +2,14 @@
  *
  * x is seen as (outer, size, inner): a slice is a row of `inner` neighbouring elements for each of
  * `outer`. attrs: i[0] the dimension. */
+#include "tensor/cpu/kernels.h"
 #include "tensor/ops/lines.h"
 
 typedef struct {
   tn_lines x; /* of the tensor that is indexed */
   int64_t count, base;
   const int64_t *index;
+  tn_reduce_column *add; /* of rows that are long enough */
   char *to;
   const char *from;
   int64_t item, row; /* bytes of an element, of a row */
@@ -170,6 +172,10 @@ static tn_status change_shape(tn_call *call) {
       for (int64_t k = 0; k < j->count; k++) {                                                    \
         T *to = (T *)j->to + (outer * j->x.size + j->index[k] - j->base) * inner + first;         \
         const T *from = (const T *)j->from + (outer * j->count + k) * inner + first;              \
+        if (n >= 8) {                                                                             \
+          j->add(1, n, from, 0, to);                                                              \
+          continue;                                                                               \
+        }                                                                                         \
         for (int64_t i = 0; i < n; i++) to[i] += from[i];                                         \
       }                                                                                           \
       begin += n;                                                                                 \
@@ -194,7 +200,11 @@ static tn_status indexAdd_run(tn_call *call) {
     fill_job(&j, call, index);
     j.to = tn__data(to);
     j.from = tn__data(source);
-    tn__pool_run(call->ctx->pool, j.x.outer * j.x.inner, TN_GRAIN / j.count + 16,
+    const int compute = dtype == TN_F32   ? TN_COMPUTE_F32
+                        : dtype == TN_F64 ? TN_COMPUTE_F64
+                                          : TN_COMPUTE_I64;
+    j.add = TN_ISA_PICK(&tn__reduce_kernels)->column[TN_RED_SUM][compute];
+    tn__pool_run(call->ctx->pool, j.x.outer * j.x.inner, TN_GRAIN / j.count + 32,
                  dtype == TN_F32 ? add_f32 : dtype == TN_F64 ? add_f64 : add_u64, &j);
   }
   s = tn__result_end(call, 0, to, s);

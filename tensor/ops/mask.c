@@ -51,8 +51,8 @@ static inline __attribute__((always_inline)) void move(int64_t n, const uint8_t 
   }
 }
 
-/* Takes `count` elements. Each is written, and written over unless it was meant: no processor guesses
- * a mask (1e6 elements, half of them meant, took 7.5 ms with a branch). */
+/* Takes `count` elements. Each is written, and written over unless it was meant: no processor
+ * guesses a mask (1e6 elements, half of them meant, took 7.5 ms with a branch). */
 static inline __attribute__((always_inline)) void take(int64_t count, const uint8_t *mask,
                                                        const char *x, char *packed, size_t item) {
   const char *end = packed + count * (int64_t)item;

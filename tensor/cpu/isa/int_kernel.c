@@ -4,7 +4,7 @@
 #include "tensor/cpu/isa/loops.h"
 #include "tensor/cpu/kernels.h"
 
-/* U: the type to calculate in, without sign and not narrower than int, so that nothing overflows. */
+/* U: the type to calculate in, without sign and not narrower than int: nothing overflows. */
 #define BINARY(name, T, U, Result, expression)                                                    \
   static void name(int64_t n, void *out, const void *const *in, unsigned scalars,                 \
                    const double *p) {                                                             \

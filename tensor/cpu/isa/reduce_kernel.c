@@ -1,7 +1,7 @@
 /* reduce_kernel.c -- sums, products and extremes of rows, and of columns several rows at a time.
  *
- * Rows are walked with many running results, so that the loop vectorises without reordering floating
- * point additions behind the programmer's back; partial sums of 4096 elements meet in double. */
+ * Rows are walked with many running results, so that the loop vectorises without reordering
+ * additions behind the programmer's back; partial sums of 4096 elements meet in double. */
 #include <math.h>
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -91,7 +91,7 @@ ACROSS(f32, float)
 ACROSS(f64, double)
 #endif
 
-/* -- Columns: four rows go into the running results at once ------------------------------------- */
+/* -- Columns: four rows go into the running results at once ------------------------------------ */
 
 #define COLUMN(name, T, STEP)                                                                     \
   static void name(int64_t rows, int64_t n, const void *data, int64_t stride, void *acc) {        \
@@ -152,7 +152,7 @@ COLUMN(prod_column_i64, int64_t, MULTIPLY)
 COLUMN(max_column_i64, int64_t, larger_i64)
 COLUMN(min_column_i64, int64_t, smaller_i64)
 
-/* -- Where the extreme is: the first of equal ones; NaN counts as the most extreme -------------- */
+/* -- Where the extreme is: the first of equal ones; NaN counts as the most extreme ------------- */
 
 #define ABOVE(a, b) (((a) > (b)) | (((a) != (a)) & ((b) == (b))))
 #define BELOW(a, b) (((a) < (b)) | (((a) != (a)) & ((b) == (b))))

@@ -37,7 +37,8 @@ static inline __m512 wide_inverse(__m512 d) {
 /* As tn_sigmoid_f32: what 1 + e rounds away is given back. */
 static inline __m512 wide_sigmoid(__m512 x) {
   const __m512 one = wide(1), a = _mm512_abs_ps(x);
-  const __m512 e = wide_exp_bounded(_mm512_max_ps(wide(-104), _mm512_sub_ps(_mm512_setzero_ps(), a)));
+  const __m512 minus = _mm512_sub_ps(_mm512_setzero_ps(), a);
+  const __m512 e = wide_exp_bounded(_mm512_max_ps(wide(-104), minus));
   const __m512 d = _mm512_add_ps(one, e), lost = _mm512_sub_ps(e, _mm512_sub_ps(d, one));
   const __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
   const __m512 y = _mm512_mul_ps(_mm512_mask_mov_ps(one, negative, e), wide_inverse(d));
@@ -59,8 +60,8 @@ static inline __m512 wide_tanh(__m512 x) {
   return _mm512_or_ps(y, _mm512_and_ps(x, wide(-0.0f)));
 }
 
-/* x Phi(x) with Phi(-a) = erfc(a / sqrt 2) / 2, and erfc = exp of a polynomial (ours, fitted so that
- * the error of erfc stays below 6e-9); beyond 4 it is 0 as far as 1 - it can tell. */
+/* x Phi(x) with Phi(-a) = erfc(a / sqrt 2) / 2, and erfc = exp of a polynomial (ours, fitted so
+ * that the error of erfc stays below 6e-9); beyond 4 it is 0 as far as 1 - it can tell. */
 static inline __m512 wide_gelu(__m512 x) {
   const __m512 a = _mm512_mul_ps(_mm512_abs_ps(x), wide(0.70710678f));
   const __mmask16 far = _mm512_cmp_ps_mask(a, wide(4), _CMP_GE_OQ);
