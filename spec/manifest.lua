@@ -47,7 +47,7 @@ manifest.tensor_methods = [[ new size stride dim nDimension nElement numel stora
   unfold view viewAs expand expandAs squeeze split chunk set clone contiguous copy resize resizeAs
   repeatTensor reshape typeAs byte char short int long float double half real totable apply map map2
   index indexCopy indexAdd indexFill gather scatter maskedSelect maskedCopy maskedFill nonzero data
-  cdata write read retain free ]]
+  cdata write read ]]
 
 manifest.storage_methods = [[ new size copy fill resize totable elementSize type retain free write
   read data cdata ]]

@@ -254,6 +254,20 @@ describe('torch.metatype', function()
   end
 end)
 
+describe('classes of C', function()
+  it('have factories, and operators that are not made in C', function()
+    assert.equal('torch.FloatTensor', torch.type(torch.factory('torch.FloatTensor')()))
+    assert.equal('torch.LongStorage', torch.type(torch.factory('torch.LongStorage')()))
+    local tensor = torch.FloatTensor {1, 2}
+    assert.error_matches(function() return tensor(2) end,
+      'torch.FloatTensor has no __call__ operator')
+    torch.FloatTensor.__call__ = function(x, i) return x[i] end
+    local value = tensor(2)
+    torch.FloatTensor.__call__ = nil
+    assert.equal(2, value)
+  end)
+end)
+
 describe('torch.getenv and torch.setenv', function()
   it('give functions their globals, and userdata a table', function()
     local f = assert((loadstring or load)('return classSpecName'))

@@ -338,7 +338,11 @@ function class.register_native(name, mt, constructor)
   mt.__metatable = mt
   mt.__version = rawget(mt, '__version') or 1
   mt.__constructor = rawget(mt, '__constructor') or constructor
+  mt.__factory = rawget(mt, '__factory') or function() return constructor() end
   mt.new = rawget(mt, 'new') or constructor
+  for operator, fn in pairs(operators) do -- what C does not do itself may be defined as a method
+    if rawget(mt, operator) == nil then mt[operator] = fn end
+  end
   return constructor_of[mt] or make_constructor(mt)
 end
 
