@@ -31,7 +31,7 @@ end
 
 -- Refuses a count of things that cannot be there, of at least `size` bytes each in binary form.
 local function check_count(file, count, size, what)
-  local rest = left(file, count * size)
+  local rest = left(file.stream, count * size)
   if count >= 0 and (not rest or count <= rest / size) then return end
   if count < 0 or file:isBinary() or count > rest then
     fail('%s of %.0f at byte %d, but only %.0f bytes are left', what, count, at(file), rest or 0)
@@ -39,9 +39,9 @@ local function check_count(file, count, size, what)
 end
 
 local function counted(file, what)
-  local count = read_int(file)
+  local count = read_int(file.stream)
   check_count(file, count, 1, what)
-  return read_bytes(file, count)
+  return read_bytes(file.stream, count)
 end
 
 -- Lua 5.4 tells 3 from 3.0: whole numbers come back as integers, as they were written.
@@ -57,7 +57,7 @@ end
 -- Tables.
 
 local function read_fields(file, state, tbl)
-  local count = read_int(file)
+  local count = read_int(file.stream)
   check_count(file, count, 8, 'a table')
   for _ = 1, count do
     local key = read_object(file, state)
@@ -107,7 +107,7 @@ end
 -- The storage comes after the shape and may hold views of itself nowhere, so the tensor is made
 -- last.
 local function read_tensor(file, name, version)
-  local dims, where = read_int(file), at(file)
+  local dims, where = read_int(file.stream), at(file)
   if dims < 0 or dims > MAX_DIMS then
     fail('a tensor of %d dimensions at byte %d (at most %d)', dims, where, MAX_DIMS)
   end
@@ -130,7 +130,7 @@ end
 local function storage_of(file, name)
   local count, size = file:readLong(), core[name:gsub('^torch%.', '')](1):elementSize()
   check_count(file, count, size, name)
-  return read_storage(file, name:gsub('Storage$', 'Tensor'), count)
+  return read_storage(file.stream, name:gsub('Storage$', 'Tensor'), count)
 end
 
 -- ---------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ local function read_function(file, state, tag)
   end
   local id
   if tag ~= 6 then
-    id = read_int(file)
+    id = read_int(file.stream)
     if state.objects[id] ~= nil then return state.objects[id] end
   end
   local fn = load_code(counted(file, 'a function'), where)
@@ -232,7 +232,7 @@ end
 -- Tables and objects begin with an id; one that was seen before is all there is.
 local function by_id(read)
   return function(file, state)
-    local id = read_int(file)
+    local id = read_int(file.stream)
     local known = state.objects[id]
     if known ~= nil then return known end
     return read(file, state, file.references ~= false and id or nil)
@@ -241,7 +241,7 @@ end
 
 local readers = {
   [0] = function() return nil end,
-  [1] = function(file) return number(read_double(file)) end,
+  [1] = function(file) return number(read_double(file.stream)) end,
   [2] = function(file) return counted(file, 'a string') end,
   [3] = by_id(function(file, state, id)
     local tbl = {}
@@ -249,7 +249,7 @@ local readers = {
     return read_fields(file, state, tbl)
   end),
   [4] = by_id(read_torch_object),
-  [5] = function(file) return read_int(file) ~= 0 end,
+  [5] = function(file) return read_int(file.stream) ~= 0 end,
 }
 for tag = 6, 8 do
   readers[tag] = function(file, state) return read_function(file, state, tag) end
@@ -260,7 +260,7 @@ function read_object(file, state)
   if state.depth > MAX_DEPTH then
     fail('values are nested deeper than %d at byte %d', MAX_DEPTH, at(file))
   end
-  local tag = read_int(file)
+  local tag = read_int(file.stream)
   local read = readers[tag]
   if not read then
     fail('unknown object tag %d at byte %d: not a .t7 file in %s form?', tag, tag_place(file),

@@ -58,8 +58,8 @@ end
 
 local function put_counted(file, state, text)
   if #text > MAX_INT then fail(state, 'a string of %d bytes is too long for the format', #text) end
-  write_int(file, #text)
-  write_bytes(file, text)
+  write_int(file.stream, #text)
+  write_bytes(file.stream, text)
 end
 
 local function put_number(file, state, value)
@@ -68,7 +68,7 @@ local function put_number(file, state, value)
   if integer and (value > MAX_EXACT or value < -MAX_EXACT) then
     fail(state, 'the integer %d does not fit the format, which keeps numbers as float64', value)
   end
-  native.writeDouble(file, value)
+  native.writeDouble(file.stream, value)
 end
 
 -- ---------------------------------------------------------------------------------------------
@@ -76,10 +76,10 @@ end
 
 -- Writes tag and id; true when the value has to follow.
 local function first_time(file, state, tag, value, key)
-  write_int(file, tag)
+  write_int(file.stream, tag)
   local id = state.ids[key]
   if id and file.references ~= false then
-    write_int(file, id)
+    write_int(file.stream, id)
     return false
   end
   state.last_id = state.last_id + 1
@@ -87,14 +87,14 @@ local function first_time(file, state, tag, value, key)
     state.ids[key] = state.last_id
     state.alive[state.last_id] = value
   end
-  write_int(file, state.last_id)
+  write_int(file.stream, state.last_id)
   return true
 end
 
 local function put_fields(file, state, tbl, hook)
   local count = 0
   for _ in next, tbl do count = count + 1 end
-  write_int(file, count)
+  write_int(file.stream, count)
   local path = state.path
   local top = #path + 1
   for key, value in next, tbl do
@@ -116,11 +116,11 @@ local function put_tensor(file, state, tensor, hook)
   local dims = tensor:dim()
   -- An empty tensor has no dimension in Torch7, and no storage.
   if dims <= 1 and tensor:nElement() == 0 then
-    write_int(file, 0)
+    write_int(file.stream, 0)
     file:writeLong(1)
     return write_object(file, state, nil)
   end
-  write_int(file, dims)
+  write_int(file.stream, dims)
   file:writeLong(long_storage(dims, tensor.size, tensor))
   file:writeLong(long_storage(dims, tensor.stride, tensor))
   file:writeLong(tensor:storageOffset())
@@ -129,7 +129,7 @@ end
 
 local function put_storage(file, storage)
   file:writeLong(storage:size())
-  native.write_storage(file, storage)
+  native.write_storage(file.stream, storage)
 end
 
 local function put_class_object(file, state, object, hook)
@@ -142,9 +142,9 @@ local function put_class_object(file, state, object, hook)
     for i = #state.path, top + 1, -1 do state.path[i] = nil end
     return
   end
-  write_int(file, TAG.table)
+  write_int(file.stream, TAG.table)
   state.last_id = state.last_id + 1
-  write_int(file, state.last_id)
+  write_int(file.stream, state.last_id)
   put_fields(file, state, object, hook)
 end
 
@@ -214,16 +214,16 @@ function write_object(file, state, value, hook)
       put_fields(file, state, value, hook)
     end
   elseif kind == 'number' then
-    write_int(file, TAG.number)
+    write_int(file.stream, TAG.number)
     put_number(file, state, value)
   elseif kind == 'string' then
-    write_int(file, TAG.string)
+    write_int(file.stream, TAG.string)
     put_counted(file, state, value)
   elseif kind == 'boolean' then
-    write_int(file, TAG.boolean)
+    write_int(file.stream, TAG.boolean)
     file:writeBool(value)
   elseif kind == 'nil' then
-    write_int(file, TAG['nil'])
+    write_int(file.stream, TAG['nil'])
   elseif kind == 'function' and file.with_functions then
     put_function(file, state, value, hook)
   else
