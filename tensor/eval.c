@@ -61,7 +61,7 @@ tn_tensor *tn__with_two(tn_eval *e, tn_opcode code, tn_tensor *x, int64_t a, int
 tn_tensor *tn__with_sizes(tn_eval *e, tn_opcode code, tn_tensor *x, int ndim,
                           const int64_t *sizes) {
   tn_attrs attrs = {.f = {1}, .ni = ndim};
-  memcpy(attrs.i, sizes, sizeof(int64_t) * (size_t)ndim);
+  if (ndim > 0) memcpy(attrs.i, sizes, sizeof(int64_t) * (size_t)ndim);
   return tn__do(e, code, &attrs, 1, &x);
 }
 
