@@ -1,5 +1,5 @@
-/* draws_counts.c -- Poisson's, the binomial and the gamma distribution: parameters from tensors, values by
- * rejection. Element i takes as many groups as it needs at its own position, offset + i, so the
+/* draws_counts.c -- Poisson's, the binomial and the gamma distribution: parameters from tensors,
+ * values by rejection. Element i takes as many groups as it needs at its own position, offset + i, so the
  * result does not depend on the number of threads here either. */
 #include "tensor/random.h"
 

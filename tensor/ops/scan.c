@@ -78,7 +78,7 @@ static tn_status cumsum_shape(tn_call *call) {
 
 static tn_status run_scan(tn_call *call, scan *f32, scan *f64, scan *u64) {
   tn_tensor *x = NULL, *to = NULL;
-  tn_dtype dtype = tn__compute_dtype((tn_dtype)call->in[0]->dtype);
+  tn_dtype dtype = tn__compute_dtype((tn_dtype)call->meta[0].dtype);
   tn_status s = tn__contiguous_of(call->ctx, &x, call->in[0], dtype);
   if (s == TN_OK) s = tn__result_begin(call, 0, dtype, &to);
   if (s == TN_OK && tn__numel(x) > 0) {
@@ -145,6 +145,15 @@ const tn_op tn__op_cumprod = {
 
 /* -- logcumsumexp ------------------------------------------------------------------------------ */
 
+/* Whole numbers have logarithms in the default float. */
+static tn_status logcumsumexp_shape(tn_call *call) {
+  tn__meta_of(&call->meta[0], call->in[0]);
+  if (!tn_dtype_is_float((tn_dtype)call->in[0]->dtype)) {
+    call->meta[0].dtype = call->ctx->default_dtype;
+  }
+  return tn__call_dim(call, 0, 0);
+}
+
 static tn_status logcumsumexp_run(tn_call *call) { return run_scan(call, lse_f32, lse_f64, NULL); }
 
 /* log of the positive part of t, less y, summed from each element on: all in logarithms, so that
@@ -172,5 +181,5 @@ static tn_status logcumsumexp_grad(tn_grad_call *g) {
 const tn_op tn__op_logcumsumexp = {
     .name = "logcumsumexp", .lua = "logcumsumexp", .args = "T x; d dim=1; b reverse=0",
     .convention = 'C', .flags = TN_FLOATS, .nout = 1, .saves = TN_SAVE_A | TN_SAVE_Y, .low = -2,
-    .high = 2, .shape = cumsum_shape, .run = logcumsumexp_run, .grad = logcumsumexp_grad,
+    .high = 2, .shape = logcumsumexp_shape, .run = logcumsumexp_run, .grad = logcumsumexp_grad,
     .doc = "log of the running sums of exp(x), without overflow."};
