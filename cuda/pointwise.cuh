@@ -134,9 +134,9 @@ static bool is_plain(const row &r, const tn_positions &index, operand<T> *in, co
 }
 
 /* A parameter may be any double. */
-static float parameter(double v, float) { return (float)v; }
-static double parameter(double v, double) { return v; }
-static int64_t parameter(double v, int64_t) {
+static inline float parameter(double v, float) { return (float)v; }
+static inline double parameter(double v, double) { return v; }
+static inline int64_t parameter(double v, int64_t) {
   return v >= 0x1p63 ? INT64_MAX : v > -0x1p63 ? (int64_t)v : v == v ? INT64_MIN : 0;
 }
 

@@ -201,7 +201,8 @@ describe('other statistics', function()
   it('give numbers for numbers and for whole tensors', function()
     for _, value in ipairs {torch.dist(x, x), torch.trace(torch.eye(2)), torch.nansum(x),
         torch.quantile(x, 0.5), torch.nanmedian(x), torch.amax(x), torch.count_nonzero(x),
-        torch.exp2(3), torch.hypot(3, 4), torch.erfinv(0.5), torch.searchsorted(torch.ones(2), 3)} do
+        torch.exp2(3), torch.hypot(3, 4), torch.erfinv(0.5),
+        torch.searchsorted(torch.ones(2), 3)} do
       assert.equal('number', type(value))
     end
     assert.is_true(torch.allclose(x, x + 1e-9))
