@@ -181,9 +181,10 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
   }
   while (top > first && lua_isnil(L, top)) top--;
   if (top > first) offset = bind_check_int(L, first + 1, "Tensor", "the storage offset");
-  if (top > first && offset-- < 1) {
-    bind_error(L, "Tensor: the storage offset is counted from 1, got %lld", (long long)offset + 1);
+  if (top > first && offset < 1) {
+    bind_error(L, "Tensor: the storage offset is counted from 1, got %lld", (long long)offset);
   }
+  if (top > first) offset--;
   int64_t room = (int64_t)(tn_storage_bytes(box->s) / tn_dtype_size(dtype));
   sizes[0] = room > offset ? room - offset : 0;
   if (top > first + 1 && lua_type(L, first + 2) == LUA_TNUMBER) {

@@ -71,6 +71,7 @@ function layouts.turned(make, sizes) -- the dimensions lie in the memory in oppo
 end
 function layouts.holes(make, sizes)
   if #sizes > 7 then return make(sizes) end
+  if #sizes == 0 then return make({3}):narrow(1, 2, 1):view(torch.LongStorage()) end
   local wider = {unpack(sizes)}
   wider[#wider + 1] = 2
   return make(wider):select(-1, 2)
