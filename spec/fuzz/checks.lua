@@ -1,5 +1,6 @@
 --- What spec/fuzz/calls.lua finds out about a call beyond that it did not crash. Adds words to the
 -- language of its calls.
+local samples = require 'spec.support.samples'
 local values = require 'spec.fuzz.values'
 local tensors = require 'spec.support.tensors'
 
@@ -199,9 +200,10 @@ function env.alias(op, k, input, how)
   for _, r in ipairs(torch.ops) do
     if r.op == op then row = r end
   end
+  if not samples.takes_destination(row) then return nil end
   local args = env.given(op, k)
   local f = torch[row.name]
-  local sample = require('spec.support.samples').of(row, nil)[k]
+  local sample = samples.of(row, nil)[k]
   if row.convention == 'I' or op:find('_step$') then return nil end
   if sample.random or sample.numbers then return nil end
   local fine, expected = pcall(f, unpack(copies(args), 1, args.n))

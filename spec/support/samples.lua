@@ -367,4 +367,14 @@ function samples.of(row, kind)
   return result
 end
 
+-- An optional last tensor makes a leading res ambiguous: it is read as one of the inputs. So does a
+-- second tensor that may stand where the first one was meant to: torch.max(a, b).
+local two_tensors = {max = true, min = true, quantile = true, nanquantile = true,
+  repeat_interleave = true}
+
+--- Does torch.f(res, ...) of the row write into res, whatever follows?
+function samples.takes_destination(row)
+  return not row.args:find('[TX]%? ') and not two_tensors[row.op]
+end
+
 return samples

@@ -69,13 +69,6 @@ local function is_function(row)
   return row.convention ~= 'I' and not row.no_grad or row.pointwise
 end
 
--- An optional last tensor makes a leading res ambiguous: it is read as one of the inputs.
--- So does a second tensor that may stand where the first one was meant to: torch.max(a, b).
-local two_tensors = {max = true, min = true, quantile = true, nanquantile = true,
-  repeat_interleave = true}
-local function takes_destination(row)
-  return not row.args:find('[TX]%? ') and not two_tensors[row.op]
-end
 -- A source may have more elements than the mask or the indices name; some take any two tensors.
 local fits = {maskedCopy = true, kron = true, scatter_reduce = true, scatter_with = true,
   isin = true}
@@ -88,7 +81,7 @@ local three_flags = {unique = true}
 local inner = {matmul = {mm = true, mv = true, dot = true, bmm = true}}
 
 for _, row in ipairs(torch.ops) do
-  if is_function(row) and takes_destination(row) then
+  if is_function(row) and samples.takes_destination(row) then
     describe(row.op .. ' called as', function()
       it('torch.f(res, ...) writes what torch.f(...) gives', function()
         for _, sample in ipairs(samples_of(row)) do
