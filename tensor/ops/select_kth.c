@@ -5,6 +5,7 @@
  * with the chosen key, and for mode, as in PyTorch, of the last one.
  *
  * attrs: i[0] k (kthvalue only), then the dimension, then whether it stays as one of size 1. */
+#include "tensor/ops/keys.h"
 #include "tensor/ops/lines.h"
 
 typedef enum { KTH, MEDIAN, NANMEDIAN, MODE } choice;
@@ -79,7 +80,7 @@ static int64_t partition(uint64_t *p, int64_t n) {
 
 /* The k-th smallest key, from 0. Where partitions go badly the heap takes over, so that no order of
  * the input makes it quadratic. */
-static uint64_t quickselect(uint64_t *p, int64_t n, int64_t k) {
+uint64_t tn__quickselect(uint64_t *p, int64_t n, int64_t k) {
   int64_t rounds = 8;
   for (int64_t m = n; m > 1; m >>= 1) rounds += 2;
   while (n > 16 && rounds-- > 0) {
@@ -125,11 +126,11 @@ typedef struct {
 static uint64_t chosen_key(const job *j, uint64_t *keys, const uint64_t *all) {
   const int64_t n = j->lines.size;
   int64_t numbers = 0;
-  if (j->what == KTH) return quickselect(keys, n, j->k);
+  if (j->what == KTH) return tn__quickselect(keys, n, j->k);
   if (j->what == MODE) return most_frequent(keys, n);
   for (int64_t i = 0; i < n; i++) numbers += all[i] != NAN_KEY;
   if (numbers == 0 || (j->what == MEDIAN && numbers < n)) return NAN_KEY;
-  return quickselect(keys, n, (numbers - 1) / 2);
+  return tn__quickselect(keys, n, (numbers - 1) / 2);
 }
 
 static void choose(const job *j, int64_t line, uint64_t *keys) {

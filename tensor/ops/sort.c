@@ -1,174 +1,277 @@
 /* sort.c -- sort and topk.
  *
- * Each element becomes an unsigned key whose order is the elements' order, so that one stable
- * radix sort serves every dtype. NaN is greater than everything, -0 equals 0; a descending sort
- * takes the keys' complement. */
+ * Each element becomes an unsigned key whose order is the elements' order, so that one stable sort
+ * serves every dtype. Threads share the lines, or each line where there are too few of them. */
+#include "tensor/ops/keys.h"
 #include "tensor/ops/lines.h"
 
 typedef struct {
-  uint64_t key;
-  int64_t at;
-} pair;
-
-/* -- Keys -------------------------------------------------------------------------------------- */
-
-/* `infinity`: the bits of the format's infinity; greater ones are NaN. */
-static inline uint64_t float_key(uint64_t bits, int width, uint64_t infinity) {
-  const uint64_t sign = (uint64_t)1 << (width - 1), all = sign | (sign - 1);
-  if ((bits & (sign - 1)) > infinity) return all;
-  if (bits == sign) bits = 0;
-  return bits & sign ? ~bits & all : bits | sign;
-}
-
-#define KEYS(T, expression)                                                                       \
-  for (int64_t i = 0; i < n; i++) {                                                               \
-    T v;                                                                                          \
-    memcpy(&v, data + i * step * (int64_t)sizeof v, sizeof v);                                    \
-    to[i].key = (uint64_t)(expression) ^ flip;                                                    \
-    to[i].at = i;                                                                                 \
-  }                                                                                               \
-  break
-
-/* Keys of n elements, `step` apart. Those of small dtypes leave the high bytes 0. */
-static void make_keys(pair *to, const char *data, tn_dtype dtype, int64_t n, int64_t step,
-                      bool descending) {
-  const uint64_t flip = descending ? ~(uint64_t)0 >> (64 - 8 * tn__item_size(dtype)) : 0;
-  switch (dtype) {
-  case TN_BOOL: KEYS(uint8_t, v != 0);
-  case TN_U8: KEYS(uint8_t, v);
-  case TN_I8: KEYS(uint8_t, v ^ 0x80);
-  case TN_I16: KEYS(uint16_t, v ^ 0x8000);
-  case TN_I32: KEYS(uint32_t, v ^ 0x80000000u);
-  case TN_I64: KEYS(uint64_t, v ^ (uint64_t)1 << 63);
-  case TN_F16: KEYS(uint16_t, float_key(v, 16, 0x7c00));
-  case TN_BF16: KEYS(uint16_t, float_key(v, 16, 0x7f80));
-  case TN_F32: KEYS(uint32_t, float_key(v, 32, 0x7f800000));
-  default: KEYS(uint64_t, float_key(v, 64, (uint64_t)0x7ff << 52));
-  }
-}
-
-/* -- Sorting pairs: all of these keep the order of equal keys ---------------------------------- */
-
-enum { SHORT = 48 }; /* below it, clearing the radix sort's counters costs more than it saves */
-
-static void insertion_sort(pair *p, int64_t n) {
-  for (int64_t i = 1; i < n; i++) {
-    pair moved = p[i];
-    int64_t to = i;
-    for (; to > 0 && p[to - 1].key > moved.key; to--) p[to] = p[to - 1];
-    p[to] = moved;
-  }
-}
-
-/* Byte by byte from the lowest, to and fro between p and `spare`; returns where the result is. */
-static pair *radix_sort(pair *p, pair *spare, int64_t n, int bytes) {
-  for (int shift = 0; shift < 8 * bytes; shift += 8) {
-    int64_t first[256] = {0}, sum = 0;
-    for (int64_t i = 0; i < n; i++) first[p[i].key >> shift & 255]++;
-    if (first[p[0].key >> shift & 255] == n) continue; /* all alike */
-    for (int digit = 0; digit < 256; digit++) {
-      int64_t count = first[digit];
-      first[digit] = sum;
-      sum += count;
-    }
-    for (int64_t i = 0; i < n; i++) spare[first[p[i].key >> shift & 255]++] = p[i];
-    pair *other = p;
-    p = spare;
-    spare = other;
-  }
-  return p;
-}
-
-static pair *sort_pairs(pair *p, pair *spare, int64_t n, int bytes) {
-  if (n > SHORT) return radix_sort(p, spare, n, bytes);
-  insertion_sort(p, n);
-  return p;
-}
-
-static inline bool before(const pair *a, const pair *b) {
-  return a->key != b->key ? a->key < b->key : a->at < b->at;
-}
-
-static void sift_down(pair *heap, int64_t n, int64_t at) {
-  pair moved = heap[at];
-  for (int64_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-    if (child + 1 < n && before(&heap[child], &heap[child + 1])) child++;
-    if (!before(&moved, &heap[child])) break;
-    heap[at] = heap[child];
-    at = child;
-  }
-  heap[at] = moved;
-}
-
-/* Brings the first k of the sorted order to the front, with a heap whose root is the last of them.
- * Most elements are only compared with that one. */
-static void select_first(pair *p, int64_t n, int64_t k) {
-  for (int64_t i = k / 2 - 1; i >= 0; i--) sift_down(p, k, i);
-  for (int64_t i = k; i < n; i++) {
-    if (p[i].key >= p[0].key) continue; /* of equal ones the earlier stays */
-    p[0] = p[i];
-    sift_down(p, k, 0);
-  }
-  for (int64_t end = k - 1; end > 0; end--) {
-    pair last = p[0];
-    p[0] = p[end];
-    p[end] = last;
-    sift_down(p, end, 0);
-  }
-}
-
-/* -- Lines ------------------------------------------------------------------------------------- */
-
-typedef struct {
+  tn_pool *pool;
   tn_lines lines;
   int64_t k; /* how many of each line are wanted */
   int64_t slots, base;
   tn_dtype dtype;
-  bool descending;
+  bool descending, exact;
   const char *x;
   char *values;
   int64_t *indices;
-  pair *scratch; /* two lines for each slot */
+  uint64_t *scratch;
+  int64_t line; /* the one that the slots share, or -1 */
+  const uint64_t *order; /* the shared line's */
 } job;
 
-static void sort_line(const job *j, int64_t line, pair *p) {
+/* What a function has to do for [begin, end) of lines, or of the shared line's pieces. */
+typedef struct {
+  const char *x;
+  int64_t to; /* of its first result */
+} line_place;
+
+static line_place place_of(const job *j, int64_t line) {
   const tn_lines *l = &j->lines;
-  const int64_t item = (int64_t)tn__item_size(j->dtype);
   const int64_t outer = line / l->inner, inner = line % l->inner;
-  const char *x = j->x + (outer * l->size * l->inner + inner) * item;
-  int64_t to = outer * j->k * l->inner + inner;
-  make_keys(p, x, j->dtype, l->size, l->inner, j->descending);
-  if (j->k < l->size / 8) select_first(p, l->size, j->k);
-  else p = sort_pairs(p, p + l->size, l->size, (int)item);
-  for (int64_t i = 0; i < j->k; i++, to += l->inner) {
-    memcpy(j->values + to * item, x + p[i].at * l->inner * item, (size_t)item);
-    j->indices[to] = p[i].at + j->base;
+  return (line_place){
+      j->x + (outer * l->size * l->inner + inner) * (int64_t)tn__item_size(j->dtype),
+      outer * j->k * l->inner + inner};
+}
+
+/* -- Results ----------------------------------------------------------------------------------- */
+
+#define MOVE(T)                                                                                   \
+  for (int64_t i = begin; i < end; i++, to += step) {                                             \
+    int64_t from = (int64_t)(order[i] & mask);                                                    \
+    if (at != NULL) from = at[from];                                                              \
+    memcpy(j->values + to * (int64_t)sizeof(T), p.x + from * step * (int64_t)sizeof(T), sizeof(T)); \
+    j->indices[to] = from + j->base;                                                              \
+  }                                                                                               \
+  break
+
+/* Results begin to end of a line: the low bits of `order` are positions, in `at` if that is given,
+ * else in the line. */
+static void emit(const job *j, int64_t line, const uint64_t *order, int low, const int64_t *at,
+                 int64_t begin, int64_t end) {
+  const line_place p = place_of(j, line);
+  const uint64_t mask = ((uint64_t)1 << low) - 1;
+  const int64_t step = j->lines.inner;
+  int64_t to = p.to + begin * step;
+  switch (tn__item_size(j->dtype)) {
+  case 1: MOVE(uint8_t);
+  case 2: MOVE(uint16_t);
+  case 4: MOVE(uint32_t);
+  default: MOVE(uint64_t);
   }
+}
+
+static int key_bits(const job *j) { return 8 * (int)tn__item_size(j->dtype); }
+
+/* -- Whole lines ------------------------------------------------------------------------------- */
+
+/* Scratch of a line: packed, spare, and keys of their own where they do not fit. Counters follow
+ * the lines of all slots. */
+static int64_t sort_words(const job *j) { return (j->exact ? 2 : 3) * j->lines.size; }
+
+static tn_ordering ordering_of(const job *j, int64_t slot) {
+  const int64_t n = j->lines.size, held = j->line < 0 ? j->slots : 1;
+  uint64_t *packed = j->scratch + slot * sort_words(j);
+  uint64_t *counts = j->scratch + held * sort_words(j) + slot * TN_DIGITS;
+  return (tn_ordering){.pool = j->pool, .n = n, .slots = j->line < 0 ? 1 : j->slots,
+                       .key_bits = key_bits(j), .keys = j->exact ? packed : packed + 2 * n,
+                       .packed = packed, .spare = packed + n,
+                       .counts = (int64_t *)(void *)counts};
 }
 
 static void sort_slots(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
-  const int64_t lines = j->lines.outer * j->lines.inner;
+  const int64_t lines = j->lines.outer * j->lines.inner, n = j->lines.size;
   for (int64_t slot = begin; slot < end; slot++) {
-    int64_t last = lines * (slot + 1) / j->slots;
+    const tn_ordering o = ordering_of(j, slot);
+    const int64_t last = lines * (slot + 1) / j->slots;
     for (int64_t line = lines * slot / j->slots; line < last; line++) {
-      sort_line(j, line, j->scratch + 2 * j->lines.size * slot);
+      tn__keys(o.keys, place_of(j, line).x, j->dtype, n, j->lines.inner, j->descending);
+      emit(j, line, tn__order(&o), tn__order_bits(n), NULL, 0, j->k);
     }
   }
 }
 
+static void key_pieces(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  const int64_t step = j->lines.inner;
+  const tn_ordering o = ordering_of(j, 0);
+  tn__keys(o.keys + begin, place_of(j, j->line).x + begin * step * (key_bits(j) / 8), j->dtype,
+           end - begin, step, j->descending);
+}
+
+static void emit_pieces(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  emit(j, j->line, j->order, tn__order_bits(j->lines.size), NULL, begin, end);
+}
+
+static void sort_shared(job *j) {
+  const tn_ordering o = ordering_of(j, 0);
+  tn__pool_run(j->pool, j->lines.size, TN_GRAIN, key_pieces, j);
+  j->order = tn__order(&o);
+  tn__pool_run(j->pool, j->k, TN_GRAIN, emit_pieces, j);
+}
+
+/* -- The first k ------------------------------------------------------------------------------- */
+
+enum { BLOCK = 1024 }; /* elements whose keys are made at once */
+
+/* Where the best k of each piece are kept, with their positions: first those of all slots, then
+ * room to order them. */
+typedef struct {
+  uint64_t *block, *buffer; /* BLOCK; candidates: buffer_size */
+  uint64_t *keys, *packed, *spare;
+  int64_t *at, *counts;
+} select_room;
+
+static int64_t buffer_size(const job *j) { return 2 * j->k + 64; }
+
+static int64_t select_words(const job *j) { return BLOCK + buffer_size(j) + TN_DIGITS; }
+
+static select_room room_of(const job *j, int64_t slot) {
+  const int64_t all = j->slots * j->k;
+  uint64_t *own = j->scratch + slot * select_words(j);
+  uint64_t *kept = j->scratch + j->slots * select_words(j) + slot * j->k;
+  return (select_room){.block = own, .buffer = own + BLOCK,
+                       .counts = (int64_t *)(void *)(own + BLOCK + buffer_size(j)),
+                       .keys = kept, .packed = kept + all, .spare = kept + 2 * all,
+                       .at = (int64_t *)(void *)(kept + 3 * all)};
+}
+
+/* A limit: the first k keys are those below it, and the first `ties` of those that equal it. */
+typedef struct {
+  uint64_t key;
+  int64_t ties, held; /* candidates in the buffer */
+  bool found;         /* false: there have been less than k */
+} limit;
+
+/* Of the candidates only the best k stay; what comes later must be below the last of them. */
+static void prune(limit *l, uint64_t *buffer, int64_t k) {
+  if (l->held < k) return;
+  l->key = tn__quickselect(buffer, l->held, k - 1);
+  l->held = l->ties = k;
+  for (int64_t i = 0; i < k; i++) l->ties -= buffer[i] < l->key;
+  l->found = true;
+}
+
+static void add_candidates(limit *l, uint64_t *buffer, int64_t size, int64_t k,
+                           const uint64_t *keys, int64_t n) {
+  while (n > 0) {
+    if (l->held > size - (k + 64) / 2) prune(l, buffer, k);
+    const int64_t some = n < size - l->held ? n : size - l->held;
+    if (!l->found) {
+      memcpy(buffer + l->held, keys, (size_t)some * sizeof *keys);
+      l->held += some;
+    } else {
+      const uint64_t key = l->key;
+      int64_t held = l->held;
+      for (int64_t i = 0; i < some; i++) {
+        buffer[held] = keys[i];
+        held += keys[i] < key;
+      }
+      l->held = held;
+    }
+    keys += some;
+    n -= some;
+  }
+}
+
+/* Appends the keys within the limit and their positions, which are `at`, or count from `first`. */
+static int64_t keep_within(limit *l, select_room *r, int64_t kept, const uint64_t *keys,
+                           const int64_t *at, int64_t first, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const uint64_t key = keys[i];
+    if (l->found && (key > l->key || (key == l->key && l->ties-- <= 0))) continue;
+    r->keys[kept] = key;
+    r->at[kept++] = at != NULL ? at[i] : first + i;
+  }
+  return kept;
+}
+
+/* Keeps the first k of elements begin to end of a line; returns how many there are. */
+static int64_t select_piece(const job *j, int64_t line, int64_t begin, int64_t end,
+                            select_room *r) {
+  const int64_t step = j->lines.inner, pitch = step * (key_bits(j) / 8);
+  const char *x = place_of(j, line).x;
+  limit l = {0};
+  int64_t kept = 0;
+  for (int64_t i = begin; i < end; i += BLOCK) {
+    const int64_t n = end - i < BLOCK ? end - i : BLOCK;
+    tn__keys(r->block, x + i * pitch, j->dtype, n, step, j->descending);
+    add_candidates(&l, r->buffer, buffer_size(j), j->k, r->block, n);
+  }
+  prune(&l, r->buffer, j->k);
+  for (int64_t i = begin; i < end; i += BLOCK) {
+    const int64_t n = end - i < BLOCK ? end - i : BLOCK;
+    if (end - begin > BLOCK) { /* else the keys are still there */
+      tn__keys(r->block, x + i * pitch, j->dtype, n, step, j->descending);
+    }
+    kept = keep_within(&l, r, kept, r->block, NULL, i, n);
+  }
+  return kept;
+}
+
+static void emit_kept(const job *j, int64_t line, const select_room *r) {
+  const tn_ordering o = {.n = j->k, .slots = 1, .key_bits = key_bits(j), .keys = r->keys,
+                         .packed = r->packed, .spare = r->spare, .counts = r->counts};
+  emit(j, line, tn__order(&o), tn__order_bits(j->k), r->at, 0, j->k);
+}
+
+static void select_slots(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  const int64_t lines = j->lines.outer * j->lines.inner, n = j->lines.size;
+  for (int64_t slot = begin; slot < end; slot++) {
+    select_room r = room_of(j, slot);
+    if (j->line >= 0) { /* each piece has k elements or more */
+      select_piece(j, j->line, n * slot / j->slots, n * (slot + 1) / j->slots, &r);
+      continue;
+    }
+    const int64_t last = lines * (slot + 1) / j->slots;
+    for (int64_t line = lines * slot / j->slots; line < last; line++) {
+      select_piece(j, line, 0, n, &r);
+      emit_kept(j, line, &r);
+    }
+  }
+}
+
+/* The pieces' best lie one after another, so those of the line can be kept in place. */
+static void select_shared(job *j) {
+  const int64_t all = j->slots * j->k, size = buffer_size(j);
+  select_room r = room_of(j, 0);
+  limit l = {0};
+  tn__pool_run(j->pool, j->slots, 1, select_slots, j);
+  add_candidates(&l, r.buffer, size, j->k, r.keys, all);
+  prune(&l, r.buffer, j->k);
+  keep_within(&l, &r, 0, r.keys, r.at, 0, all);
+  emit_kept(j, j->line, &r);
+}
+
+/* -- All lines --------------------------------------------------------------------------------- */
+
 static tn_status sort_lines(tn_call *call, job *j) {
   tn_ctx *ctx = call->ctx;
-  const int64_t lines = j->lines.outer * j->lines.inner;
+  const int64_t lines = j->lines.outer * j->lines.inner, size = j->lines.size;
+  const int64_t threads = tn__pool_threads(ctx->pool);
+  const bool few = j->k < size / 8, shared = lines < threads && size >= 2 * TN_GRAIN;
   tn_tensor *scratch;
-  j->slots = lines * j->lines.size < TN_GRAIN / 4 ? 1 : tn__pool_threads(ctx->pool);
-  if (j->slots > lines) j->slots = lines;
+  j->pool = ctx->pool;
   j->base = ctx->index_base;
-  tn_status s = tn_tensor_new(ctx, &scratch, TN_I64, 2,
-                              (int64_t[]){j->slots, 4 * j->lines.size});
+  j->exact = tn__order_exact(size, key_bits(j));
+  j->slots = lines * size < TN_GRAIN / 4 ? 1 : threads;
+  if (shared && j->slots > size / (2 * j->k)) j->slots = few ? size / (2 * j->k) : j->slots;
+  if (!shared && j->slots > lines) j->slots = lines;
+  const int64_t words = few ? j->slots * (select_words(j) + 4 * j->k)
+                            : (shared ? 1 : j->slots) * sort_words(j) + j->slots * TN_DIGITS;
+  tn_status s = tn_tensor_new(ctx, &scratch, TN_I64, 1, &words);
   if (s != TN_OK) return s;
-  j->scratch = (pair *)(void *)tn__data(scratch);
-  tn__pool_run(ctx->pool, j->slots, 1, sort_slots, j);
+  j->scratch = (uint64_t *)(void *)tn__data(scratch);
+  j->line = -1;
+  if (!shared) tn__pool_run(ctx->pool, j->slots, 1, few ? select_slots : sort_slots, j);
+  for (int64_t line = 0; shared && line < lines; line++) {
+    j->line = line;
+    if (few) select_shared(j);
+    else sort_shared(j);
+  }
   tn_tensor_release(scratch);
   return TN_OK;
 }
