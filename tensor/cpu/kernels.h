@@ -101,6 +101,15 @@ typedef struct {
                  int64_t src_step);
 } tn_move_kernels;
 
+/* Unsigned keys in the order of elements. sort_columns sorts each of TN_COLUMNS columns of `size`
+ * rows, a power of two, without regard for the order of equal ones. */
+enum { TN_COLUMNS = 8 };
+typedef struct {
+  void (*keys_f32)(int64_t n, uint64_t *to, const void *from, uint32_t flip);
+  int64_t (*first_within)(int64_t n, const uint64_t *keys, uint64_t limit);
+  void (*sort_columns)(int64_t size, uint64_t *rows);
+} tn_sort_kernels;
+
 #if defined(__x86_64__)
 #define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2, name##_avx512
 #define TN_ISA_ARRAY(type, name, size)                                                            \
@@ -122,5 +131,6 @@ TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
 TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
 TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
+TN_ISA_TABLE(tn_sort_kernels, tn__sort_kernels);
 
 #endif

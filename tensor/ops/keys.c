@@ -1,6 +1,8 @@
 /* keys.c -- one stable sort for every dtype: a network for short lines, a radix sort for others. */
 #include "tensor/ops/keys.h"
 
+#include "tensor/cpu/kernels.h"
+
 /* -- Keys -------------------------------------------------------------------------------------- */
 
 /* `infinity`: the bits of the format's infinity; greater ones are NaN. */
@@ -11,22 +13,7 @@ static inline uint64_t float_key(uint64_t bits, int width, uint64_t infinity) {
   return (bits & (sign - 1)) > infinity ? all : key;
 }
 
-/* In 32 bits and without branches, which lets the compiler work on several at once. */
-static inline uint32_t float32_key(uint32_t bits) {
-  const uint32_t size = bits & 0x7fffffffu;
-  const uint32_t negative = (uint32_t)((int32_t)(size == 0 ? 0 : bits) >> 31);
-  return (size ^ negative ^ 0x80000000u) | (size > 0x7f800000u ? 0xffffffffu : 0);
-}
-
 #define KEYS(T, expression)                                                                       \
-  if (step == 1) {                                                                                \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-      T v;                                                                                        \
-      memcpy(&v, data + i * (int64_t)sizeof v, sizeof v);                                         \
-      to[i] = (uint64_t)(expression) ^ flip;                                                      \
-    }                                                                                             \
-    break;                                                                                        \
-  }                                                                                               \
   for (int64_t i = 0; i < n; i++) {                                                               \
     T v;                                                                                          \
     memcpy(&v, data + i * step * (int64_t)sizeof v, sizeof v);                                    \
@@ -37,6 +24,10 @@ static inline uint32_t float32_key(uint32_t bits) {
 void tn__keys(uint64_t *to, const char *data, tn_dtype dtype, int64_t n, int64_t step,
               bool descending) {
   const uint64_t flip = descending ? ~(uint64_t)0 >> (64 - 8 * tn__item_size(dtype)) : 0;
+  if (dtype == TN_F32 && step == 1) {
+    TN_ISA_PICK(&tn__sort_kernels)->keys_f32(n, to, data, (uint32_t)flip);
+    return;
+  }
   switch (dtype) {
   case TN_BOOL: KEYS(uint8_t, v != 0);
   case TN_U8: KEYS(uint8_t, v);
@@ -46,7 +37,7 @@ void tn__keys(uint64_t *to, const char *data, tn_dtype dtype, int64_t n, int64_t
   case TN_I64: KEYS(uint64_t, v ^ (uint64_t)1 << 63);
   case TN_F16: KEYS(uint16_t, float_key(v, 16, 0x7c00));
   case TN_BF16: KEYS(uint16_t, float_key(v, 16, 0x7f80));
-  case TN_F32: KEYS(uint32_t, float32_key(v));
+  case TN_F32: KEYS(uint32_t, float_key(v, 32, 0x7f800000));
   default: KEYS(uint64_t, float_key(v, 64, (uint64_t)0x7ff << 52));
   }
 }
@@ -54,15 +45,15 @@ void tn__keys(uint64_t *to, const char *data, tn_dtype dtype, int64_t n, int64_t
 /* -- Short lines ------------------------------------------------------------------------------- */
 
 enum {
-  SHORT = 64,     /* below it, the radix sort's counters cost more than the network's steps */
+  SHORT = TN_SHORT_LINE,
   FEW = 4096,     /* below it, passes of 8 bits are quicker than fewer ones of 11 */
   WHOLE_BITS = 33 /* three passes; keys that agree in so many are told apart afterwards */
 };
 
 static inline void in_order(uint64_t *a, uint64_t *b) {
-  const uint64_t v = *a, w = *b;
-  *a = v < w ? v : w;
-  *b = v < w ? w : v;
+  const uint64_t v = *a, w = *b, exchange = (v ^ w) & -(uint64_t)(w < v); /* never a branch */
+  *a = v ^ exchange;
+  *b = w ^ exchange;
 }
 
 /* A bitonic network: its comparisons do not depend on the numbers, so nothing is mispredicted.

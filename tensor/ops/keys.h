@@ -6,7 +6,10 @@
 
 #include "tensor/internal.h"
 
-enum { TN_DIGITS = 2048 }; /* that a pass of the radix sort tells apart */
+enum {
+  TN_DIGITS = 2048,  /* that a pass of the radix sort tells apart */
+  TN_SHORT_LINE = 64 /* up to it a network is quicker than the radix sort and its counters */
+};
 
 /* The n elements at `data`, `step` apart, as keys. Those of small dtypes leave high bits 0. */
 void tn__keys(uint64_t *to, const char *data, tn_dtype dtype, int64_t n, int64_t step,

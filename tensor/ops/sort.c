@@ -2,6 +2,7 @@
  *
  * Each element becomes an unsigned key whose order is the elements' order, so that one stable sort
  * serves every dtype. Threads share the lines, or each line where there are too few of them. */
+#include "tensor/cpu/kernels.h"
 #include "tensor/ops/keys.h"
 #include "tensor/ops/lines.h"
 
@@ -79,13 +80,38 @@ static tn_ordering ordering_of(const job *j, int64_t slot) {
                        .counts = (int64_t *)(void *)counts};
 }
 
+/* Some short lines at once, up to TN_COLUMNS of them, each in a column of its own. */
+static void sort_short(const job *j, const tn_ordering *o, int64_t line, int64_t lines) {
+  const int64_t n = j->lines.size;
+  const int low = tn__order_bits(n);
+  uint64_t rows[TN_SHORT_LINE * TN_COLUMNS];
+  int64_t size = 1;
+  while (size < n) size *= 2;
+  memset(rows, 0xff, (size_t)(size * TN_COLUMNS) * sizeof *rows);
+  for (int64_t k = 0; k < lines; k++) {
+    tn__keys(o->keys, place_of(j, line + k).x, j->dtype, n, j->lines.inner, j->descending);
+    for (int64_t i = 0; i < n; i++) rows[i * TN_COLUMNS + k] = o->keys[i] << low | (uint64_t)i;
+  }
+  TN_ISA_PICK(&tn__sort_kernels)->sort_columns(size, rows);
+  for (int64_t k = 0; k < lines; k++) {
+    for (int64_t i = 0; i < j->k; i++) o->packed[i] = rows[i * TN_COLUMNS + k];
+    emit(j, line + k, o->packed, low, NULL, 0, j->k);
+  }
+}
+
 static void sort_slots(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
   const int64_t lines = j->lines.outer * j->lines.inner, n = j->lines.size;
   for (int64_t slot = begin; slot < end; slot++) {
     const tn_ordering o = ordering_of(j, slot);
     const int64_t last = lines * (slot + 1) / j->slots;
-    for (int64_t line = lines * slot / j->slots; line < last; line++) {
+    int64_t line = lines * slot / j->slots;
+    while (j->exact && n <= TN_SHORT_LINE && last - line > 1) {
+      const int64_t some = last - line < TN_COLUMNS ? last - line : TN_COLUMNS;
+      sort_short(j, &o, line, some);
+      line += some;
+    }
+    for (; line < last; line++) {
       tn__keys(o.keys, place_of(j, line).x, j->dtype, n, j->lines.inner, j->descending);
       emit(j, line, tn__order(&o), tn__order_bits(n), NULL, 0, j->k);
     }
@@ -163,13 +189,12 @@ static void add_candidates(limit *l, uint64_t *buffer, int64_t size, int64_t k,
       memcpy(buffer + l->held, keys, (size_t)some * sizeof *keys);
       l->held += some;
     } else {
-      const uint64_t key = l->key;
-      int64_t held = l->held;
-      for (int64_t i = 0; i < some; i++) {
-        buffer[held] = keys[i];
-        held += keys[i] < key;
+      const tn_sort_kernels *kernels = TN_ISA_PICK(&tn__sort_kernels);
+      for (int64_t i = 0; l->key > 0; i++) {
+        i += kernels->first_within(some - i, keys + i, l->key - 1);
+        if (i == some) break;
+        buffer[l->held++] = keys[i];
       }
-      l->held = held;
     }
     keys += some;
     n -= some;
@@ -179,9 +204,12 @@ static void add_candidates(limit *l, uint64_t *buffer, int64_t size, int64_t k,
 /* Appends the keys within the limit and their positions, which are `at`, or count from `first`. */
 static int64_t keep_within(limit *l, select_room *r, int64_t kept, const uint64_t *keys,
                            const int64_t *at, int64_t first, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
+  const tn_sort_kernels *kernels = TN_ISA_PICK(&tn__sort_kernels);
+  for (int64_t i = 0;; i++) {
+    i += kernels->first_within(n - i, keys + i, l->found ? l->key : UINT64_MAX);
+    if (i == n) break;
     const uint64_t key = keys[i];
-    if (l->found && (key > l->key || (key == l->key && l->ties-- <= 0))) continue;
+    if (l->found && key == l->key && l->ties-- <= 0) continue;
     r->keys[kept] = key;
     r->at[kept++] = at != NULL ? at[i] : first + i;
   }
