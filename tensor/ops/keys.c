@@ -121,7 +121,9 @@ static void spread_slots(void *arg, int64_t begin, int64_t end) {
 static bool places(const pass *p) {
   const uint64_t first = p->from[0] >> p->shift & p->digits;
   int64_t sum = 0;
-  for (int64_t slot = 0; slot < p->slots; slot++) sum += p->counts[slot * TN_DIGITS + (int64_t)first];
+  for (int64_t slot = 0; slot < p->slots; slot++) {
+    sum += p->counts[slot * TN_DIGITS + (int64_t)first];
+  }
   if (sum == p->n) return false;
   sum = 0;
   for (uint64_t digit = 0; digit <= p->digits; digit++) {

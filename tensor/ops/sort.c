@@ -21,10 +21,10 @@ typedef struct {
   const uint64_t *order; /* the shared line's */
 } job;
 
-/* What a function has to do for [begin, end) of lines, or of the shared line's pieces. */
+/* Where a line begins, and the number of its first result. */
 typedef struct {
   const char *x;
-  int64_t to; /* of its first result */
+  int64_t to;
 } line_place;
 
 static line_place place_of(const job *j, int64_t line) {
@@ -39,9 +39,10 @@ static line_place place_of(const job *j, int64_t line) {
 
 #define MOVE(T)                                                                                   \
   for (int64_t i = begin; i < end; i++, to += step) {                                             \
+    const int64_t size = (int64_t)sizeof(T);                                                      \
     int64_t from = (int64_t)(order[i] & mask);                                                    \
     if (at != NULL) from = at[from];                                                              \
-    memcpy(j->values + to * (int64_t)sizeof(T), p.x + from * step * (int64_t)sizeof(T), sizeof(T)); \
+    memcpy(j->values + to * size, p.x + from * step * size, sizeof(T));                           \
     j->indices[to] = from + j->base;                                                              \
   }                                                                                               \
   break
@@ -169,6 +170,7 @@ typedef struct {
   uint64_t key;
   int64_t ties, held; /* candidates in the buffer */
   bool found;         /* false: there have been less than k */
+  int64_t wanted;     /* k */
 } limit;
 
 /* Of the candidates only the best k stay; what comes later must be below the last of them. */
@@ -177,6 +179,7 @@ static void prune(limit *l, uint64_t *buffer, int64_t k) {
   l->key = tn__quickselect(buffer, l->held, k - 1);
   l->held = l->ties = k;
   for (int64_t i = 0; i < k; i++) l->ties -= buffer[i] < l->key;
+  l->wanted = k;
   l->found = true;
 }
 
@@ -205,12 +208,14 @@ static void add_candidates(limit *l, uint64_t *buffer, int64_t size, int64_t k,
 static int64_t keep_within(limit *l, select_room *r, int64_t kept, const uint64_t *keys,
                            const int64_t *at, int64_t first, int64_t n) {
   const tn_sort_kernels *kernels = TN_ISA_PICK(&tn__sort_kernels);
-  for (int64_t i = 0;; i++) {
-    i += kernels->first_within(n - i, keys + i, l->found ? l->key : UINT64_MAX);
+  const int64_t most = l->found ? l->wanted : INT64_MAX;
+  for (int64_t i = 0; kept < most; i++) {
+    uint64_t highest = l->found ? l->key : UINT64_MAX;
+    if (l->found && l->ties == 0 && highest-- == 0) break;
+    i += kernels->first_within(n - i, keys + i, highest);
     if (i == n) break;
-    const uint64_t key = keys[i];
-    if (l->found && key == l->key && l->ties-- <= 0) continue;
-    r->keys[kept] = key;
+    if (l->found && keys[i] == l->key) l->ties--;
+    r->keys[kept] = keys[i];
     r->at[kept++] = at != NULL ? at[i] : first + i;
   }
   return kept;

@@ -1,4 +1,8 @@
 /* sort_kernel.c -- keys of float32, a search among keys, and a network that sorts short lines. */
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "tensor/cpu/isa/loops.h"
 #include "tensor/cpu/kernels.h"
 
@@ -17,11 +21,20 @@ static void keys_f32(int64_t n, uint64_t *to, const void *from, uint32_t flip) {
  * none, so they are asked as a whole. */
 static int64_t first_within(int64_t n, const uint64_t *keys, uint64_t limit) {
   int64_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    uint64_t any = 0;
-    TN_VECTOR for (int k = 0; k < 32; k++) any |= keys[i + k] <= limit ? 1 : 0;
-    if (any) break;
+#if defined(__AVX512F__)
+  const __m512i top = _mm512_set1_epi64((long long)limit);
+  for (; i + 8 <= n; i += 8) {
+    const unsigned within = _mm512_cmple_epu64_mask(_mm512_loadu_si512(keys + i), top);
+    if (within != 0) return i + __builtin_ctz(within);
   }
+#else
+  for (; i + 4 <= n; i += 4) {
+    if ((keys[i] <= limit) | (keys[i + 1] <= limit) | (keys[i + 2] <= limit) |
+        (keys[i + 3] <= limit)) {
+      break;
+    }
+  }
+#endif
   while (i < n && keys[i] > limit) i++;
   return i;
 }
