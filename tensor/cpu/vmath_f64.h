@@ -208,7 +208,8 @@ static inline double tn__ln_erfc_f64(double a) {
   return q * t - 0x1.575b329b1f514p+2;
 }
 
-static inline double tn_erf_f64(double x) {
+/* Left to itself, gcc calls it rather than make vectors of it. */
+static inline __attribute__((always_inline)) double tn_erf_f64(double x) {
   double a = fabs(x), u = a * a;
   double p = -0x1.a768658d6eb6ep-31;
   p = p * u + 0x1.d5aad55c7823ep-27;
