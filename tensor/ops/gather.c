@@ -7,8 +7,9 @@
 
 typedef struct walk walk;
 
-/* Row `row` of the index; at and other: where it begins in x and in the other tensor. */
-typedef void row_fn(const walk *w, int64_t row, int64_t at, int64_t other);
+/* `n` elements of the index from `index` on; at and other: where they begin in x and in the other
+ * tensor. */
+typedef void row_fn(const walk *w, const int64_t *index, int64_t n, int64_t at, int64_t other);
 
 struct walk {
   int last;                       /* dimension of the index */
@@ -20,45 +21,65 @@ struct walk {
   char *x, *other;
   row_fn *row;
   int64_t rows_in_unit; /* units of work never meet in one element of x */
+  int64_t units;        /* of each piece of a row */
+  int64_t piece;        /* length of the pieces that rows are cut into */
 };
 
-static void walk_units(void *arg, int64_t begin, int64_t end) {
-  const walk *w = arg;
+/* Rows of units [begin, end), of each the piece that begins at `first`. */
+static void walk_piece(const walk *w, int64_t begin, int64_t end, int64_t first) {
   int64_t index[TN_MAX_DIMS], row = begin * w->rows_in_unit, rest = row;
+  const int64_t whole = w->sizes[w->last], left = whole - first;
+  const int64_t n = left < w->piece ? left : w->piece;
+  const int64_t x_first = first * w->x_strides[w->last];
+  const int64_t other_first = first * w->other_strides[w->last];
   for (int d = w->last - 1; d >= 0; d--) {
     index[d] = rest % w->sizes[d];
     rest /= w->sizes[d];
   }
   for (; row < end * w->rows_in_unit; row++) {
-    int64_t at = 0, other = 0;
+    int64_t at = x_first - w->base * w->dim_step, other = other_first;
     for (int d = 0; d < w->last; d++) {
       at += index[d] * w->x_strides[d];
       other += index[d] * w->other_strides[d];
     }
-    w->row(w, row, at, other);
+    w->row(w, w->index + row * whole + first, n, at, other);
     for (int d = w->last - 1; d >= 0 && ++index[d] == w->sizes[d]; d--) index[d] = 0;
+  }
+}
+
+static void walk_units(void *arg, int64_t begin, int64_t end) {
+  const walk *w = arg;
+  while (begin < end) {
+    const int64_t k = begin / w->units, from = begin - k * w->units;
+    const int64_t to = end - k * w->units < w->units ? end - k * w->units : w->units;
+    walk_piece(w, from, to, k * w->piece);
+    begin += to - from;
   }
 }
 
 enum { TAKE, PUT };
 
-/* `item` is a constant wherever this is called, so each copy is one move. */
-static inline __attribute__((always_inline)) void move_row(const walk *w, int64_t row, int64_t at,
-                                                           int64_t other, int way, size_t item) {
-  const int64_t n = w->sizes[w->last], step = w->x_strides[w->last];
-  const int64_t other_step = w->other_strides[w->last];
-  const int64_t *index = w->index + row * n;
+/* `item` is a constant wherever this is called, so each copy is one move. Nothing in the loop is
+ * read through w, which a store of bytes might have changed for all the compiler knows. */
+static inline __attribute__((always_inline)) void move_row(const walk *w, const int64_t *index,
+                                                           int64_t n, int64_t at, int64_t other,
+                                                           int way, size_t item) {
+  const int64_t step = w->x_strides[w->last], other_step = w->other_strides[w->last];
+  const int64_t dim_step = w->dim_step;
+  char *const x = w->x;
+  char *o = w->other + other * (int64_t)item;
   for (int64_t j = 0; j < n; j++) {
-    char *x = w->x + (at + (index[j] - w->base) * w->dim_step + j * step) * (int64_t)item;
-    char *o = w->other + (other + j * other_step) * (int64_t)item;
-    if (way == TAKE) memcpy(o, x, item);
-    else memcpy(x, o, item);
+    char *place = x + (at + index[j] * dim_step) * (int64_t)item;
+    if (way == TAKE) memcpy(o, place, item);
+    else memcpy(place, o, item);
+    at += step;
+    o += other_step * (int64_t)item;
   }
 }
 
 #define MOVE_ROW(name, way, item)                                                                 \
-  static void name(const walk *w, int64_t row, int64_t at, int64_t other) {                       \
-    move_row(w, row, at, other, way, item);                                                       \
+  static void name(const walk *w, const int64_t *index, int64_t n, int64_t at, int64_t other) {   \
+    move_row(w, index, n, at, other, way, item);                                                  \
   }
 
 MOVE_ROW(take_1, TAKE, 1)
@@ -77,37 +98,48 @@ static row_fn *mover(int way, size_t item) {
 }
 
 #define ADD_ROW(name, T)                                                                          \
-  static void name(const walk *w, int64_t row, int64_t at, int64_t other) {                       \
-    const int64_t n = w->sizes[w->last], step = w->x_strides[w->last];                            \
-    const int64_t *index = w->index + row * n;                                                    \
-    T *x = (T *)w->x + at;                                                                        \
+  static void name(const walk *w, const int64_t *index, int64_t n, int64_t at, int64_t other) {   \
+    const int64_t step = w->x_strides[w->last], other_step = w->other_strides[w->last];           \
+    const int64_t dim_step = w->dim_step;                                                         \
+    T *x = (T *)w->x;                                                                             \
     const T *o = (const T *)w->other + other;                                                     \
-    for (int64_t j = 0; j < n; j++) {                                                             \
-      x[(index[j] - w->base) * w->dim_step + j * step] += o[j * w->other_strides[w->last]];       \
-    }                                                                                             \
+    for (int64_t j = 0; j < n; j++, at += step) x[at + index[j] * dim_step] += o[j * other_step]; \
   }
 
 ADD_ROW(add_f32, float)
 ADD_ROW(add_f64, double)
 ADD_ROW(add_u64, uint64_t) /* integers wrap around */
 
+/* Along an earlier dimension a row's elements come from all over x: pieces of rows keep what is
+ * read in the cache, and never meet. Along the last one they may, where x is written. */
+static int64_t piece_of(const walk *w, int dim, bool reads) {
+  enum { NARROW = 64, LONG = 8192 };
+  const int64_t n = w->sizes[w->last];
+  if (dim < w->last) return n < 2 * NARROW ? n : NARROW;
+  return reads && n > LONG ? LONG : n;
+}
+
 /* `other` has the index's sizes, or no dimension at all: then it is one element for all. Threads
- * share out the rows when x is only read, else the dimensions before the indexed one. */
+ * share out pieces of rows when x is only read, else what can't meet: pieces along dimensions
+ * behind the indexed one, and the dimensions before it. */
 static void walk_rows(tn_call *call, const tn_tensor *index, const tn_tensor *x,
                       const tn_tensor *other, row_fn *row, bool reads) {
   walk w = {.last = index->ndim - 1, .dim_step = x->strides[call->dim],
             .base = call->ctx->index_base, .index = (const int64_t *)tn__data(index),
-            .x = tn__data(x), .other = tn__data(other), .row = row, .rows_in_unit = 1};
-  int64_t units = 1, count = tn__numel(index);
+            .x = tn__data(x), .other = tn__data(other), .row = row, .rows_in_unit = 1, .units = 1};
+  int64_t count = tn__numel(index);
   if (count == 0) return;
   for (int d = 0; d <= w.last; d++) {
     w.sizes[d] = index->sizes[d];
     w.x_strides[d] = d == call->dim ? 0 : x->strides[d];
     w.other_strides[d] = other->ndim == 0 ? 0 : other->strides[d];
-    if (d < call->dim || (reads && d < w.last)) units *= w.sizes[d];
-    else if (d < w.last) w.rows_in_unit *= w.sizes[d];
+    if (d == w.last) break;
+    if (d < call->dim || reads) w.units *= w.sizes[d];
+    else w.rows_in_unit *= w.sizes[d];
   }
-  tn__pool_run(call->ctx->pool, units, TN_GRAIN / (count / units) + 1, walk_units, &w);
+  w.piece = piece_of(&w, call->dim, reads);
+  int64_t units = w.units * ((w.sizes[w.last] + w.piece - 1) / w.piece);
+  tn__pool_run(call->ctx->pool, units, TN_GRAIN / (w.piece * w.rows_in_unit) + 1, walk_units, &w);
 }
 
 static tn_status indexed_shape(tn_call *call) {

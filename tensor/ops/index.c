@@ -27,14 +27,29 @@ static inline void copy_row(char *to, const char *from, int64_t bytes) {
   }
 }
 
-/* [begin, end) counts rows of the result. */
+/* [begin, end) counts rows of the result; `row` is a constant where rows are single elements. */
+static inline __attribute__((always_inline)) void take(const job *j, int64_t begin, int64_t end,
+                                                       int64_t row) {
+  int64_t outer = begin / j->count, k = begin % j->count;
+  const int64_t *index = j->index;
+  char *to = j->to + begin * row;
+  while (begin < end) {
+    const int64_t rest = k + end - begin, stop = rest < j->count ? rest : j->count;
+    const char *from = j->from + (outer * j->x.size - j->base) * row;
+    begin += stop - k;
+    for (; k < stop; k++, to += row) memcpy(to, from + index[k] * row, (size_t)row);
+    k = 0, outer++;
+  }
+}
+
 static void take_rows(void *arg, int64_t begin, int64_t end) {
   const job *j = arg;
-  int64_t outer = begin / j->count, k = begin % j->count;
-  for (int64_t r = begin; r < end; r++) {
-    int64_t at = outer * j->x.size + j->index[k] - j->base;
-    copy_row(j->to + r * j->row, j->from + at * j->row, j->row);
-    if (++k == j->count) k = 0, outer++;
+  switch (j->row) {
+  case 1: take(j, begin, end, 1); break;
+  case 2: take(j, begin, end, 2); break;
+  case 4: take(j, begin, end, 4); break;
+  case 8: take(j, begin, end, 8); break;
+  default: take(j, begin, end, j->row);
   }
 }
 

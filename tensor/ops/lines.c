@@ -1,4 +1,6 @@
 /* lines.c -- helpers of the operations that work along one dimension. */
+#include <stdatomic.h>
+
 #include "tensor/ops/lines.h"
 
 tn_lines tn__lines(const tn_tensor *x, int dim) {
@@ -38,6 +40,26 @@ static tn_status refuse(tn_ctx *ctx, const int64_t *values, int64_t n, int dim, 
                  (long long)values[i], dim + base, (long long)size);
 }
 
+typedef struct {
+  const int64_t *values;
+  uint64_t base, size;
+  atomic_bool outside;
+} range_job;
+
+/* Without a branch in the loop: the sign of v says that it is below 0, that of size - 1 - v that it
+ * is size or above. */
+static void check_range(void *arg, int64_t begin, int64_t end) {
+  range_job *j = arg;
+  const int64_t *values = j->values;
+  const uint64_t base = j->base, top = j->size - 1;
+  uint64_t signs = j->size == 0 && begin < end ? (uint64_t)1 << 63 : 0;
+  for (int64_t i = begin; i < end; i++) {
+    const uint64_t v = (uint64_t)values[i] - base;
+    signs |= v | (top - v);
+  }
+  if (signs >> 63) atomic_store(&j->outside, true);
+}
+
 tn_status tn__index_values(tn_ctx *ctx, tn_tensor **out, tn_tensor *index, int dim, int64_t size) {
   *out = NULL;
   if (tn_dtype_is_float((tn_dtype)index->dtype) || index->dtype == TN_BOOL) {
@@ -46,13 +68,12 @@ tn_status tn__index_values(tn_ctx *ctx, tn_tensor **out, tn_tensor *index, int d
   }
   tn_status s = tn__contiguous_of(ctx, out, index, TN_I64);
   if (s != TN_OK) return s;
-  const int64_t *values = (const int64_t *)tn__data(*out);
-  const uint64_t base = (uint64_t)ctx->index_base;
-  bool outside = false; /* without a branch in the loop */
-  int64_t n = tn__numel(*out);
-  for (int64_t i = 0; i < n; i++) outside |= (uint64_t)values[i] - base >= (uint64_t)size;
-  if (!outside) return TN_OK;
-  s = refuse(ctx, values, n, dim, size);
+  range_job job = {(const int64_t *)tn__data(*out), (uint64_t)ctx->index_base, (uint64_t)size,
+                   false};
+  const int64_t n = tn__numel(*out);
+  tn__pool_run(ctx->pool, n, 2 * TN_GRAIN, check_range, &job);
+  if (!atomic_load(&job.outside)) return TN_OK;
+  s = refuse(ctx, job.values, n, dim, size);
   tn_tensor_release(*out);
   *out = NULL;
   return s;
