@@ -3,6 +3,8 @@
  * The index has as many dimensions as x and is at most as large in all but the one it indexes.
  * It is walked row by row of its last dimension: element j of a row stands for the element
  * at + index[j] * dim_step + j * step of x. attrs: i[0] the dimension. */
+#include <stdatomic.h>
+
 #include "tensor/ops/lines.h"
 
 typedef struct walk walk;
@@ -23,10 +25,13 @@ struct walk {
   int64_t rows_in_unit; /* units of work never meet in one element of x */
   int64_t units;        /* of each piece of a row */
   int64_t piece;        /* length of the pieces that rows are cut into */
+  const tn_ctx *check;  /* or NULL where the index is known to be right */
+  int64_t size;         /* of the indexed dimension */
+  atomic_bool outside;  /* what the check found */
 };
 
 /* Rows of units [begin, end), of each the piece that begins at `first`. */
-static void walk_piece(const walk *w, int64_t begin, int64_t end, int64_t first) {
+static void walk_piece(walk *w, int64_t begin, int64_t end, int64_t first) {
   int64_t index[TN_MAX_DIMS], row = begin * w->rows_in_unit, rest = row;
   const int64_t whole = w->sizes[w->last], left = whole - first;
   const int64_t n = left < w->piece ? left : w->piece;
@@ -42,13 +47,18 @@ static void walk_piece(const walk *w, int64_t begin, int64_t end, int64_t first)
       at += index[d] * w->x_strides[d];
       other += index[d] * w->other_strides[d];
     }
-    w->row(w, w->index + row * whole + first, n, at, other);
+    const int64_t *values = w->index + row * whole + first;
+    if (w->check != NULL && tn__index_outside(w->check, values, n, w->size)) {
+      atomic_store(&w->outside, true);
+      return;
+    }
+    w->row(w, values, n, at, other);
     for (int d = w->last - 1; d >= 0 && ++index[d] == w->sizes[d]; d--) index[d] = 0;
   }
 }
 
 static void walk_units(void *arg, int64_t begin, int64_t end) {
-  const walk *w = arg;
+  walk *w = arg;
   while (begin < end) {
     const int64_t k = begin / w->units, from = begin - k * w->units;
     const int64_t to = end - k * w->units < w->units ? end - k * w->units : w->units;
@@ -68,7 +78,16 @@ static inline __attribute__((always_inline)) void move_row(const walk *w, const 
   const int64_t dim_step = w->dim_step;
   char *const x = w->x;
   char *o = w->other + other * (int64_t)item;
-  for (int64_t j = 0; j < n; j++) {
+  int64_t j = 0;
+  for (; way == TAKE && j + 4 <= n; j += 4) {
+    for (int k = 0; k < 4; k++) {
+      memcpy(o + k * other_step * (int64_t)item,
+             x + (at + k * step + index[j + k] * dim_step) * (int64_t)item, item);
+    }
+    at += 4 * step;
+    o += 4 * other_step * (int64_t)item;
+  }
+  for (; j < n; j++) {
     char *place = x + (at + index[j] * dim_step) * (int64_t)item;
     if (way == TAKE) memcpy(o, place, item);
     else memcpy(place, o, item);
@@ -103,7 +122,17 @@ static row_fn *mover(int way, size_t item) {
     const int64_t dim_step = w->dim_step;                                                         \
     T *x = (T *)w->x;                                                                             \
     const T *o = (const T *)w->other + other;                                                     \
-    for (int64_t j = 0; j < n; j++, at += step) x[at + index[j] * dim_step] += o[j * other_step]; \
+    int64_t j = 0;                                                                                \
+    for (; j + 4 <= n; j += 4, o += 4 * other_step, at += 4 * step) {                             \
+      T *a = x + at + index[j] * dim_step, *b = x + at + step + index[j + 1] * dim_step;          \
+      T *c = x + at + 2 * step + index[j + 2] * dim_step;                                         \
+      T *d = x + at + 3 * step + index[j + 3] * dim_step;                                         \
+      *a += o[0];                                                                                 \
+      *b += o[other_step];                                                                        \
+      *c += o[2 * other_step];                                                                    \
+      *d += o[3 * other_step];                                                                    \
+    }                                                                                             \
+    for (; j < n; j++, at += step, o += other_step) x[at + index[j] * dim_step] += *o;            \
   }
 
 ADD_ROW(add_f32, float)
@@ -121,14 +150,15 @@ static int64_t piece_of(const walk *w, int dim, bool reads) {
 
 /* `other` has the index's sizes, or no dimension at all: then it is one element for all. Threads
  * share out pieces of rows when x is only read, else what can't meet: pieces along dimensions
- * behind the indexed one, and the dimensions before it. */
-static void walk_rows(tn_call *call, const tn_tensor *index, const tn_tensor *x,
+ * behind the indexed one, and the dimensions before it. What only reads checks as it goes. */
+static tn_status walk_rows(tn_call *call, const tn_tensor *index, const tn_tensor *x,
                       const tn_tensor *other, row_fn *row, bool reads) {
   walk w = {.last = index->ndim - 1, .dim_step = x->strides[call->dim],
             .base = call->ctx->index_base, .index = (const int64_t *)tn__data(index),
-            .x = tn__data(x), .other = tn__data(other), .row = row, .rows_in_unit = 1, .units = 1};
+            .x = tn__data(x), .other = tn__data(other), .row = row, .rows_in_unit = 1, .units = 1,
+            .check = reads ? call->ctx : NULL, .size = x->sizes[call->dim]};
   int64_t count = tn__numel(index);
-  if (count == 0) return;
+  if (count == 0) return TN_OK;
   for (int d = 0; d <= w.last; d++) {
     w.sizes[d] = index->sizes[d];
     w.x_strides[d] = d == call->dim ? 0 : x->strides[d];
@@ -140,6 +170,8 @@ static void walk_rows(tn_call *call, const tn_tensor *index, const tn_tensor *x,
   w.piece = piece_of(&w, call->dim, reads);
   int64_t units = w.units * ((w.sizes[w.last] + w.piece - 1) / w.piece);
   tn__pool_run(call->ctx->pool, units, TN_GRAIN / (w.piece * w.rows_in_unit) + 1, walk_units, &w);
+  if (!atomic_load(&w.outside)) return TN_OK;
+  return tn__index_refuse(call->ctx, w.index, count, call->dim, w.size);
 }
 
 static tn_status indexed_shape(tn_call *call) {
@@ -177,12 +209,11 @@ static tn_status gather_shape(tn_call *call) {
 
 static tn_status gather_run(tn_call *call) {
   tn_tensor *x = call->in[0], *index;
-  tn_status s = tn__index_values(call->ctx, &index, call->in[1], call->dim, x->sizes[call->dim]);
+  tn_status s = tn__index_plain(call->ctx, &index, call->in[1]);
   if (s != TN_OK) return s;
-  walk_rows(call, index, x, call->out[0], mover(TAKE, tn__item_size(x->dtype)),
-            true);
+  s = walk_rows(call, index, x, call->out[0], mover(TAKE, tn__item_size(x->dtype)), true);
   tn_tensor_release(index);
-  return TN_OK;
+  return s;
 }
 
 static tn_status gather_grad(tn_grad_call *g) {
@@ -219,8 +250,7 @@ static tn_status scatter_run(tn_call *call) {
   s = tn__contiguous_of(call->ctx, &source, call->in[2], (tn_dtype)x->dtype);
   if (s == TN_OK) {
     tn__result_copy(call);
-    walk_rows(call, index, call->out[0], source, mover(PUT, tn__item_size(x->dtype)),
-              false);
+    s = walk_rows(call, index, call->out[0], source, mover(PUT, tn__item_size(x->dtype)), false);
   }
   tn_tensor_release(source);
   tn_tensor_release(index);
@@ -237,8 +267,8 @@ static tn_status scatter_add_run(tn_call *call) {
   if (s == TN_OK) s = tn__result_begin(call, 0, dtype, &to);
   if (s == TN_OK) {
     if (!tn__same_view(to, x)) tn__copy_view(call->ctx, to, x);
-    walk_rows(call, index, to, source,
-              dtype == TN_F32 ? add_f32 : dtype == TN_F64 ? add_f64 : add_u64, false);
+    s = walk_rows(call, index, to, source,
+                  dtype == TN_F32 ? add_f32 : dtype == TN_F64 ? add_f64 : add_u64, false);
   }
   s = tn__result_end(call, 0, to, s);
   tn_tensor_release(source);

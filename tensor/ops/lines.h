@@ -23,6 +23,13 @@ void tn__result_copy(tn_call *call);
 /* The index's values as contiguous int64, each known to name one of the `size` elements of
  * dimension `dim`. They still count from the context's index_base. */
 tn_status tn__index_values(tn_ctx *ctx, tn_tensor **out, tn_tensor *index, int dim, int64_t size);
+
+/* The same in parts, for kernels that check as they go: the values alone, whether one of n is out
+ * of range, and the failure that names the first such. */
+tn_status tn__index_plain(tn_ctx *ctx, tn_tensor **out, tn_tensor *index);
+bool tn__index_outside(const tn_ctx *ctx, const int64_t *values, int64_t n, int64_t size);
+tn_status tn__index_refuse(tn_ctx *ctx, const int64_t *values, int64_t n, int dim, int64_t size);
+
 /* Adds index_base to positions that a kernel counted from 0. `t` is contiguous, of int64. */
 void tn__positions_to_indices(const tn_ctx *ctx, tn_tensor *t);
 
