@@ -4,6 +4,7 @@
 #include "tensor/ops/matmul.h"
 
 #include "tensor/cpu/gemm.h"
+#include "tensor/cpu/onednn_matmul.h"
 #include "tensor/eval.h"
 
 /* A matrix as the product wants it: rows `ld` apart, or the transpose of such a one. */
@@ -67,6 +68,35 @@ static tn_status multiply(tn_ctx *ctx, tn_tensor *out, const matrix *a, const ma
   return failed ? tn_fail(ctx, TN_ENOMEM, "not enough memory for a matrix product") : TN_OK;
 }
 
+/* The product of large bfloat16 matrices by the processor's own instructions, if it has them: then
+ * *done. */
+static tn_status bfloat_product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_tensor *b, int64_t m,
+                                int64_t n, int64_t k, double alpha, double beta, int64_t batch,
+                                bool *done) {
+  matrix ma = {0}, mb = {0};
+  int result = 0;
+  *done = false;
+  if (out->dtype != TN_BF16 || alpha != 1 || (beta != 0 && beta != 1) || !tn__contiguous(out) ||
+      !tn__onednn_matmul_pays(m, n, k, batch)) {
+    return TN_OK;
+  }
+  tn_status s = read_matrix(ctx, &ma, a, TN_BF16);
+  if (s == TN_OK) s = read_matrix(ctx, &mb, b, TN_BF16);
+  if (s == TN_OK) {
+    const tn_onednn_matmul g = {
+        .ta = ma.transposed, .tb = mb.transposed, .add = beta == 1, .m = m, .n = n, .k = k,
+        .lda = ma.ld, .ldb = mb.ld, .ldc = n, .stride_a = ma.step, .stride_b = mb.step,
+        .stride_c = m * n, .batch = batch, .a = (const uint16_t *)ma.data,
+        .b = (const uint16_t *)mb.data, .c = (uint16_t *)tn__data(out)};
+    result = tn__onednn_matmul(ctx->pool, &g);
+  }
+  if (result < 0) s = tn_fail(ctx, TN_ENOMEM, "not enough memory for a matrix product");
+  *done = result > 0;
+  tn_tensor_release(ma.t);
+  tn_tensor_release(mb.t);
+  return s;
+}
+
 /* out = alpha a b + beta out, whatever the dtypes. */
 static tn_status product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_tensor *b, int64_t m,
                          int64_t n, int64_t k, double alpha, double beta, int64_t batch) {
@@ -76,7 +106,10 @@ static tn_status product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_tensor *b
   if (tn__is_whole_product((tn_dtype)out->dtype, alpha, beta)) {
     return tn__whole_product(ctx, out, a, b, m, n, k, alpha, beta, batch);
   }
-  tn_status s = read_matrix(ctx, &ma, a, type);
+  bool done;
+  tn_status s = bfloat_product(ctx, out, a, b, m, n, k, alpha, beta, batch, &done);
+  if (s != TN_OK || done) return s;
+  s = read_matrix(ctx, &ma, a, type);
   if (s == TN_OK) s = read_matrix(ctx, &mb, b, type);
   if (s == TN_OK && out->dtype == type && tn__contiguous(out)) to = tn_tensor_retain(out);
   else if (s == TN_OK) {
