@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lines are gathered so many at a time when they are not contiguous: whole cache lines are read. */
-enum { GATHERED = 8, KEPT = 64, LARGEST_KEPT = 1 << 20, ALIGNMENT = 64 };
+/* Lines are gathered so many at a time when they are not contiguous: pairs of cache lines are read,
+ * which are asked for some rows ahead, as rows lie on different pages. */
+enum { GATHERED = 16, AHEAD = 12, KEPT = 64, LARGEST_KEPT = 1 << 20, ALIGNMENT = 64 };
 
 typedef struct {
   size_t item;
@@ -188,19 +189,54 @@ static void scale(const work *w, void *line) {
   }
 }
 
-/* Elements of `bytes` between `lines` rows of `length`, `pitch` bytes apart, in memory of ours and
- * columns of a matrix whose rows are `inner` elements apart. */
-static void turn(char *rows, size_t pitch, char *matrix, int64_t lines, int64_t length,
-                 int64_t inner, size_t bytes, bool gather) {
-  for (int64_t i = 0; i < length; i++) {
-    for (int64_t l = 0; l < lines; l++) {
-      char *row = rows + l * (int64_t)pitch + i * (int64_t)bytes;
-      char *cell = matrix + (i * inner + l) * (int64_t)bytes;
-      if (bytes == 4) memcpy(gather ? row : cell, gather ? cell : row, 4);
-      else if (bytes == 8) memcpy(gather ? row : cell, gather ? cell : row, 8);
-      else memcpy(gather ? row : cell, gather ? cell : row, 16);
-    }
+/* Elements between `lines` rows, `pitch` bytes apart, in memory of ours and columns of a matrix
+ * whose rows are `inner` elements apart. A constant count and size make the inner loop vanish. */
+#define TURN(lines, T)                                                                            \
+  for (int64_t i = 0; i < length; i++, matrix += inner * (int64_t)sizeof(T)) {                    \
+    char *row = rows + i * (int64_t)sizeof(T), *cell = matrix;                                    \
+    if (i + AHEAD < length) {                                                                     \
+      __builtin_prefetch(matrix + AHEAD * inner * (int64_t)sizeof(T));                            \
+      __builtin_prefetch(matrix + (AHEAD * inner + (lines) - 1) * (int64_t)sizeof(T));            \
+    }                                                                                             \
+    for (int64_t l = 0; l < (lines); l++, row += pitch, cell += sizeof(T)) {                      \
+      memcpy(gather ? row : cell, gather ? cell : row, sizeof(T));                                \
+    }                                                                                             \
   }
+
+#define TURNS(name, T)                                                                            \
+  static inline __attribute__((always_inline)) void turn_##name(                                  \
+      char *rows, size_t pitch, char *matrix, int64_t lines, int64_t length, int64_t inner,       \
+      const bool gather) {                                                                        \
+    if (lines == GATHERED) {                                                                      \
+      TURN(GATHERED, T)                                                                           \
+    } else {                                                                                      \
+      TURN(lines, T)                                                                              \
+    }                                                                                             \
+  }                                                                                               \
+  static void gather_##name(char *rows, size_t pitch, char *matrix, int64_t lines,                \
+                            int64_t length, int64_t inner) {                                      \
+    turn_##name(rows, pitch, matrix, lines, length, inner, true);                                 \
+  }                                                                                               \
+  static void scatter_##name(char *rows, size_t pitch, char *matrix, int64_t lines,               \
+                             int64_t length, int64_t inner) {                                     \
+    turn_##name(rows, pitch, matrix, lines, length, inner, false);                                \
+  }
+
+typedef struct {
+  double re, im;
+} double_pair;
+
+TURNS(4, float)
+TURNS(8, double)
+TURNS(16, double_pair)
+
+typedef void turn_fn(char *rows, size_t pitch, char *matrix, int64_t lines, int64_t length,
+                     int64_t inner);
+
+static turn_fn *turn_of(size_t bytes, bool gather) {
+  if (bytes == 4) return gather ? gather_4 : scatter_4;
+  if (bytes == 8) return gather ? gather_8 : scatter_8;
+  return gather ? gather_16 : scatter_16;
 }
 
 /* One task: up to GATHERED lines side by side. */
@@ -208,7 +244,9 @@ static void run_lines(void *arg, int64_t begin, int64_t end) {
   work *w = arg;
   const tn_fft *job = w->job;
   const size_t in = (size_t)w->in * job->item, out = (size_t)w->out * job->item;
-  const size_t in_pitch = whole(w->in_bytes), out_pitch = whole(w->out_bytes);
+  /* one line more, so that rows of a power of two do not fall into the same cache sets */
+  const size_t in_pitch = whole(w->in_bytes) + ALIGNMENT;
+  const size_t out_pitch = whole(w->out_bytes) + ALIGNMENT;
   const bool strided = job->inner > 1;
   size_t helper = in_pitch + out_pitch;
   if (w->plan.fftw == NULL) {
@@ -231,13 +269,13 @@ static void run_lines(void *arg, int64_t begin, int64_t end) {
       scale(w, to);
       continue;
     }
-    turn(lines_in, in_pitch, from, lines, w->in_length, job->inner, in, true);
+    turn_of(in, true)(lines_in, in_pitch, from, lines, w->in_length, job->inner);
     for (int64_t l = 0; l < lines; l++) {
       char *line = lines_out + l * (int64_t)out_pitch;
       run_line(w, lines_in + l * (int64_t)in_pitch, line, room);
       scale(w, line);
     }
-    turn(lines_out, out_pitch, to, lines, w->out_length, job->inner, out, false);
+    turn_of(out, false)(lines_out, out_pitch, to, lines, w->out_length, job->inner);
   }
   free(memory);
 }
