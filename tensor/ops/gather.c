@@ -124,9 +124,10 @@ static row_fn *mover(int way, size_t item) {
     const T *o = (const T *)w->other + other;                                                     \
     int64_t j = 0;                                                                                \
     for (; j + 4 <= n; j += 4, o += 4 * other_step, at += 4 * step) {                             \
-      T *a = x + at + index[j] * dim_step, *b = x + at + step + index[j + 1] * dim_step;          \
-      T *c = x + at + 2 * step + index[j + 2] * dim_step;                                         \
-      T *d = x + at + 3 * step + index[j + 3] * dim_step;                                         \
+      T *a = x + (at + index[j] * dim_step);                                                      \
+      T *b = x + (at + step + index[j + 1] * dim_step);                                           \
+      T *c = x + (at + 2 * step + index[j + 2] * dim_step);                                       \
+      T *d = x + (at + 3 * step + index[j + 3] * dim_step);                                       \
       *a += o[0];                                                                                 \
       *b += o[other_step];                                                                        \
       *c += o[2 * other_step];                                                                    \
@@ -152,7 +153,7 @@ static int64_t piece_of(const walk *w, int dim, bool reads) {
  * share out pieces of rows when x is only read, else what can't meet: pieces along dimensions
  * behind the indexed one, and the dimensions before it. What only reads checks as it goes. */
 static tn_status walk_rows(tn_call *call, const tn_tensor *index, const tn_tensor *x,
-                      const tn_tensor *other, row_fn *row, bool reads) {
+                           const tn_tensor *other, row_fn *row, bool reads) {
   walk w = {.last = index->ndim - 1, .dim_step = x->strides[call->dim],
             .base = call->ctx->index_base, .index = (const int64_t *)tn__data(index),
             .x = tn__data(x), .other = tn__data(other), .row = row, .rows_in_unit = 1, .units = 1,

@@ -32,12 +32,13 @@ static inline __attribute__((always_inline)) void take(const job *j, int64_t beg
                                                        int64_t row) {
   int64_t outer = begin / j->count, k = begin % j->count;
   const int64_t *index = j->index;
+  const char *const from = j->from;
   char *to = j->to + begin * row;
   while (begin < end) {
     const int64_t rest = k + end - begin, stop = rest < j->count ? rest : j->count;
-    const char *from = j->from + (outer * j->x.size - j->base) * row;
+    const int64_t first = outer * j->x.size - j->base;
     begin += stop - k;
-    for (; k < stop; k++, to += row) memcpy(to, from + index[k] * row, (size_t)row);
+    for (; k < stop; k++, to += row) memcpy(to, from + (first + index[k]) * row, (size_t)row);
     k = 0, outer++;
   }
 }
