@@ -305,3 +305,27 @@ describe('types', function()
     assert.is_true(torch.zeros(1):is_floating_point())
   end)
 end)
+
+-- Long rows are gathered and scattered in pieces.
+describe('gather and scatter_add of long rows', function()
+  for _, case in ipairs { { 1, 70, 333 }, { 2, 70, 333 }, { 2, 3, 20001 } } do
+    local dim, rows, columns = case[1], case[2], case[3]
+    it(('of %d x %d along dimension %d'):format(rows, columns, dim), function()
+      local x = torch.rand(rows, columns)
+      local index = long(rows, columns):random(1, x:size(dim))
+      local flat = dim == 2 and torch.add(index, -1) or torch.mul(torch.add(index, -1), columns)
+      local other = torch.range(0, (dim == 2 and rows or columns) - 1):long()
+      other = dim == 2 and torch.mul(other, columns):view(rows, 1) or other:view(1, columns)
+      flat = torch.add(torch.add(flat, other:expandAs(flat)), 1):view(-1)
+      local want = torch.index_select(x:view(-1), 1, flat):view(rows, columns)
+      assert.equal(1, torch.eq(want, torch.gather(x, dim, index)):min())
+      local ones = torch.ones(rows, columns)
+      want = torch.zeros(rows * columns):indexAdd(1, flat, ones:view(-1)):view(rows, columns)
+      local sums = torch.zeros(rows, columns):scatter_add(dim, index, ones)
+      assert.equal(1, torch.eq(want, sums):min())
+      index:view(-1)[rows * columns - 2] = x:size(dim) + 1
+      fails('index %d+ is out of range: dimension ' .. dim, torch.gather, x, dim, index)
+      fails('index %d+ is out of range: dimension ' .. dim, torch.scatter_add, x, dim, index, ones)
+    end)
+  end
+end)
