@@ -43,7 +43,7 @@ int tn__onednn_matmul(tn_pool *pool, const tn_onednn_matmul *g) {
 
 #include "onednn.h"
 
-enum { KEPT = 32, ALIGNMENT = 64, UNIT = 32 /* rows or columns of a block: whole tiles */ };
+enum { KEPT = 32, ALIGNMENT = 64, UNIT = 32 /* rows of a block: whole tiles */ };
 
 /* -- The library ------------------------------------------------------------------------------- */
 
@@ -190,12 +190,12 @@ static void give_back(plan *p) {
 
 /* -- Work -------------------------------------------------------------------------------------- */
 
-/* Each matrix of the batch in `blocks` blocks of rows or, where it is wide, of columns. */
+/* Each matrix of the batch in `blocks` blocks of rows: for columns, whose C has gaps between its
+ * rows, the library has no fast code. */
 typedef struct {
   const tn_onednn_matmul *g;
   plan *plan, *rest; /* of a block, and of the last one where it is smaller */
   int64_t blocks, size;
-  bool wide;
   atomic_bool failed;
 } job;
 
@@ -230,12 +230,11 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
   bool ok = d.stream_create(&stream, d.engine, dnnl_stream_default_flags) == dnnl_success &&
             posix_memalign(&scratch, ALIGNMENT, scratch_of(j)) == 0;
   for (int64_t task = begin; ok && task < end; task++) {
-    const int64_t i = task / j->blocks, at = task % j->blocks * j->size;
-    const int64_t row = j->wide ? 0 : at, column = j->wide ? at : 0;
+    const int64_t i = task / j->blocks, row = task % j->blocks * j->size;
     const bool last = task % j->blocks == j->blocks - 1;
     void *data[SIDES] = {(void *)(g->a + i * g->stride_a + row * (g->ta ? 1 : g->lda)),
-                         (void *)(g->b + i * g->stride_b + column * (g->tb ? g->ldb : 1)),
-                         g->c + i * g->stride_c + row * g->ldc + column, scratch};
+                         (void *)(g->b + i * g->stride_b),
+                         g->c + i * g->stride_c + row * g->ldc, scratch};
     ok = execute(last && j->rest != NULL ? j->rest : j->plan, stream, data);
   }
   free(scratch);
@@ -248,23 +247,20 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
 static void divide(job *j, int64_t threads) {
   const tn_onednn_matmul *g = j->g;
   const int64_t wanted = g->batch >= threads ? 1 : (threads + g->batch - 1) / g->batch;
-  j->wide = g->n > g->m;
-  const int64_t length = j->wide ? g->n : g->m;
-  j->size = ((length + wanted - 1) / wanted + UNIT - 1) / UNIT * UNIT;
-  if (wanted == 1 || j->size > length) j->size = length;
-  j->blocks = (length + j->size - 1) / j->size;
+  j->size = ((g->m + wanted - 1) / wanted + UNIT - 1) / UNIT * UNIT;
+  if (wanted == 1 || j->size > g->m) j->size = g->m;
+  j->blocks = (g->m + j->size - 1) / j->size;
 }
 
 /* The plans, for sizes of blocks. */
 static bool take_plans(job *j) {
   const tn_onednn_matmul *g = j->g;
   key k = {g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->ta, g->tb, g->add};
-  int64_t *length = j->wide ? &k.n : &k.m;
-  const int64_t rest = *length - (j->blocks - 1) * j->size;
-  *length = j->size;
+  const int64_t rest = g->m - (j->blocks - 1) * j->size;
+  k.m = j->size;
   j->plan = take_plan(&k);
   if (j->plan == NULL || rest == j->size) return j->plan != NULL;
-  *length = rest;
+  k.m = rest;
   j->rest = take_plan(&k);
   return j->rest != NULL;
 }

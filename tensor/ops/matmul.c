@@ -80,7 +80,9 @@ static tn_status bfloat_product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_te
       !tn__onednn_matmul_pays(m, n, k, batch)) {
     return TN_OK;
   }
-  tn_status s = read_matrix(ctx, &ma, a, TN_BF16);
+  tn_tensor *rows = NULL; /* the library has fast code only for an A that is not transposed */
+  tn_status s = tn__contiguous_of(ctx, &rows, a, TN_BF16);
+  if (s == TN_OK) s = read_matrix(ctx, &ma, rows, TN_BF16);
   if (s == TN_OK) s = read_matrix(ctx, &mb, b, TN_BF16);
   if (s == TN_OK) {
     const tn_onednn_matmul g = {
@@ -92,6 +94,7 @@ static tn_status bfloat_product(tn_ctx *ctx, tn_tensor *out, tn_tensor *a, tn_te
   }
   if (result < 0) s = tn_fail(ctx, TN_ENOMEM, "not enough memory for a matrix product");
   *done = result > 0;
+  tn_tensor_release(rows);
   tn_tensor_release(ma.t);
   tn_tensor_release(mb.t);
   return s;
