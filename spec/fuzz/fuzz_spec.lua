@@ -1,10 +1,11 @@
 -- Hostile calls and broken files, made at random for some seconds (MOONLET_FUZZ_SECONDS) from a
--- seed that is printed (MOONLET_FUZZ_SEED sets it). Each runs in a process of its own, which is
+-- seed that is printed. It is the same each time, so that a change is judged by what it changed;
+-- MOONLET_FUZZ_SEED=$(date +%s) looks further. Each runs in a process of its own, which is
 -- ended when it hangs; what it was doing stands in a file.
 local program = require 'spec.vm.program'
 
 local seconds = tonumber(os.getenv('MOONLET_FUZZ_SECONDS')) or 5
-local seed = tonumber(os.getenv('MOONLET_FUZZ_SEED')) or os.time()
+local seed = tonumber(os.getenv('MOONLET_FUZZ_SEED')) or 20261122
 local sanitized = program.build:find('asan', 1, true) and 'MOONLET_FUZZ_SANITIZED=1 ' or ''
 local log = os.tmpname()
 
@@ -26,6 +27,7 @@ end
 
 -- Runs spec/fuzz/<name>.lua; gives its output and whether it found nothing.
 local function fuzz(name, time, more)
+  time = math.floor(time)
   local patience = time + (sanitized ~= '' and 90 or 45)
   local limit = program.shell('command -v timeout') ~= '' and ('timeout -k 5 %d '):format(patience)
     or ''

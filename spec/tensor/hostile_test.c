@@ -1,7 +1,7 @@
 /* hostile_test.c -- the C API called with numbers out of all bounds, and every operation of the table
  * with tensors and attributes made at random.
  *
- * MOONLET_FUZZ_SEED and MOONLET_FUZZ_SECONDS set the seed, which is printed, and the time; a call
+ * MOONLET_FUZZ_SEED and MOONLET_FUZZ_SECONDS set the seed (the same each time) and the time; a call
  * that ends the process is told on the way out. Each has to give a status: what it overruns, the
  * sanitizers tell. */
 #include <signal.h>
@@ -263,7 +263,7 @@ static void operations(double seconds) {
 
 int main(void) {
   const char *seed = getenv("MOONLET_FUZZ_SEED"), *seconds = getenv("MOONLET_FUZZ_SECONDS");
-  state = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+  state = seed != NULL ? strtoull(seed, NULL, 10) : 20261122;
   printf("seed %llu\n", (unsigned long long)state);
   setvbuf(stdout, NULL, _IONBF, 0);
   signal(SIGSEGV, died);

@@ -22,8 +22,8 @@ static tn_status one_hot_shape(tn_call *call) {
                                "tells it");
     classes = 0;
     for (int64_t i = 0; i < n; i++) {
-      int64_t value = (int64_t)tn_tensor_get(index, i) - call->ctx->index_base + 1;
-      if (value > classes) classes = value;
+      const double value = tn_tensor_get(index, i) - call->ctx->index_base + 1;
+      if (value > (double)classes) classes = value < 0x1p62 ? (int64_t)value : (int64_t)1 << 62;
     }
   }
   if (classes < 1) return tn_fail(call->ctx, TN_EARG, "%lld classes", (long long)classes);
