@@ -348,8 +348,7 @@ static tn_status check_tables(tn_call *call) {
 
 static tn_status check_aliases(tn_ctx *ctx, const int64_t *alias, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
-    const int64_t k = alias[i] - ctx->index_base;
-    if (k < 0 || k >= n) {
+    if (alias[i] < ctx->index_base || alias[i] - ctx->index_base >= n) {
       return tn_fail(ctx, TN_EINDEX, "the alias %lld is out of range for %lld probabilities",
                      (long long)alias[i], (long long)n);
     }

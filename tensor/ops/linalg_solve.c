@@ -246,12 +246,11 @@ static tn_status fill_permutation(tn_ctx *ctx, tn_tensor *p, int64_t first, int6
                                   const int64_t *pivots, int64_t count, int64_t *from) {
   for (int64_t k = 0; k < m; k++) from[k] = k;
   for (int64_t k = 0; k < count; k++) {
-    int64_t other = pivots[k] - 1;
-    if (other < 0 || other >= m) {
+    if (pivots[k] < 1 || pivots[k] > m) {
       return tn_fail(ctx, TN_EINDEX, "pivot %lld is out of range for %lld rows",
                      (long long)pivots[k], (long long)m);
     }
-    int64_t row = from[k];
+    const int64_t row = from[k], other = pivots[k] - 1;
     from[k] = from[other];
     from[other] = row;
   }
