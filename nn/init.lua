@@ -1,10 +1,11 @@
 --- Torch7-style modules and criterions. A class is loaded when its name is first used: nn.Linear
--- is nn/layers/Linear.lua, and so a new file needs no entry in any list.
+-- is nn/layers/Linear.lua, and so a new file needs no entry in any list but its folder's.
 local torch = require 'torch'
 local packages = require 'moonlet.packages'
 
 local nn = {}
-local FOLDERS = {'', 'layers.', 'containers.', 'criterions.', 'models.'}
+local FOLDERS = {'', 'layers.', 'transfer.', 'containers.', 'criterions.', 'tables.',
+  'convolutions.', 'pooling.', 'normalization.', 'recurrent.', 'attention.', 'models.'}
 
 -- The module that defines class `name`. Files in lower case are no classes.
 local function module_of(name)
