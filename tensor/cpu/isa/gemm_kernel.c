@@ -4,6 +4,12 @@
  * set; all else is in gemm_real.h, which is read once per element type. */
 #include "gemm_kernel.h"
 
+/* Registers are handed out for a whole function at once. Loop by loop, gcc 12 keeps half of the
+ * vector side's operands in memory, and products take half as long again. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("ira-region=all")
+#endif
+
 #include <string.h>
 #if defined(__AVX512F__)
 #include <immintrin.h>
