@@ -273,6 +273,56 @@ static void run_row(loop *l, stage *s, char *const *at, int64_t n) {
   }
 }
 
+/* Can the kernel take the rows as they lie? Then `scalars` tells which operands stand still. */
+static bool rows_direct(const loop *l, unsigned *scalars) {
+  const int inner = l->ndim - 1, out = l->nin;
+  *scalars = 0;
+  for (int k = 0; k < l->nin; k++) {
+    bool alone = l->strides[k][inner] == 0 && l->scalars && k == 1;
+    if (l->dtype[k] != l->type || !(alone || l->strides[k][inner] == 1)) return false;
+    if (alone) *scalars |= 1u << k;
+  }
+  return l->dtype[out] == l->result && l->strides[out][inner] == 1 && !l->refuse_zero;
+}
+
+/* Elements [begin, end) of the loop's row-major order, where rows_direct. */
+static void run_direct(void *arg, int64_t begin, int64_t end) {
+  const loop *l = arg;
+  const int inner = l->ndim - 1;
+  int64_t index[TN_MAX_DIMS], rest = begin, step[MAX_OPERANDS + 1][TN_MAX_DIMS];
+  const void *at[MAX_OPERANDS + 1]; /* the kernel reads its operands here */
+  unsigned scalars;
+  rows_direct(l, &scalars);
+  for (int d = inner; d >= 0; d--) {
+    index[d] = rest % l->sizes[d];
+    rest /= l->sizes[d];
+  }
+  for (int k = 0; k <= l->nin; k++) {
+    at[k] = l->data[k];
+    for (int d = 0; d <= inner; d++) {
+      step[k][d] = l->strides[k][d] * (int64_t)tn__item_size(l->dtype[k]);
+      at[k] = (const char *)at[k] + index[d] * step[k][d];
+    }
+  }
+  while (begin < end) {
+    int64_t n = l->sizes[inner] - index[inner];
+    if (n > end - begin) n = end - begin;
+    l->kernel(n, (void *)at[l->nin], at, scalars, l->p);
+    begin += n;
+    int64_t back = index[inner];
+    index[inner] = 0;
+    for (int d = inner - 1; d >= 0; d--) {
+      bool over = ++index[d] == l->sizes[d];
+      for (int k = 0; k <= l->nin; k++) {
+        at[k] = (const char *)at[k] + step[k][d] - back * step[k][d + 1];
+      }
+      if (!over) break;
+      back = l->sizes[d];
+      index[d] = 0;
+    }
+  }
+}
+
 /* Elements [begin, end) of the loop's row-major order. */
 static void run_rows(void *arg, int64_t begin, int64_t end) {
   loop *l = arg;
@@ -326,6 +376,7 @@ static void move_chunk(const loop *l, int k, int64_t first, int64_t n, char *buf
   const int inner = l->ndim - 1;
   const int64_t item = (int64_t)tn__item_size(l->dtype[k]), *steps = l->strides[k];
   tn_mover *move = tn__mover((size_t)item);
+  tn_rows_fn *gather_rows = gather ? tn__row_gatherer((size_t)item) : NULL;
   int64_t index[TN_MAX_DIMS], at = 0;
   for (int d = inner; d >= 0; d--) {
     index[d] = first % l->sizes[d];
@@ -333,25 +384,31 @@ static void move_chunk(const loop *l, int k, int64_t first, int64_t n, char *buf
     at += index[d] * steps[d];
   }
   while (n > 0) {
-    int64_t m = l->sizes[inner] - index[inner];
+    int64_t m = l->sizes[inner] - index[inner], rows = 1;
     if (m > n) m = n;
     char *data = l->data[k] + at * item;
     if (!gather) {
       move(m, data, steps[inner], buffer, 1);
-    } else if (item == 4 && m <= 8) { /* without a call */
-      for (int64_t i = 0; i < m; i++) memcpy(buffer + 4 * i, data + 4 * i * steps[inner], 4);
+    } else if (gather_rows != NULL && inner > 0) {
+      if (m == l->sizes[inner]) { /* all whole rows that follow evenly */
+        rows = l->sizes[inner - 1] - index[inner - 1];
+        if (rows > n / m) rows = n / m;
+      }
+      gather_rows(rows, m, buffer, data, steps[inner - 1], steps[inner]);
     } else {
       move(m, buffer, 1, data, steps[inner]);
     }
-    buffer += m * item;
-    n -= m;
+    buffer += rows * m * item;
+    n -= rows * m;
     at -= index[inner] * steps[inner];
     index[inner] = 0;
     for (int d = inner - 1; d >= 0; d--) {
-      at += steps[d];
-      if (++index[d] < l->sizes[d]) break;
+      at += rows * steps[d];
+      index[d] += rows;
+      if (index[d] < l->sizes[d]) break;
       at -= l->sizes[d] * steps[d];
       index[d] = 0;
+      rows = 1;
     }
   }
 }
@@ -373,6 +430,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end) {
   const int64_t item = (int64_t)tn__item_size(l->type);
   const int64_t out_item = (int64_t)tn__item_size(l->dtype[out]);
   const bool direct_out = l->dtype[out] == l->result && dense(l, out);
+  const int64_t longest = end - begin < TN_CHUNK ? end - begin : TN_CHUNK;
   const void *in[MAX_OPERANDS];
   bool direct[MAX_OPERANDS];
   int64_t period[MAX_OPERANDS];
@@ -380,7 +438,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end) {
   for (int k = 0; k < l->nin; k++) {
     direct[k] = l->dtype[k] == l->type && dense(l, k);
     period[k] = period_of(l, k);
-    if (period[k] > 0) stage_chunk(l, k, 0, TN_CHUNK + period[k], s.data[k]);
+    if (period[k] > 0) stage_chunk(l, k, 0, longest + period[k], s.data[k]);
   }
   for (int64_t n; begin < end; begin += n) {
     n = end - begin < TN_CHUNK ? end - begin : TN_CHUNK;
@@ -459,10 +517,11 @@ static void run_tiles(void *arg, int64_t begin, int64_t end) {
   }
 }
 
-/* Which way is best: rows, chunks of short rows, or tiles. */
+/* Which way is best: rows as they lie or staged, chunks of short rows, or tiles. */
 static void run_best(tn_ctx *ctx, loop *l, int64_t n) {
   enum { SHORT_ROW = 64 };
   const int inner = l->ndim - 1;
+  unsigned scalars;
   bool tiles = false;
   for (int k = 0; k < l->nin; k++) tiles = tiles || turns(l, k);
   if (tiles && l->sizes[inner] >= 8 && l->sizes[inner - 1] >= 8) {
@@ -472,7 +531,8 @@ static void run_best(tn_ctx *ctx, loop *l, int64_t n) {
     tn__pool_run(ctx->pool, count, TN_GRAIN / TILE, run_tiles, l);
   } else {
     bool chunks = l->ndim > 1 && l->sizes[inner] < SHORT_ROW;
-    tn__pool_run(ctx->pool, n, TN_GRAIN, chunks ? run_chunks : run_rows, l);
+    bool direct = !chunks && rows_direct(l, &scalars);
+    tn__pool_run(ctx->pool, n, TN_GRAIN, direct ? run_direct : chunks ? run_chunks : run_rows, l);
   }
 }
 

@@ -93,12 +93,18 @@ typedef struct {
   void (*exp_f64)(int64_t n, double *x);
 } tn_random_kernels;
 
+/* Makes one dense row after the other of `rows` rows of m elements; `down` and `across` are the
+ * source's steps, in elements, from row to row and within one. */
+typedef void tn_rows_fn(int64_t rows, int64_t m, void *dst, const void *src, int64_t down,
+                        int64_t across);
+
 /* See tn__transpose in move.h. */
 typedef struct {
   void (*turn_4)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
                  int64_t src_step);
   void (*turn_8)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
                  int64_t src_step);
+  tn_rows_fn *rows_4, *rows_8;
 } tn_move_kernels;
 
 /* Unsigned keys in the order of elements. sort_columns sorts each of TN_COLUMNS columns of `size`

@@ -47,6 +47,11 @@ tn_mover *tn__mover(size_t item) {
   return item == 1 ? move_1 : item == 2 ? move_2 : item == 4 ? move_4 : move_8;
 }
 
+tn_rows_fn *tn__row_gatherer(size_t item) {
+  const tn_move_kernels *kernels = TN_ISA_PICK(&tn__move_kernels);
+  return item == 4 ? kernels->rows_4 : item == 8 ? kernels->rows_8 : NULL;
+}
+
 void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
                  tn_dtype src_dtype, int64_t src_stride) {
   tn_convert_fn *direct = TN_ISA_PICK(tn__conversions)[dst_dtype][src_dtype];

@@ -94,4 +94,58 @@ BLOCK(block_8, double)
 TURN(turn_4, float, uint32_t, SIDE_4, block_4)
 TURN(turn_8, double, uint64_t, SIDE_8, block_8)
 
-const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_4, turn_8};
+/* Rows of a constant length, without a loop within them. */
+#define FIXED_ROWS(count, moves)                                                                  \
+  for (int64_t r = 0; r < rows; r++, src += down, dst += count) {                                 \
+    moves                                                                                         \
+  }
+#define MOVE_1 dst[0] = src[0];
+#define MOVE_2 MOVE_1 dst[1] = src[across];
+#define MOVE_3 MOVE_2 dst[2] = src[2 * across];
+#define MOVE_4 MOVE_3 dst[3] = src[3 * across];
+
+/* Long enough ones go in vectors, of which the last overlaps the one before. */
+#define ROWS(name, T, LANES)                                                                      \
+  static void name(int64_t rows, int64_t m, void *to, const void *from, int64_t down,             \
+                   int64_t across) {                                                              \
+    typedef T vec __attribute__((vector_size(LANES * sizeof(T)), aligned(sizeof(T)), may_alias)); \
+    T *dst = to;                                                                                  \
+    const T *src = from;                                                                          \
+    if (m == 1) {                                                                                 \
+      FIXED_ROWS(1, MOVE_1)                                                                       \
+    } else if (m == 2) {                                                                          \
+      FIXED_ROWS(2, MOVE_2)                                                                       \
+    } else if (m == 3) {                                                                          \
+      FIXED_ROWS(3, MOVE_3)                                                                       \
+    } else if (m == 4) {                                                                          \
+      FIXED_ROWS(4, MOVE_4)                                                                       \
+    } else if (m >= LANES && across == 1) {                                                       \
+      for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
+        for (int64_t i = 0; i + LANES <= m; i += LANES)                                           \
+          *(vec *)(dst + i) = *(const vec *)(src + i);                                            \
+        *(vec *)(dst + m - LANES) = *(const vec *)(src + m - LANES);                              \
+      }                                                                                           \
+    } else if (m >= LANES && across == 0) {                                                       \
+      for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
+        const vec value = *src - (vec){0};                                                        \
+        for (int64_t i = 0; i + LANES <= m; i += LANES) *(vec *)(dst + i) = value;                \
+        *(vec *)(dst + m - LANES) = value;                                                        \
+      }                                                                                           \
+    } else {                                                                                      \
+      for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
+        for (int64_t i = 0; i < m; i++) dst[i] = src[i * across];                                 \
+      }                                                                                           \
+    }                                                                                             \
+  }
+
+#if defined(__AVX512F__)
+enum { LANES_4 = 16, LANES_8 = 8 };
+#elif defined(__AVX2__)
+enum { LANES_4 = 8, LANES_8 = 4 };
+#else
+enum { LANES_4 = 4, LANES_8 = 2 };
+#endif
+ROWS(rows_4, uint32_t, LANES_4)
+ROWS(rows_8, uint64_t, LANES_8)
+
+const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_4, turn_8, rows_4, rows_8};
