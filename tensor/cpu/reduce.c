@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum {
-  STRIP = 256,      /* columns that are walked down together */
+  STRIP = 1024,     /* columns that are walked down together */
   STAGE = 2048,     /* elements of a row that are converted at a time */
   BLOCK_ROWS = 64,  /* rows whose float sums are kept apart, against rounding errors */
   SHORT_ROW = 32,
@@ -256,7 +256,7 @@ static void run_columns(tn_ctx *ctx, job *j, int64_t outer) {
 /* Few long columns: first several runs of rows at a time, then these. */
 static tn_status reduce_in_pieces(tn_ctx *ctx, job *j) {
   job first = *j, second = *j;
-  int64_t pieces = j->n / 256 < 32 ? j->n / 256 : 32;
+  int64_t pieces = j->n / 64 < 32 ? j->n / 64 : 32;
   char *parts = malloc((size_t)(pieces * j->wide.size) * tn__item_size(j->type));
   if (parts == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a reduction");
   first.pieces = pieces;
@@ -359,7 +359,7 @@ static bool walk(tn_ctx *ctx, job *j, tn_status *status) {
   if (dense < 0 || arg) return false;
   widen(j, dense);
   j->pieces = 1;
-  if (j->nkept == 0 && j->wide.size <= 2 * STRIP && j->n >= 1024 &&
+  if (j->nkept == 0 && j->wide.size <= 4 * STRIP && j->n >= 256 &&
       j->n * j->wide.size > 2 * TN_GRAIN) {
     *status = reduce_in_pieces(ctx, j);
   } else {

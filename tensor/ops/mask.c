@@ -226,21 +226,33 @@ static tn_status nonzero_shape(tn_call *call) {
   return TN_OK;
 }
 
-/* Row by row of the last dimension, with a running position in the others; written over where
- * nothing was marked, as in take(). */
-static void list_positions(int64_t *list, const int64_t *end, const tn_tensor *marks,
-                           int64_t base) {
+/* Row by row of the last of `dims` dimensions, with a running position in the others; written over
+ * where nothing was marked, as in take(). */
+static inline __attribute__((always_inline)) void list_rows(const int dims, int64_t *list,
+                                                            const int64_t *end,
+                                                            const tn_tensor *marks, int64_t base) {
   const uint8_t *m = (const uint8_t *)tn__data(marks);
-  const int last = marks->ndim - 1;
+  const int last = dims - 1;
   const int64_t n = tn__numel(marks), width = last < 0 ? 1 : marks->sizes[last];
   int64_t at[TN_MAX_DIMS] = {0};
   for (int64_t first = 0; first < n && list < end; first += width) {
     for (int64_t i = 0; i < width && list < end; i++) {
       for (int d = 0; d < last; d++) list[d] = at[d] + base;
       list[last] = i + base;
-      list += m[first + i] != 0 ? last + 1 : 0;
+      list += m[first + i] != 0 ? dims : 0;
     }
     for (int d = last - 1; d >= 0 && ++at[d] == marks->sizes[d]; d--) at[d] = 0;
+  }
+}
+
+/* With the usual numbers of dimensions known, no loop over them is left. */
+static void list_positions(int64_t *list, const int64_t *end, const tn_tensor *marks,
+                           int64_t base) {
+  switch (marks->ndim) {
+  case 1: list_rows(1, list, end, marks, base); break;
+  case 2: list_rows(2, list, end, marks, base); break;
+  case 3: list_rows(3, list, end, marks, base); break;
+  default: list_rows(marks->ndim, list, end, marks, base);
   }
 }
 
