@@ -78,6 +78,8 @@ WIDE_LOOP(exp)
 WIDE_LOOP(tanh)
 WIDE_LOOP(sigmoid)
 WIDE_LOOP(gelu)
+
+#define log_f64 plain_log_f64
 #endif
 
 #define T double
@@ -89,6 +91,20 @@ WIDE_LOOP(gelu)
 #define HAS_GRAD HAS_SIMPLE_F64
 #define HAS_RARE IS_BASELINE
 #include "tensor/cpu/isa/pointwise_loops.h"
+
+#if defined(__AVX512F__)
+#undef log_f64
+static void log_f64(int64_t n, void *out, const void *const *in, unsigned scalars,
+                    const double *p) {
+  const double *x = in[0];
+  double *o = out;
+  (void)scalars, (void)p, (void)plain_log_f64;
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) _mm512_storeu_pd(o + i, wide_log_f64(_mm512_loadu_pd(x + i)));
+  const __mmask8 rest = (__mmask8)wide_mask(n - i);
+  if (rest) _mm512_mask_storeu_pd(o + i, rest, wide_log_f64(_mm512_maskz_loadu_pd(rest, x + i)));
+}
+#endif
 
 /* Sine and cosine by libm where the vectorised ones are not right. `x` is the input that tells. */
 enum { WIDE_BLOCK = 1024 };

@@ -80,6 +80,38 @@ static inline __m512 wide_gelu(__m512 x) {
   return _mm512_mul_ps(x, phi);
 }
 
+static inline __m512d wide_f64(double v) { return _mm512_set1_pd(v); }
+
+/* As tn_log_f64: x = 2^k (1 + f), 1 + f from sqrt(1/2) to sqrt(2), taken apart by instructions that
+ * know subnormals, 0 and infinity; f / (2 + f) from an estimate of 14 bits, two steps of Newton's
+ * method, and what is left of f. */
+static inline __m512d wide_log_f64(__m512d x) {
+  const __m512d one = wide_f64(1);
+  __m512d m = _mm512_getmant_pd(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero), k = _mm512_getexp_pd(x);
+  const __mmask8 upper = _mm512_cmp_pd_mask(m, wide_f64(0x1.6a09e667f3bcdp+0), _CMP_GT_OQ);
+  m = _mm512_mask_mul_pd(m, upper, m, wide_f64(0.5));
+  k = _mm512_mask_add_pd(k, upper, k, one);
+  const __m512d f = _mm512_sub_pd(m, one), d = _mm512_add_pd(f, wide_f64(2));
+  __m512d r = _mm512_rcp14_pd(d);
+  r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(d, r, one), r);
+  r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(d, r, one), r);
+  __m512d s = _mm512_mul_pd(f, r);
+  s = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(d, s, f), s);
+  const __m512d v = _mm512_mul_pd(s, s);
+  const __m512d h = _mm512_mul_pd(_mm512_mul_pd(wide_f64(0.5), f), f);
+  __m512d p = _mm512_fmadd_pd(wide_f64(0x1.2f0273f708bb6p-3), v, wide_f64(0x1.39a208a7e667cp-3));
+  p = _mm512_fmadd_pd(p, v, wide_f64(0x1.74663bbc749e2p-3));
+  p = _mm512_fmadd_pd(p, v, wide_f64(0x1.c71c5219b5af1p-3));
+  p = _mm512_fmadd_pd(p, v, wide_f64(0x1.24924941dba55p-2));
+  p = _mm512_fmadd_pd(p, v, wide_f64(0x1.999999997ff5fp-2));
+  p = _mm512_fmadd_pd(p, v, wide_f64(0x1.5555555555592p-1));
+  const __m512d rest = _mm512_fnmadd_pd(s, _mm512_fmadd_pd(v, p, h), h);
+  const __m512d low = _mm512_fnmadd_pd(k, wide_f64(TN_LN2_LO_F64), rest);
+  const __m512d y = _mm512_fmadd_pd(k, wide_f64(TN_LN2_HI_F64), _mm512_sub_pd(f, low));
+  const __mmask8 negative = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_LT_OQ);
+  return _mm512_mask_mov_pd(y, negative, wide_f64((double)NAN));
+}
+
 /* The last n < 16 elements and nothing behind them. */
 static inline __mmask16 wide_mask(int64_t n) { return (__mmask16)((1u << n) - 1); }
 #endif
