@@ -23,7 +23,7 @@ static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst
   }
 }
 
-#define MOVER(name, T)                                                                            \
+#define MOVER(name, T, backward)                                                                  \
   static void name(int64_t n, void *dst, int64_t dst_stride, const void *src,                     \
                    int64_t src_stride) {                                                          \
     T *d = dst;                                                                                   \
@@ -34,14 +34,30 @@ static void convert_in_two(int64_t n, char *dst, tn_dtype dst_dtype, int64_t dst
       const T value = s[0];                                                                       \
       for (int64_t i = 0; i < n; i++) d[i] = value;                                               \
     } else {                                                                                      \
-      for (int64_t i = 0; i < n; i++) d[i * dst_stride] = s[i * src_stride];                      \
+      int64_t i = dst_stride == 1 && src_stride == -1 ? backward(n, d, s) : 0;                    \
+      for (; i < n; i++) d[i * dst_stride] = s[i * src_stride];                                   \
     }                                                                                             \
   }
 
-MOVER(move_1, uint8_t)
-MOVER(move_2, uint16_t)
-MOVER(move_4, uint32_t)
-MOVER(move_8, uint64_t)
+/* d[i] = s[-i] in vectors of 16 bytes. Returns how many elements it moved. */
+#define BACKWARD(name, T, LANES, ...)                                                             \
+  static int64_t name(int64_t n, T *d, const T *s) {                                              \
+    typedef T vec __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));                \
+    int64_t i = 0;                                                                                \
+    for (; i + LANES <= n; i += LANES) {                                                          \
+      const vec x = *(const vec *)(s - i - (LANES - 1));                                          \
+      *(vec *)(d + i) = __builtin_shufflevector(x, x, __VA_ARGS__);                               \
+    }                                                                                             \
+    return i;                                                                                     \
+  }
+BACKWARD(backward_4, uint32_t, 4, 3, 2, 1, 0)
+BACKWARD(backward_8, uint64_t, 2, 1, 0)
+#define NOT_BACKWARD(n, d, s) 0
+
+MOVER(move_1, uint8_t, NOT_BACKWARD)
+MOVER(move_2, uint16_t, NOT_BACKWARD)
+MOVER(move_4, uint32_t, backward_4)
+MOVER(move_8, uint64_t, backward_8)
 
 tn_mover *tn__mover(size_t item) {
   return item == 1 ? move_1 : item == 2 ? move_2 : item == 4 ? move_4 : move_8;
