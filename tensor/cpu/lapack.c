@@ -1,4 +1,5 @@
-/* lapack.c -- LAPACK's Fortran routines out of OpenBLAS, or what stands in for them.
+/* lapack.c -- LAPACK's Fortran routines out of OpenBLAS, or what stands in for them; Cholesky's
+ * factors and inverses are our own in any case.
  *
  * Fortran takes everything by address, and for each string its length after all other arguments.
  * The float and the double routine of a name have the same parameters, so one type serves both. */
@@ -9,12 +10,12 @@
 #include <stdlib.h>
 
 #include "gemm.h"
+#include "isa/factor_kernel.h"
 
 typedef void getrf_fn(const int *m, const int *n, void *a, const int *lda, int *pivots, int *info);
 typedef void getrs_fn(const char *trans, const int *n, const int *right, const void *lu,
                       const int *lda, const int *pivots, void *b, const int *ldb, int *info,
                       size_t);
-typedef void potrf_fn(const char *uplo, const int *n, void *a, const int *lda, int *info, size_t);
 typedef void pstrf_fn(const char *uplo, const int *n, void *a, const int *lda, int *pivots,
                       int *rank, const void *tolerance, void *work, int *info, size_t);
 typedef void trtrs_fn(const char *uplo, const char *trans, const char *diag, const int *n,
@@ -38,7 +39,7 @@ typedef void geev_fn(const char *jobvl, const char *jobvr, const int *n, void *a
                      void *work, const int *lwork, int *info, size_t, size_t);
 
 #define ROUTINES(X)                                                                               \
-  X(getrf) X(getrs) X(potrf) X(pstrf) X(trtrs) X(geqrf) X(orgqr) X(ormqr) X(syevd) X(gesdd) X(geev)
+  X(getrf) X(getrs) X(pstrf) X(trtrs) X(geqrf) X(orgqr) X(ormqr) X(syevd) X(gesdd) X(geev)
 
 /* [wide]; written once, under pthread_once. Either all are there or none is used. */
 #define X(name) static name##_fn *name[2];
@@ -103,12 +104,33 @@ int tn__lapack_lu_solve(bool wide, bool transposed, int64_t n, int64_t right, co
   return info;
 }
 
+/* Below the diagonal of a row-major matrix what stands above it, or the other way round. */
+static void mirror(bool wide, int64_t n, void *a, bool down) {
+  for (int64_t i = 0; i < n; i++) {
+    for (int64_t j = i + 1; j < n; j++) {
+      const int64_t from = down ? i * n + j : j * n + i, to = down ? j * n + i : i * n + j;
+      if (wide) ((double *)a)[to] = ((double *)a)[from];
+      else ((float *)a)[to] = ((float *)a)[from];
+    }
+  }
+}
+
+static int from_factor(int info) { return info == TN_FACTOR_MEMORY ? TN_LAPACK_MEMORY : info; }
+
+/* By columns L L' is what U'U is by rows. */
 int tn__lapack_cholesky(bool wide, bool upper, int64_t n, void *a) {
-  if (!found) return tn__builtin_cholesky(upper, n, a);
   if (!fits(n, n)) return TN_LAPACK_SIZE;
-  int order = (int)n, ld = leading(order), info = 0;
-  potrf[wide](upper ? "U" : "L", &order, a, &ld, &info, 1);
-  return info;
+  if (upper) mirror(wide, n, a, false);
+  int info = wide ? TN_ISA_PICK(tn__cholesky_f64)(n, a) : TN_ISA_PICK(tn__cholesky_f32)(n, a);
+  if (upper) mirror(wide, n, a, true);
+  return from_factor(info);
+}
+
+/* The inverse of the transpose is the transpose of the inverse. */
+int tn__lapack_inverse(bool wide, int64_t n, void *a, void *x) {
+  if (!fits(n, n)) return TN_LAPACK_SIZE;
+  return from_factor(wide ? TN_ISA_PICK(tn__inverse_f64)(n, a, x)
+                          : TN_ISA_PICK(tn__inverse_f32)(n, a, x));
 }
 
 int tn__lapack_cholesky_pivots(bool wide, bool upper, int64_t n, void *a, int32_t *pivots,

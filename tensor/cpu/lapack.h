@@ -1,5 +1,6 @@
 /* lapack.h -- factorisations of one matrix: LAPACK where OpenBLAS is found, else routines of our
- * own (lapack_builtin.c), which calculate in double only.
+ * own (lapack_builtin.c), which calculate in double only. Cholesky's factors and inverses are our
+ * own everywhere (isa/factor_kernel.c).
  *
  * Layout     All matrices are stored by columns without gaps, as LAPACK has them. `wide`: of
  *            double, else of float. Pivots count from 1.
@@ -27,6 +28,8 @@ int tn__lapack_lu(bool wide, int64_t m, int64_t n, void *a, int32_t *pivots);
 /* B (n x right) becomes X of A X = B, or A' X = B. */
 int tn__lapack_lu_solve(bool wide, bool transposed, int64_t n, int64_t right, const void *lu,
                         const int32_t *pivots, void *b);
+/* X (n x n) becomes the inverse of A, which is overwritten. k > 0: pivot k is zero. */
+int tn__lapack_inverse(bool wide, int64_t n, void *a, void *x);
 /* A = U'U (upper) or L L', in that triangle of A. k > 0: the leading minor of order k is not
  * positive. */
 int tn__lapack_cholesky(bool wide, bool upper, int64_t n, void *a);
@@ -60,7 +63,6 @@ int tn__lapack_eigen(bool wide, int64_t n, void *a, void *real, void *imaginary,
 int tn__builtin_lu(int64_t m, int64_t n, double *a, int32_t *pivots);
 void tn__builtin_lu_solve(bool transposed, int64_t n, int64_t right, const double *lu,
                           const int32_t *pivots, double *b);
-int tn__builtin_cholesky(bool upper, int64_t n, double *a);
 int tn__builtin_cholesky_pivots(bool upper, int64_t n, double *a, int32_t *pivots, int32_t *rank);
 int tn__builtin_triangle(bool upper, bool transposed, bool unit, int64_t n, int64_t right,
                          const double *a, double *b);

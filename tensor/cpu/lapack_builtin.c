@@ -94,22 +94,6 @@ static double *lower_element(bool upper, int64_t n, double *a, int64_t row, int6
   return upper ? a + row * n + column : a + column * n + row;
 }
 
-int tn__builtin_cholesky(bool upper, int64_t n, double *a) {
-  for (int64_t k = 0; k < n; k++) {
-    double *pivot = lower_element(upper, n, a, k, k);
-    if (!(*pivot > 0)) return (int)k + 1;
-    *pivot = sqrt(*pivot);
-    for (int64_t i = k + 1; i < n; i++) *lower_element(upper, n, a, i, k) /= *pivot;
-    for (int64_t j = k + 1; j < n; j++) {
-      double factor = *lower_element(upper, n, a, j, k);
-      for (int64_t i = j; i < n; i++) {
-        *lower_element(upper, n, a, i, j) -= factor * *lower_element(upper, n, a, i, k);
-      }
-    }
-  }
-  return 0;
-}
-
 /* Exchanges rows and columns p and q > p of a symmetric matrix of which one triangle is stored. */
 static void exchange(bool upper, int64_t n, double *a, int64_t p, int64_t q) {
   for (int64_t k = 0; k < n; k++) {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tensor/cpu/kernels.h"
+
 tn_status tn__linalg_check(tn_ctx *ctx, const tn_tensor *t, bool square) {
   char text[TN_SHAPE_TEXT];
   if (!tn_dtype_is_float((tn_dtype)t->dtype)) {
@@ -120,16 +122,14 @@ void tn__columns_write(const tn_call *call, int i, const tn_columns *c) {
 }
 
 bool tn__columns_finite(const tn_columns *c, int64_t i) {
+  const tn_reduce_kernels *kernels = TN_ISA_PICK(&tn__reduce_kernels);
   const int64_t n = c->rows * c->columns;
-  double sum = 0; /* of zeros, unless one factor is infinite or no number */
-  if (c->t->dtype == TN_F64) {
-    const double *x = tn__columns_at(c, i);
-    for (int64_t k = 0; k < n; k++) sum += 0 * x[k];
-  } else {
-    const float *x = tn__columns_at(c, i);
-    for (int64_t k = 0; k < n; k++) sum += 0 * (double)x[k];
-  }
-  return sum == 0;
+  const int type = c->t->dtype == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_F32;
+  double most, least; /* a NaN is both */
+  if (n == 0) return true;
+  kernels->row[TN_RED_MAX][type](n, tn__columns_at(c, i), &most);
+  kernels->row[TN_RED_MIN][type](n, tn__columns_at(c, i), &least);
+  return isfinite(most) && isfinite(least);
 }
 
 /* -- The loop over a batch --------------------------------------------------------------------- */

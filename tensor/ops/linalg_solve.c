@@ -119,27 +119,33 @@ static tn_status square_shape(tn_call *call) {
   return s == TN_OK ? tn__shape_same(call) : s;
 }
 
-static void set_identity(const tn_linalg *job, void *to) {
-  memset(to, 0, (size_t)job->b.step);
-  for (int64_t k = 0; k < job->n; k++) {
-    if (job->wide) ((double *)to)[k * job->n + k] = 1;
-    else ((float *)to)[k * job->n + k] = 1;
-  }
-}
-
 static int inverse_one(const tn_linalg *job, int64_t i) {
-  set_identity(job, tn__columns_at(&job->b, i));
-  return lu_solve_one(job, i);
+  return tn__lapack_inverse(job->wide, job->n, tn__columns_at(&job->a, i),
+                            tn__columns_at(&job->b, i));
 }
 
+/* t with rows and columns exchanged, which are as many. */
+static tn_tensor turned_square(const tn_tensor *t) {
+  tn_tensor view = *t;
+  view.strides[t->ndim - 1] = t->strides[t->ndim - 2];
+  view.strides[t->ndim - 2] = t->strides[t->ndim - 1];
+  return view;
+}
+
+/* The transpose's inverse is the inverse's transpose: so nothing need be turned over on its way to
+ * a storage by columns and back. */
 static tn_status inverse_run(tn_call *call) {
+  tn_tensor *result = call->out[0];
+  tn_tensor a = turned_square(call->in[0]), x = turned_square(result);
   tn_linalg job = tn__linalg_begin(call->ctx, call->in[0]);
-  job.right = job.n;
-  tn_status s = tn__columns_read(&job, &job.a, call->in[0], job.n, job.n);
+  tn_status s = tn__columns_read(&job, &job.a, &a, job.n, job.n);
   if (s == TN_OK) s = tn__columns_new(&job, &job.b, job.type, job.n, job.n);
-  if (s == TN_OK) s = tn__columns_new(&job, &job.c, TN_I32, job.n, 1);
   if (s == TN_OK) s = tn__linalg_run(&job, cube((double)job.n), inverse_one, SINGULAR);
-  if (s == TN_OK) tn__columns_write(call, 0, &job.b);
+  if (s == TN_OK) {
+    call->out[0] = &x;
+    tn__columns_write(call, 0, &job.b);
+    call->out[0] = result;
+  }
   return tn__linalg_end(&job, s);
 }
 

@@ -114,18 +114,16 @@ static tn_status cholesky_shape(tn_call *call) {
   return s == TN_OK ? tn__shape_same(call) : s;
 }
 
-static void clear_at(const tn_columns *c, int64_t i, int64_t at) {
-  if (c->t->dtype == TN_F64) ((double *)tn__columns_at(c, i))[at] = 0;
-  else ((float *)tn__columns_at(c, i))[at] = 0;
-}
-
 /* What LAPACK leaves of the other triangle, and of rows (or columns) from `from` on. */
 static void clear_triangle(const tn_linalg *job, int64_t i, int64_t from) {
+  const size_t item = job->wide ? sizeof(double) : sizeof(float);
   for (int64_t column = 0; column < job->n; column++) {
-    for (int64_t row = 0; row < job->n; row++) {
-      bool keep = job->flag[0] ? row <= column && row < from : row >= column && column < from;
-      if (!keep) clear_at(&job->a, i, column * job->n + row);
-    }
+    char *rows = (char *)tn__columns_at(&job->a, i) + (size_t)(column * job->n) * item;
+    int64_t first = job->flag[0] ? 0 : column; /* of those that stay */
+    int64_t last = job->flag[0] ? (column < from ? column + 1 : from) : job->n;
+    if (!job->flag[0] && column >= from) first = last = 0;
+    memset(rows, 0, (size_t)first * item);
+    memset(rows + (size_t)last * item, 0, (size_t)(job->n - last) * item);
   }
 }
 
