@@ -251,9 +251,9 @@ tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src)
   if (count >= LEAST && prepare_tiles(&l)) {
     int64_t tiles = l.tiles_down * l.tiles_across;
     for (int d = 0; d < l.ndim - 2; d++) tiles *= l.sizes[d];
-    tn__pool_run(ctx->pool, tiles, 4 * TN_GRAIN * tiles / count + 1, copy_tiles, &l);
+    tn__pool_run(ctx->pool, tiles, 2 * TN_GRAIN * tiles / count + 1, copy_tiles, &l);
   } else {
-    tn__pool_run(ctx->pool, count, 4 * TN_GRAIN, copy_range, &l);
+    tn__pool_run(ctx->pool, count, 2 * TN_GRAIN, copy_range, &l);
   }
   return TN_OK;
 }
