@@ -4,14 +4,19 @@
 local torch = require 'torch'
 local run = require 'nn.run'
 local values = require 'nn.values'
-local parameters = require 'nn.parameters'
+local conversion = require 'nn.conversion'
 local Module = torch.getmetatable('nn.Module')
 
 local Criterion = torch.class('nn.Criterion')
 
+-- What every criterion has from the beginning, whether or not its constructor calls this class's.
+function Criterion:__new()
+  self.output, self.gradInput = 0, torch.Tensor()
+  self._type = torch.getdefaulttensortype()
+end
+
+--- Classes that were written for Torch7 call this; others need not.
 function Criterion:__init()
-  self.gradInput = torch.Tensor()
-  self.output = 0
 end
 
 --- The loss: a number, or when gradients are recorded a tensor with `backward`.
@@ -44,22 +49,21 @@ function Criterion:plain(result)
     or values.detached(result)
 end
 
-function Criterion:clone()
-  return parameters.clone(self)
-end
-
-function Criterion:type(name, cache)
-  if name == nil then return self._type or torch.getdefaulttensortype() end
-  parameters.convert(self, name, cache)
-  return self
-end
-
 function Criterion:clearState()
   run.forget(self)
+  values.clear(self, 'gradInput')
   return self
 end
 
-Criterion.float = Module.float
-Criterion.double = Module.double
-Criterion.half = Module.half
-Criterion.__tostring__ = Module.__tostring__
+for _, name in ipairs {'clone', 'type', 'float', 'double', 'half', 'cudaHalf', 'cudaDouble',
+    '__tostring__'} do
+  Criterion[name] = Module[name]
+end
+
+for method in pairs {to = true, cpu = true, cuda = true} do
+  Criterion[method] = function(self, ...)
+    run.forget(self)
+    conversion.each(self, method, ...)
+    return self
+  end
+end

@@ -4,14 +4,19 @@ local torch = require 'torch'
 local run = require 'nn.run'
 local values = require 'nn.values'
 local parameters = require 'nn.parameters'
+local flatten = require 'nn.flatten'
+local conversion = require 'nn.conversion'
 
 local Module = torch.class('nn.Module')
 
---- Classes that bring their own updateGradInput call this, as in Torch7; others need not.
+-- What every module has from the beginning, whether or not its constructor calls this class's.
+function Module:__new()
+  self.output, self.gradInput = torch.Tensor(), torch.Tensor()
+  self._type = torch.getdefaulttensortype()
+end
+
+--- Classes that were written for Torch7 call this; others need not.
 function Module:__init()
-  self.gradInput = torch.Tensor()
-  self.output = torch.Tensor()
-  self._type = self.output:type()
 end
 
 --- A trainable tensor of zeros, self[name], and its gradient, which for `weight` is
@@ -74,37 +79,93 @@ end
 
 --- All parameters as one vector, and all gradients as another: both move into new storages.
 function Module:getParameters()
-  return parameters.flatten(self:parameters())
+  return flatten.both(self:parameters())
 end
+
+--- nn.Module.flatten(tensors): one vector of all, whose storage they move into.
+Module.flatten = flatten.one
+
+-- Torch7 keeps buffers here, and programs empty it.
+Module._flattenTensorBuffer = {}
 
 function Module:zeroGradParameters()
   local _, gradients = self:parameters()
   for _, gradient in ipairs(gradients or {}) do gradient:zero() end
 end
 
---- One step of plain gradient descent.
+--- One step of plain gradient descent. What is shared steps once.
 function Module:updateParameters(rate)
-  local tensors, gradients = self:parameters()
-  for i, tensor in ipairs(tensors or {}) do
-    torch.no_grad(tensor.add, tensor, -rate, gradients[i])
+  for _, pair in ipairs(parameters.distinct(self)) do
+    torch.no_grad(pair[1].add, pair[1], -rate, pair[2])
   end
+end
+
+--- accGradParameters and updateParameters in one, which leaves the gradients as they were; where
+-- parameters are shared they are the last ones instead.
+function Module:accUpdateGradParameters(input, dy, rate)
+  if self.shared then
+    self:sharedAccUpdateGradParameters(input, dy, rate)
+  else
+    self:defaultAccUpdateGradParameters(input, dy, rate)
+  end
+end
+
+function Module:defaultAccUpdateGradParameters(input, dy, rate)
+  local _, gradients = self:parameters()
+  local kept = {}
+  for i, gradient in ipairs(gradients or {}) do kept[i] = gradient:clone() end
+  self:sharedAccUpdateGradParameters(input, dy, rate)
+  for i, gradient in ipairs(gradients or {}) do gradient:copy(kept[i]) end
+end
+
+function Module:sharedAccUpdateGradParameters(input, dy, rate)
+  if not parameters.any(self) then return end
+  self:zeroGradParameters()
+  self:accGradParameters(input, dy, 1)
+  self:updateParameters(rate)
+end
+
+--- backward and a step in one.
+function Module:backwardUpdate(input, dy, rate)
+  self:updateGradInput(input, dy)
+  self:accUpdateGradParameters(input, dy, rate)
+  return self.gradInput
 end
 
 --- Makes the named tensors views of the other module's: share(m, 'weight', 'gradWeight').
 function Module:share(other, ...)
   for _, name in ipairs {...} do
     local mine, theirs = self[name], other[name]
-    if torch.isTensor(mine) and torch.isTensor(theirs) then mine:set(theirs) end
+    if torch.isTensor(mine) and torch.isTensor(theirs) then
+      mine:set(theirs)
+      self.shared, other.shared = true, true
+    end
   end
-  local others = other:children()
-  for i, child in ipairs(self:children()) do child:share(others[i], ...) end
+  local children, others = self:children(), other:children()
+  if #children ~= #others then
+    error(('share: %s has %d modules inside, %s has %d'):format(torch.type(self), #children,
+      torch.type(other), #others), 2)
+  end
+  for i, child in ipairs(children) do child:share(others[i], ...) end
   return self
 end
 
 --- An independent copy; tensors with the given names are shared with it.
 function Module:clone(...)
-  local copy = parameters.clone(self)
+  local copy = conversion.clone(self)
   if select('#', ...) > 0 then copy:share(self, ...) end
+  return copy
+end
+
+--- A copy with the same parameters. shareParams, shareGradParams: false for its own ones.
+function Module:sharedClone(shareParams, shareGradParams)
+  local copy = self:clone()
+  local tensors, gradients = self:parameters()
+  local others, other_gradients = copy:parameters()
+  for i in ipairs(tensors or {}) do
+    if shareParams ~= false then others[i]:set(tensors[i]) end
+    if shareGradParams ~= false then other_gradients[i]:set(gradients[i]) end
+  end
   return copy
 end
 
@@ -117,19 +178,33 @@ end
 -- Types.
 
 --- The type of the module's tensors, or with a name ('torch.DoubleTensor') their conversion:
--- floating-point tensors become new ones, and those that shared memory go on doing so.
+-- floating-point tensors become new ones, and those that shared memory go on doing so, also among
+-- modules that are converted with the same table `cache`.
 function Module:type(name, cache)
-  if name == nil then
-    local first = self:parameters()
-    return self._type or first and first[1] and first[1]:type() or torch.getdefaulttensortype()
-  end
-  parameters.convert(self, name, cache)
+  if name == nil then return self._type or torch.getdefaulttensortype() end
+  run.forget(self)
+  conversion.to_type(self, name, cache)
   return self
 end
 
 function Module:float() return self:type('torch.FloatTensor') end
 function Module:double() return self:type('torch.DoubleTensor') end
 function Module:half() return self:type('torch.HalfTensor') end
+
+-- What tensors have a method for, modules have: each of their floating-point tensors goes there.
+for method in pairs {to = true, cpu = true, cuda = true} do
+  Module[method] = function(self, ...)
+    run.forget(self)
+    conversion.each(self, method, ...)
+    local tensors = self:parameters()
+    if tensors and tensors[1] then self._type = tensors[1]:type() end
+    return self
+  end
+end
+
+--- On the first GPU, in float16 or float64.
+function Module:cudaHalf() return self:cuda():half() end
+function Module:cudaDouble() return self:cuda():double() end
 
 -- ---------------------------------------------------------------------------------------------
 -- Trees of modules.
@@ -155,7 +230,16 @@ end
 --- Puts fn(module) in the place of each module; returns what takes the place of this one.
 function Module:replace(fn)
   local out = fn(self)
-  for i, child in ipairs(self.modules or {}) do out.modules[i] = child:replace(fn) end
+  if self.modules then
+    for i, child in ipairs(self.modules) do
+      local new = child:replace(fn)
+      if out and out.modules then out.modules[i] = new end
+    end
+  elseif rawequal(out, self) then
+    for name, child in pairs(self) do
+      if torch.isTypeOf(child, Module) then self[name] = child:replace(fn) end
+    end
+  end
   return out
 end
 
@@ -197,14 +281,7 @@ end
 --- Frees what a forward and a backward have left, for example before saving.
 function Module:clearState()
   run.forget(self)
-  for _, name in ipairs {'output', 'gradInput'} do
-    local value = rawget(self, name)
-    if torch.isTensor(value) then
-      self[name] = value.new()
-    elseif value ~= nil then
-      self[name] = {}
-    end
-  end
+  values.clear(self, 'output', 'gradInput')
   for _, child in ipairs(self:children()) do child:clearState() end
   return self
 end
@@ -216,13 +293,7 @@ end
 function Module:write(file)
   local fields = {}
   for name, value in pairs(self) do fields[name] = value end
-  for _, name in ipairs {'output', 'gradInput'} do
-    if torch.isTensor(fields[name]) then
-      fields[name] = fields[name].new()
-    elseif fields[name] ~= nil then
-      fields[name] = {}
-    end
-  end
+  values.clear(fields, 'output', 'gradInput')
   file:writeObject(fields)
 end
 

@@ -100,6 +100,19 @@ end
 local home = debug and debug.getinfo and debug.getinfo(1, 'S').short_src:match('^(.*)run%.lua$')
 local own_line = home and '^' .. home:gsub('%p', '%%%0') .. '[%w/]*%.lua:%d+: '
 
+-- Programs for Torch7 look for lines of this form; others are better off without them.
+local function torch7_lines(first)
+  if not require('torch.th').installed then return '' end
+  local lines = {''}
+  for i = first + 1, depth do
+    local index = place(path[i - 1], path[i]):match('{(%d+)}')
+    if index then
+      lines[#lines + 1] = ('In %s module of %s:'):format(index, torch.type(path[i - 1]))
+    end
+  end
+  return #lines > 1 and table.concat(lines, '\n') .. '\n' or ''
+end
+
 -- The message, without our own lines in front, after the names of the modules from `first` on.
 local function explain(message, first)
   local names = {}
@@ -110,7 +123,7 @@ local function explain(message, first)
   local text = own_line and message:gsub(own_line, '') or message
   local last = path[depth] and torch.type(path[depth]):match('[^.]*$'):lower()
   if last then text = text:gsub('^' .. last .. ': ', '') end
-  return table.concat(names) .. ': ' .. text
+  return table.concat(names) .. ': ' .. text .. torch7_lines(first)
 end
 
 -- Calls fn(module, ...), and puts everything back in order when that fails. The error gets the
@@ -157,13 +170,14 @@ local function classic_gradient(module, input, target)
     if turns[module] ~= turn then classic_output(module, input, target) end
     local gradient
     if target ~= nil or module.accGradParameters == nil then
-      gradient = module:updateGradInput(input, target)
-      if dy:nElement() == 1 then gradient = gradient * dy:item() end
+      gradient = module:updateGradInput(input, target) or module.gradInput
+      if dy:nElement() == 1 then gradient = map(function(d) return d * dy:item() end, gradient) end
     elseif accumulating then
       gradient = module:backward(input, dy, factor)
     else
       gradient = module:updateGradInput(input, dy)
     end
+    gradient = gradient or module.gradInput
     base = was_base
     -- A copy, as modules write to the same gradInput each time.
     return map(clone, gradient)
@@ -241,6 +255,8 @@ local function new_watcher(module)
 end
 
 local function watched_input(module, input)
+  -- Torch7: a module whose gradInput was set to nil needs none.
+  if module.gradInput == nil then return values.detached(input) end
   if type(input) == 'userdata' then
     if not input.requires_grad then return input end
     local seen = input:detach()
@@ -288,7 +304,7 @@ end
 
 --- Runs a pure module on a tape of its own; returns the plain output.
 function run.taped(module, input, target)
-  local leaf = map(values.to_leaf, input)
+  local leaf = map(module.gradInput == nil and detach or values.to_leaf, input)
   local was_watching, was_grad = watching, set_grad_enabled(true)
   enter(module)
   watching = true
@@ -359,35 +375,87 @@ local function check_gradient(result, dy)
   end
 end
 
+-- Gradients of `wanted`, leaves, each handed to use(i, gradient).
+local function take_gradients(root, seed, wanted, use)
+  if not root or #wanted == 0 then return end
+  local gradients = torch.grad({root}, wanted, {seed}, RETAIN)
+  for i = 1, #wanted do
+    if gradients[i] then use(i, gradients[i]) end
+  end
+end
+
+-- The parameters that are in the tape, each once, and their gradients.
+local function trained(module)
+  local wanted, into, seen = {}, {}, {}
+  local tensors, gradients = module:parameters()
+  for i, tensor in ipairs(tensors or {}) do
+    local address = torch.pointer(tensor)
+    if tensor.requires_grad and not seen[address] then
+      wanted[#wanted + 1], into[#into + 1], seen[address] = tensor, gradients[i], true
+    end
+  end
+  return wanted, into
+end
+
+-- All is linear in the gradient of the output: the parameters get `scale` times as much.
+local function differentiate(module, tape, dy, options)
+  local scale = options.scale or 1
+  local root, seed = root_of(tape.result, dy)
+  if root and accumulating and scale ~= 1 then seed = seed * scale end
+  factor = accumulating and scale or 1
+  if root and accumulating and options.input then
+    root:backward(seed, RETAIN)
+  elseif accumulating then
+    local wanted, into = trained(module)
+    take_gradients(root, seed, wanted, function(i, gradient) into[i]:add(gradient) end)
+  else
+    local wanted = {}
+    each(function(leaf)
+      if leaf.requires_grad then wanted[#wanted + 1] = leaf end
+    end, tape.leaf)
+    take_gradients(root, seed, wanted, function(i, gradient) wanted[i].grad = gradient end)
+  end
+end
+
+-- The tape of values that were changed since, as by a step of an optimizer, is made anew, unless
+-- parameters may have got part of their gradients already.
+local function differentiate_anew(module, input, dy, options)
+  local tape = tapes[module]
+  if accumulating and options.input then
+    differentiate(module, tape, dy, options)
+    return tape
+  end
+  local at = depth
+  local ok, message = pcall(torch.no_grad, differentiate, module, tape, dy, options)
+  if ok then return tape end
+  if type(message) ~= 'string' or not message:find('changed in place afterwards', 1, true) then
+    error(message, 0)
+  end
+  depth = at
+  leave()
+  run.taped(module, input, options.target)
+  enter(module)
+  tape = tapes[module]
+  differentiate(module, tape, dy, options)
+  return tape
+end
+
 local function backward(module, input, dy, options)
   local tape = tape_of(module, input, options.target)
   enter(module)
   check_gradient(tape.result, dy)
-  local scale = options.scale or 1
   local was_factor, was_accumulating = factor, accumulating
-  factor, accumulating = 1, options.parameters and scale ~= 0
-  local root, seed = root_of(tape.result, dy)
+  accumulating = options.parameters and options.scale ~= 0
   local leaves = list_of(tape.leaf)
   for _, leaf in ipairs(leaves) do leaf.grad = nil end
-  if root and accumulating then
-    -- All is linear in dy: the parameters get scale times as much, the input not.
-    factor = scale
-    root:backward(scale == 1 and seed or seed * scale, RETAIN)
-  elseif root then
-    local wanted = {}
-    each(function(leaf)
-      if leaf.requires_grad then wanted[#wanted + 1] = leaf end
-    end, leaves)
-    local gradients = #wanted > 0 and torch.grad({root}, wanted, {seed}, RETAIN) or {}
-    for i, leaf in ipairs(wanted) do leaf.grad = gradients[i] end
-  end
-  if options.input then
+  tape = differentiate_anew(module, input, dy, options)
+  if options.input and module.gradInput ~= nil then
     module.gradInput = map(function(leaf)
       local gradient = input_gradient(leaf)
       return factor == 1 and gradient or gradient / factor
     end, tape.leaf)
   end
-  for _, leaf in ipairs(leaves) do leaf.grad = nil end
+  each(function(leaf) leaf.grad = nil end, tape.leaf)
   factor, accumulating = was_factor, was_accumulating
   leave()
   return module.gradInput
@@ -407,7 +475,7 @@ local function classic_backward(module, input, dy, scale)
   base = was_base
   set_grad_enabled(was_grad)
   leave()
-  return gradient
+  return gradient or module.gradInput
 end
 
 --- backward of a module that brings its own gradient, in its two parts.

@@ -51,6 +51,19 @@ function values.to_leaf(tensor)
   return leaf
 end
 
+--- Empties fields: tensors become empty, tables lose their entries. What refers to them stays.
+function values.clear(object, ...)
+  for _, name in ipairs {...} do
+    local value = rawget(object, name)
+    if type(value) == 'userdata' then
+      object[name] = value.new()
+    elseif type(value) == 'table' then
+      object[name] = {}
+    end
+  end
+  return object
+end
+
 --- Is anything recorded for one of the tensors?
 function values.is_tracked(value)
   local found = false

@@ -278,14 +278,17 @@ local function class_arguments(name, parent, module)
 end
 
 --- torch.class(name [, parent] [, module]) -> the class, its parent.
--- 'nn.Linear' becomes `Linear` in the table of package nn, or in `module`.
+-- 'nn.Linear' becomes `Linear` in the table of package nn, or in `module`. `__init(...)` is the
+-- class's constructor; before it comes `__new()`, of a base class, which every object runs through
+-- even where an `__init` does not call its parent's.
 function class.class(...)
   local name, parent, module = class_arguments(...)
   local mt
   local function constructor(...)
     choose_lookup(mt)
     local self = setmetatable({}, mt)
-    local init = mt.__init
+    local new, init = mt.__new, mt.__init
+    if new then new(self) end
     if init then init(self, ...) end
     return self
   end
