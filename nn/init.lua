@@ -7,8 +7,13 @@ local nn = {}
 local FOLDERS = {'', 'layers.', 'transfer.', 'containers.', 'criterions.', 'tables.',
   'convolutions.', 'pooling.', 'normalization.', 'recurrent.', 'attention.', 'models.'}
 
--- The module that defines class `name`. Files in lower case are no classes.
+-- Tables of functions, and functions: the module that gives each.
+local LIBRARIES = {utils = 'nn.utils', init = 'nn.initializers', hessian = 'nn.hessian',
+  test = 'nn.selftest', testTHNN = 'nn.selftest', tables = 'nn.convolutions.tables'}
+
+-- The module that defines `name`. Files in lower case are no classes.
 local function module_of(name)
+  if LIBRARIES[name] then return packages.has(LIBRARIES[name]) and LIBRARIES[name] end
   if type(name) ~= 'string' or not name:match('^%u[%w_]*$') then return nil end
   for _, folder in ipairs(FOLDERS) do
     local module = 'nn.' .. folder .. name
@@ -17,16 +22,20 @@ local function module_of(name)
   return nil
 end
 
-local function load_class(tbl, name)
+local function load_name(tbl, name)
   local module = module_of(name)
   if not module then return nil end
-  require(module) -- torch.class puts the class into `tbl`
+  local library = require(module) -- torch.class puts a class into `tbl`
+  if rawget(tbl, name) == nil then rawset(tbl, name, library) end
   return rawget(tbl, name)
 end
 
 -- What can be completed at a prompt.
 local function names()
   local found = {}
+  for name in pairs(LIBRARIES) do
+    if module_of(name) then found[#found + 1] = name end
+  end
   for _, folder in ipairs(FOLDERS) do
     for _, module in ipairs(packages.list('nn.' .. folder)) do
       local name = module:match('%.(%u[%w_]*)$')
@@ -36,7 +45,7 @@ local function names()
   return found
 end
 
-setmetatable(nn, {__index = load_class, __names = names})
+setmetatable(nn, {__index = load_name, __names = names})
 torch.register_package('nn', nn)
 
 -- The bases are there at once: programs derive their own classes from them by name.

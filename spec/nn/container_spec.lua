@@ -172,7 +172,15 @@ describe('package nn', function()
     assert.is_nil(names.run)
     assert.is_nil(nn.NoSuchLayer)
     assert.is_nil(nn.run)
-    for name in pairs(names) do assert.equal('nn.' .. name, tostring(nn[name])) end
+    for name in pairs(names) do
+      assert.is_true(nn[name] ~= nil, name)
+      local is_class = torch.getmetatable('nn.' .. name) ~= nil
+      if is_class then assert.equal('nn.' .. name, tostring(nn[name])) end
+      assert.is_true(is_class or name:find('^%l') ~= nil or name:find('Jacobian') ~= nil, name)
+    end
+    for _, name in ipairs {'utils', 'init', 'hessian', 'Jacobian'} do
+      assert.equal('table', type(nn[name]))
+    end
   end)
 
   it('loads a class that another one derives from, or a file holds', function()
