@@ -1,12 +1,11 @@
 --- Rectifier, max(x, 0).
 local torch = require 'torch'
-require 'nn.Module'
 
-local ReLU = torch.class('nn.ReLU', 'nn.Module')
+local ReLU, Threshold = torch.class('nn.ReLU', 'nn.Threshold')
 
 --- inplace: accepted for Torch7's sake; the input is never written to.
 function ReLU:__init(inplace)
-  self.inplace = inplace or false
+  Threshold.__init(self, 0, 0, inplace)
 end
 
 function ReLU:updateOutput(input)

@@ -1,0 +1,33 @@
+--- Multiplies by a constant: y = c x.
+local torch = require 'torch'
+local dims = require 'nn.layers.dims'
+require 'nn.Module'
+
+local MulConstant = torch.class('nn.MulConstant', 'nn.Module')
+
+--- constant: a number, or a vector with one for each element of the last dimension.
+-- inplace: accepted for Torch7's sake; the input is never written to.
+function MulConstant:__init(constant, inplace)
+  if type(constant) ~= 'number' and not torch.isTensor(constant) then
+    error(('%s: a number or a tensor expected, got %s'):format(torch.type(self),
+      torch.type(constant)), 3)
+  end
+  self.constant_scalar = constant
+  self.inplace = inplace or false
+end
+
+-- The constant, which must fit the input.
+function MulConstant:constant_for(input)
+  dims.check(input)
+  local constant = self.constant_scalar
+  if type(constant) == 'number' then return constant end
+  if constant:nElement() ~= 1 and input:size(input:dim()) ~= constant:size(constant:dim()) then
+    error(('input of size [%s] and a constant of size [%s] do not match'):format(dims.text(input),
+      dims.text(constant)), 0)
+  end
+  return constant
+end
+
+function MulConstant:updateOutput(input)
+  return torch.mul(input, self:constant_for(input))
+end

@@ -1,0 +1,64 @@
+--- Linear of examples whose features are mostly 0: only the others are given, each as a row
+-- {number, value}. Input: one example, (entry, 2); a batch in which all have the same number of
+-- entries, (batch, entry, 2); or a table of examples.
+local torch = require 'torch'
+local dims = require 'nn.layers.dims'
+local sparse = require 'nn.layers.sparse'
+local uniform = require 'nn.layers.uniform'
+
+local SparseLinear = torch.class('nn.SparseLinear', 'nn.Linear')
+
+--- doGradInput: true for the gradient of the values; without it none reaches the input.
+function SparseLinear:__init(inputSize, outputSize, doGradInput)
+  dims.check_whole('SparseLinear', 'inputSize', inputSize)
+  dims.check_whole('SparseLinear', 'outputSize', outputSize)
+  self.doGradInput = doGradInput or false
+  self:parameter('weight', outputSize, inputSize)
+  self:parameter('bias', outputSize)
+  self:reset()
+end
+
+--- As Linear; the bias is next to 0.
+function SparseLinear:reset(stdv)
+  uniform(stdv, 1 / math.sqrt(self.weight:size(2)), self.weight, self.bias)
+  self.bias:mul(0.000001)
+  return self
+end
+
+-- All entries, (entry, 2), and how many each example has.
+local function entries_of(input)
+  if torch.isTensor(input) then
+    dims.check(input, 2, 3)
+    if input:size(input:dim()) ~= 2 then
+      error(('input of size [%s], but rows {number, value} expected'):format(dims.text(input)), 0)
+    end
+    local counts = {}
+    local batch = input:dim() == 3 and input:size(1) or 1
+    for i = 1, batch do counts[i] = input:size(input:dim() - 1) end
+    return torch.reshape(input, input:nElement() / 2, 2), counts
+  end
+  if type(input) ~= 'table' or #input == 0 then dims.check(input) end
+  local counts = {}
+  for i, example in ipairs(input) do
+    dims.check(example, 2)
+    if example:size(2) ~= 2 then
+      error(('example %d of size [%s], but rows {number, value} expected'):format(i,
+        dims.text(example)), 0)
+    end
+    counts[i] = example:size(1)
+  end
+  return torch.cat(input, 1), counts
+end
+
+function SparseLinear:updateOutput(input)
+  local entries, counts = entries_of(input)
+  local keys = torch.select(entries:detach(), 2, 1):long()
+  sparse.check_keys(keys, self.weight:size(2))
+  if not self.doGradInput then entries = entries:detach() end
+  local rows = torch.index(torch.transpose(self.weight, 1, 2), 1, keys)
+  local output = sparse.product(rows, torch.select(entries, 2, 2):contiguous(),
+    sparse.places(counts), #counts)
+  if self.bias then output = output + self.bias end
+  local single = torch.isTensor(input) and input:dim() == 2
+  return single and torch.select(output, 1, 1) or output
+end

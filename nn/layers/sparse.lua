@@ -1,0 +1,33 @@
+--- The product of SparseLinear and IndexLinear: examples given by the features that are not 0.
+local torch = require 'torch'
+
+local sparse = {}
+
+--- (batch, output) from lists: keys, the features of all examples one after the other; vals, their
+-- values; places, the example each belongs to. rows: (feature, output), one for each key.
+function sparse.product(rows, vals, places, batch)
+  local weighted = torch.cmul(rows, torch.view(vals, vals:nElement(), 1))
+  return torch.indexAdd(rows.new(batch, rows:size(2)):zero(), 1, places, weighted)
+end
+
+--- {3, 1} -> 1 1 1 2: the example of each entry, from how many each has.
+function sparse.places(counts)
+  local total = 0
+  for _, count in ipairs(counts) do total = total + count end
+  local places, first = torch.LongTensor(total), 1
+  for i, count in ipairs(counts) do
+    if count > 0 then places:narrow(1, first, count):fill(i) end
+    first = first + count
+  end
+  return places
+end
+
+function sparse.check_keys(keys, size)
+  if keys:nElement() == 0 then error('input without entries', 0) end
+  local low, high = keys:min(), keys:max()
+  if low < 1 or high > size then
+    error(('feature %.0f, expected one from 1 to %d'):format(low < 1 and low or high, size), 0)
+  end
+end
+
+return sparse

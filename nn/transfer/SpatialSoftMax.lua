@@ -1,0 +1,4 @@
+--- SoftMax along the classes at each place of an image: (class, y, x) or (batch, class, y, x).
+local torch = require 'torch'
+
+torch.class('nn.SpatialSoftMax', 'nn.SoftMax')

@@ -1,0 +1,4 @@
+--- Another name of SiLU.
+local torch = require 'torch'
+
+torch.class('nn.Swish', 'nn.SiLU')
