@@ -360,7 +360,11 @@ local function root_of(result, dy)
   if #roots < 2 then return roots[1], seeds[1] end
   local root = torch.zeros(1)
   local was_grad = set_grad_enabled(true)
-  record(function() return unpack(seeds) end, roots, {root})
+  record(function(d)
+    local times, scaled = d:item(), {}
+    for i, seed in ipairs(seeds) do scaled[i] = times == 1 and seed or seed * times end
+    return unpack(scaled)
+  end, roots, {root})
   set_grad_enabled(was_grad)
   return root, torch.ones(1)
 end
