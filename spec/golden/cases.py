@@ -70,7 +70,7 @@ class File:
         scope = dict(leaves, torch=torch, F=F, INF=INF, NAN=NAN)
         result = eval(lua if python == "=" else python, scope)
         results = list(result) if isinstance(result, (tuple, list)) else [result]
-        parts = ["'%s'" % lua]
+        parts = ["'%s'" % lua.replace(" ", "\0")]  # no line may break there
         parts += ["inputs = {%s}" % ", ".join(
             "%s = %s" % (n, lua_tensor(v.detach())) for n, v in inputs.items())]
         parts += ["results = {%s}" % ", ".join(lua_tensor(r.detach()) for r in results)]
@@ -90,7 +90,8 @@ class File:
                 out.write("\n".join(textwrap.wrap(case, 98, initial_indent="  ",
                                                   subsequent_indent="    ",
                                                   break_on_hyphens=False,
-                                                  break_long_words=False)) + ",\n")
+                                                  break_long_words=False)).replace("\0", " ")
+                          + ",\n")
             out.write("}\n")
 
 

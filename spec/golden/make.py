@@ -8,7 +8,8 @@ files; cases.py has what they share."""
 import importlib
 import sys
 
-SUBJECTS = ["core", "indexing", "signals", "linalg", "elements", "reductions"]
+SUBJECTS = ["core", "indexing", "signals", "linalg", "elements", "reductions",
+            "nn_simple"]
 
 for subject in sys.argv[1:] or SUBJECTS:
     importlib.import_module(subject).make()
