@@ -76,8 +76,10 @@ def tables(f):
            "F.embed(x, w, None, 1.5)", x=INDICES, w=w)
     f.case("with(nn.LookupTable(4, 3, 0, 1.5, 1), {weight = w}):scaleGradByFreq()(x)",
            "F.embed(x, w, None, 1.5, 1.0, True)", x=INDICES, w=w)
-    f.case("with(nn.Embedding(4, 3, {padding_idx = 2, max_norm = 1, scale_grad_by_freq = true}),"
-           "{weight = w})(x)", "F.embed(x, w, 1, 1.0, 2.0, True)", x=INDICES, w=w)
+    f.case("with(nn.Embedding(4, 3, {padding_idx = 2, max_norm = 1}), {weight = w})(x)",
+           "F.embed(x, w, 1, 1.0)", x=INDICES, w=w)
+    f.case("with(nn.Embedding(4, 3, {scale_grad_by_freq = true}), {weight = w})(x)",
+           "F.embed(x, w, None, None, 2.0, True)", x=INDICES, w=w)
     f.case("nn.OneHot(4):double()(x)", "F.one_hot(x - 1, 4).double()", x=INDICES)
 
 
@@ -113,8 +115,8 @@ def normalization(f):
            "F.stats(0.7, x, w, b, 2)", x=IMAGES, w=w, b=b)
     f.case("stats(with(nn.VolumetricBatchNormalization(3, nil, nil, false), {}, x), x, 1)",
            "F.stats(0, x)", x=draws(2, 3, 1, 2, 2))
-    f.case("evaluated(with(nn.SpatialBatchNormalization(3), "
-           "{weight = w, bias = b, running_mean = m, running_var = v}))(x)",
+    f.case("used(with(nn.SpatialBatchNormalization(3),"
+           "{weight=w,bias=b,running_mean=m,running_var=v}))(x)",
            "F.use(x, m, v, w, b)",
            x=IMAGES, w=w, b=b, m=tensor([0.3, -1, 2]), v=tensor([0.5, 1.5, 1.1]))
     f.case("with(nn.LayerNormalization(4, 0, 4e-5), {gain = w, bias = b})(x)",
@@ -146,7 +148,7 @@ def transfer(f):
     for lua, python in (("SoftMax", "softmax"), ("SpatialLogSoftMax", "log_softmax")):
         f.case("nn.%s()(x)" % lua, "F.%s(x, 1)" % python, x=IMAGES)
         f.case("nn.%s()(x)" % lua, "F.%s(x, 0)" % python, x=IMAGES[0])
-    f.case("evaluated(nn.RReLU())(x)", "F.rrelu(x)", x=X)
+    f.case("used(nn.RReLU())(x)", "F.rrelu(x)", x=X)
 
 
 def make():

@@ -1,6 +1,6 @@
 -- The simple layers against PyTorch's values and gradients, which spec/golden/nn_simple.py wrote.
 local golden = require 'spec.support.golden'
-local torch, nn = require 'torch', require 'nn'
+local nn = require 'nn'
 
 -- The module with other parameters, of the type of the given ones or of `like`.
 local function with(module, fields, like)
@@ -27,13 +27,13 @@ local function stats(module, x, steps)
   return y, module.running_mean, module.running_var
 end
 
-local function evaluated(module)
+local function used(module)
   module:evaluate()
   return module
 end
 
 local globals = {nn = nn, math = math, with = with, part = part, stats = stats,
-  evaluated = evaluated}
+  used = used}
 local WAYS = {float64 = {globals = globals, tolerance = 1e-8},
   float32 = {globals = globals, tolerance = 1e-5, narrow = true}}
 
