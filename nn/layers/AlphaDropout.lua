@@ -16,7 +16,7 @@ function AlphaDropout:updateOutput(input)
   dims.check(input)
   local p = self.p
   if self.train == false or p == 0 then return input end
-  local keep = input.new(input:size()):bernoulli(1 - p)
+  local keep = torch.empty_like(input:detach()):bernoulli(1 - p)
   local scale = 1 / math.sqrt((1 - p) * (1 + p * LIMIT * LIMIT))
   -- scale * (x or LIMIT) - scale * p * LIMIT
   local shift = torch.mul(keep, -LIMIT * scale) + LIMIT * scale * (1 - p)

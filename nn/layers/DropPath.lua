@@ -18,7 +18,7 @@ function DropPath:updateOutput(input)
   if self.train == false or self.p == 0 then return input end
   local sizes = input:size():totable()
   for d = 2, #sizes do sizes[d] = 1 end
-  local keep = input.new(torch.LongStorage(sizes)):bernoulli(1 - self.p)
+  local keep = input:new_empty(sizes):bernoulli(1 - self.p)
   if self.scale then keep:div(1 - self.p) end
   return torch.cmul(input, keep)
 end

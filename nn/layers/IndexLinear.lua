@@ -85,7 +85,6 @@ end
 function IndexLinear:updateOutput(input)
   local keys, vals, counts = flat(input)
   keys = keys + self.keysOffset
-  sparse.check_keys(keys, self.inputSize)
   vals = vals:typeAs(self.weight)
   if not self.doGradInput then vals = vals:detach() end
   if self.normalize ~= 0 then vals = normalized(self, keys, vals) end

@@ -104,7 +104,7 @@ function Kmeans:accGradParameters(input, _, scale)
   scale = scale ~= 1 and scale or self.scale or 1
   local rows, weight = rows_of(self, input), self.weight:detach()
   local _, indices = nearest(rows, weight)
-  local ones = rows.new(rows:size(1)):fill(1)
+  local ones = rows:new_ones({rows:size(1)})
   local count = self.clusterSampleCount:zero():indexAdd(1, indices, ones)
   local sums = torch.zeros_like(weight):indexAdd(1, indices, rows)
   local filled = torch.gt(count, 0):typeAs(weight):view(self.k, 1)

@@ -18,9 +18,10 @@ end
 
 -- The constant, which must fit the input.
 function MulConstant:constant_for(input)
-  dims.check(input)
   local constant = self.constant_scalar
+  dims.check(input)
   if type(constant) == 'number' then return constant end
+  dims.check(input, 1, math.huge)
   if constant:nElement() ~= 1 and input:size(input:dim()) ~= constant:size(constant:dim()) then
     error(('input of size [%s] and a constant of size [%s] do not match'):format(dims.text(input),
       dims.text(constant)), 0)

@@ -7,6 +7,9 @@ local Narrow = torch.class('nn.Narrow', 'nn.Module')
 
 --- Negative numbers count from the end: Narrow(1, 2, -2) leaves out the first and the last.
 function Narrow:__init(dimension, offset, length)
+  if type(dimension) ~= 'number' or type(offset) ~= 'number' then
+    error('nn.Narrow: a dimension and an offset expected', 3)
+  end
   self.dimension, self.index, self.length = dimension, offset, length or 1
 end
 

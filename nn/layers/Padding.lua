@@ -30,7 +30,7 @@ function Padding:updateOutput(input)
   end
   local sizes = input:size():totable()
   sizes[dim] = math.abs(self.pad)
-  local parts = {input.new(torch.LongStorage(sizes)):fill(self.value)}
+  local parts = {input:new_full(sizes, self.value)}
   if before > 0 then table.insert(parts, 1, torch.narrow(input, dim, 1, before)) end
   if before < size then
     parts[#parts + 1] = torch.narrow(input, dim, before + 1, size - before)

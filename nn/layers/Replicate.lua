@@ -14,7 +14,7 @@ function Replicate:__init(nFeatures, dim, nDim)
 end
 
 function Replicate:updateOutput(input)
-  dims.check(input)
+  dims.check(input, 1, math.huge)
   local dim = self.dim
   if self.ndim and input:dim() == self.ndim + 1 then dim = dim + 1 end
   if dim > input:dim() + 1 then

@@ -7,6 +7,9 @@ local Select = torch.class('nn.Select', 'nn.Module')
 
 --- Negative numbers count from the end.
 function Select:__init(dimension, index)
+  if type(dimension) ~= 'number' or type(index) ~= 'number' then
+    error('nn.Select: a dimension and an index expected', 3)
+  end
   self.dimension, self.index = dimension, index
 end
 

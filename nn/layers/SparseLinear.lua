@@ -25,35 +25,38 @@ function SparseLinear:reset(stdv)
   return self
 end
 
+local function check_rows(input, most)
+  dims.check(input, 2, most)
+  if input:size(input:dim()) ~= 2 then
+    error(('input of size [%s], but rows {number, value} expected'):format(dims.text(input)), 0)
+  end
+  return input
+end
+
 -- All entries, (entry, 2), and how many each example has.
 local function entries_of(input)
   if torch.isTensor(input) then
-    dims.check(input, 2, 3)
-    if input:size(input:dim()) ~= 2 then
-      error(('input of size [%s], but rows {number, value} expected'):format(dims.text(input)), 0)
-    end
+    check_rows(input, 3)
     local counts = {}
     local batch = input:dim() == 3 and input:size(1) or 1
     for i = 1, batch do counts[i] = input:size(input:dim() - 1) end
     return torch.reshape(input, input:nElement() / 2, 2), counts
   end
   if type(input) ~= 'table' or #input == 0 then dims.check(input) end
-  local counts = {}
+  local counts, parts = {}, {}
   for i, example in ipairs(input) do
-    dims.check(example, 2)
-    if example:size(2) ~= 2 then
-      error(('example %d of size [%s], but rows {number, value} expected'):format(i,
-        dims.text(example)), 0)
-    end
-    counts[i] = example:size(1)
+    dims.check(example)
+    -- An example may have no entries at all.
+    if example:nElement() > 0 then parts[#parts + 1] = check_rows(example, 2) end
+    counts[i] = example:nElement() / 2
   end
-  return torch.cat(input, 1), counts
+  if #parts == 0 then return input[1]:new_zeros({0, 2}), counts end
+  return torch.cat(parts, 1), counts
 end
 
 function SparseLinear:updateOutput(input)
   local entries, counts = entries_of(input)
   local keys = torch.select(entries:detach(), 2, 1):long()
-  sparse.check_keys(keys, self.weight:size(2))
   if not self.doGradInput then entries = entries:detach() end
   local rows = torch.index(torch.transpose(self.weight, 1, 2), 1, keys)
   local output = sparse.product(rows, torch.select(entries, 2, 2):contiguous(),

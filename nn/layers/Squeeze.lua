@@ -26,7 +26,7 @@ function Squeeze:updateOutput(input)
     local may_go = only and d == only or not only and not (batch and d == 1)
     if input:size(d) ~= 1 or not may_go then sizes[#sizes + 1] = input:size(d) end
   end
-  if #sizes == 0 then sizes[1] = 1 end
+  if #sizes == 0 then sizes[1] = input:nElement() end
   return torch.reshape(input, torch.LongStorage(sizes))
 end
 

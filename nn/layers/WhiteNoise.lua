@@ -13,7 +13,7 @@ end
 function WhiteNoise:updateOutput(input)
   dims.check(input)
   if self.train == false then return input end
-  return input + input.new(input:size()):normal(self.mean, self.std)
+  return input + torch.empty_like(input:detach()):normal(self.mean, self.std)
 end
 
 function WhiteNoise:__tostring__()

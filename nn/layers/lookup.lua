@@ -23,7 +23,7 @@ end
 
 -- For each index the factor of its gradient: 0 for the padding, 1 / how often it comes if wanted.
 local function gradient_factors(indices, like, padding, by_frequency)
-  local factors = like.new(indices:nElement(), 1):fill(1)
+  local factors = like:new_ones({indices:nElement(), 1})
   if by_frequency then
     local _, place, counts = torch.unique(indices, {return_inverse = true, return_counts = true})
     factors:cdiv(counts:typeAs(factors):index(1, place):view(factors:size()))
@@ -32,19 +32,10 @@ local function gradient_factors(indices, like, padding, by_frequency)
   return factors
 end
 
-local function check_range(indices, count)
-  if indices:nElement() == 0 then return end
-  local low, high = indices:min(), indices:max()
-  if low < 1 or high > count then
-    error(('indices from 1 to %d expected, got %.0f'):format(count, low < 1 and low or high), 0)
-  end
-end
-
 --- The rows that the input names: a dimension more than it has, of the size of a row.
 -- options: padding, max_norm, norm_type, by_frequency.
 function lookup.apply(weight, input, options)
   local indices = flat_indices(input)
-  check_range(indices, weight:size(1))
   if options.max_norm then
     torch.no_grad(renorm, weight, indices, options.max_norm, options.norm_type or 2)
   end
@@ -54,6 +45,7 @@ function lookup.apply(weight, input, options)
     rows = on_backward(rows, function(dy) return torch.cmul(dy, factors) end)
   end
   local sizes = input:size():totable()
+  if #sizes == 0 then sizes[1] = indices:nElement() end
   sizes[#sizes + 1] = weight:size(2)
   return torch.view(rows, torch.LongStorage(sizes))
 end

@@ -7,7 +7,7 @@ local sparse = {}
 -- values; places, the example each belongs to. rows: (feature, output), one for each key.
 function sparse.product(rows, vals, places, batch)
   local weighted = torch.cmul(rows, torch.view(vals, vals:nElement(), 1))
-  return torch.indexAdd(rows.new(batch, rows:size(2)):zero(), 1, places, weighted)
+  return torch.indexAdd(rows:new_zeros({batch, rows:size(2)}), 1, places, weighted)
 end
 
 --- {3, 1} -> 1 1 1 2: the example of each entry, from how many each has.
@@ -20,14 +20,6 @@ function sparse.places(counts)
     first = first + count
   end
   return places
-end
-
-function sparse.check_keys(keys, size)
-  if keys:nElement() == 0 then error('input without entries', 0) end
-  local low, high = keys:min(), keys:max()
-  if low < 1 or high > size then
-    error(('feature %.0f, expected one from 1 to %d'):format(low < 1 and low or high, size), 0)
-  end
 end
 
 return sparse

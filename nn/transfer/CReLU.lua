@@ -14,5 +14,6 @@ function CReLU:__init(nInputDims, inplace)
 end
 
 function CReLU:updateOutput(input)
-  return torch.relu(torch.cat({input, -input}, dims.at(input, 1, self.nInputDims)))
+  local channel = dims.at(input, 1, self.nInputDims)
+  return torch.relu(torch.cat({input, -input}, channel))
 end

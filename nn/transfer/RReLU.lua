@@ -20,7 +20,7 @@ end
 function RReLU:updateOutput(input)
   dims.check(input)
   if self.train == false then return torch.leaky_relu(input, (self.lower + self.upper) / 2) end
-  local slopes = input.new(input:size()):uniform(self.lower, self.upper)
+  local slopes = torch.empty_like(input:detach()):uniform(self.lower, self.upper)
   slopes:maskedFill(torch.gt(input:detach(), 0), 1)
   return torch.cmul(input, slopes)
 end

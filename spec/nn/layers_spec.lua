@@ -103,9 +103,12 @@ describe('nn: sparse inputs', function()
     -- A feature twice counts twice; examples may differ in length.
     same(torch.cat(wanted[1], wanted[2], 1):view(2, 3),
       module:forward({first, torch.Tensor{{3, 4}, {2, 1.5}, {2, 0.5}}}), 1e-6)
-    fails('feature 6, expected one from 1 to 5', module.forward, module, torch.Tensor{{6, 1}})
+    fails('index 6 is out of range: dimension 1 has 5', module.forward, module,
+      torch.Tensor{{6, 1}})
     fails('rows {number, value} expected', module.forward, module, torch.ones(2, 3))
     fails('a tensor expected, got table', module.forward, module, {})
+    same(bias, module:forward({first, torch.Tensor()})[2], 1e-6)
+    same(bias, module:forward({torch.Tensor()})[1], 1e-6)
   end)
 
   it('of SparseLinear have a gradient on demand', function()
@@ -127,13 +130,15 @@ describe('nn: sparse inputs', function()
     same(wanted, module:forward({{k1, k2}, {v1, v2}}), 1e-6)
     local flat = {torch.cat(k1, k2, 1), torch.cat(v1, v2, 1), torch.LongTensor{2, 2}}
     same(wanted, module:forward(flat), 1e-6)
+    same(bias, module:forward({{k1, torch.LongTensor()}, {v1, torch.Tensor()}})[2], 1e-6)
+    same(bias, module:forward({{torch.LongTensor()}, {torch.Tensor()}})[1], 1e-6)
     local offset = nn.IndexLinear(5, 3, false, 1, module.weight, module.bias)
     same(wanted[1], offset:forward({k1 - 1, v1}), 1e-6)
     local gradient = module:backward({k1, v1}, torch.ones(3))
     local columns = weight:sum(1):view(5)
     same(torch.Tensor{columns[2], columns[5]}, gradient[2], 1e-6)
     fails('2 keys and 1 values', module.forward, module, {k1, torch.ones(1)})
-    fails('feature 9, expected one from 1 to 5', module.forward, module,
+    fails('index 9 is out of range: dimension 1 has 5', module.forward, module,
       {torch.LongTensor{9}, torch.ones(1)})
   end)
 
@@ -182,8 +187,9 @@ describe('nn: lookup tables', function()
   it('take indices of any type, and tell of wrong ones', function()
     local module = nn.LookupTable(4, 2)
     same(module:forward(torch.LongTensor{1, 4}):clone(), module:forward(torch.Tensor{1, 4}), 0)
-    fails('indices from 1 to 4 expected, got 0', module.forward, module, torch.LongTensor{1, 0})
-    fails('indices from 1 to 4 expected, got 5', module.forward, module, torch.IntTensor{5})
+    fails('index 0 is out of range: dimension 1 has 4', module.forward, module,
+      torch.LongTensor{1, 0})
+    fails('index 5 is out of range: dimension 1 has 4', module.forward, module, torch.IntTensor{5})
     assert.equal('nn.LookupTable(4 -> 2)', tostring(module))
   end)
 
