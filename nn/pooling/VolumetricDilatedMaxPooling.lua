@@ -1,0 +1,16 @@
+--- VolumetricMaxPooling whose window has gaps: its elements are dilationT, dilationH and dilationW
+-- apart.
+local torch = require 'torch'
+local space = require 'nn.convolutions.space'
+require 'nn.pooling.VolumetricMaxPooling'
+
+local VolumetricDilatedMaxPooling, parent =
+  torch.class('nn.VolumetricDilatedMaxPooling', 'nn.VolumetricMaxPooling')
+
+--- dilationT, dilationW, dilationH: 1 by default.
+function VolumetricDilatedMaxPooling:__init(kT, kW, kH, dT, dW, dH, padT, padW, padH, dilationT,
+                                            dilationW, dilationH)
+  space.set(self, 1, 'dilationT dilationW dilationH', dilationT or 1, dilationW or 1,
+    dilationH or 1)
+  parent.__init(self, kT, kW, kH, dT, dW, dH, padT, padW, padH)
+end
