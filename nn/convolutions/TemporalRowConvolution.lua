@@ -1,4 +1,5 @@
---- Convolution of each feature of a sequence by itself: (batch, frame, feature), or without a batch.
+--- Convolution of each feature of a sequence by itself: (batch, frame, feature), or without a
+-- batch.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local frames = require 'nn.convolutions.frames'

@@ -21,8 +21,8 @@ function space.set(module, least, names, ...)
   end
 end
 
---- A tensor with these dimensions, and perhaps one for the batch in front; says whether it has that.
--- names: 'channel, height, width', say.
+--- A tensor with these dimensions, and perhaps one for the batch in front; says whether it has
+-- that. names: 'channel, height, width', say.
 function space.batched(input, dims, names)
   if not torch.isTensor(input) then
     error(('a tensor (batch, %s) expected, got a %s'):format(names, type(input)), 0)

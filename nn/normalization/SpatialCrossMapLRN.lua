@@ -1,5 +1,6 @@
---- Normalization by neighbouring channels of images (batch, channel, height, width), or of one without
--- a batch: x / (k + alpha / size * sum of x^2 over `size` channels)^beta. Krizhevsky et al. 2012.
+--- Normalization by neighbouring channels of images (batch, channel, height, width), or of one
+-- without a batch: x / (k + alpha / size * sum of x^2 over `size` channels)^beta. Krizhevsky et
+-- al. 2012.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local across_channels = require 'nn.normalization.across_channels'

@@ -1,5 +1,5 @@
---- Divides each pixel by the root mean square of the pixels of all channels around it, weighted by a
--- kernel: Jarrett et al. 2009.
+--- Divides each pixel by the root mean square of the pixels of all channels around it, weighted by
+-- a kernel: Jarrett et al. 2009.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local local_mean = require 'nn.normalization.local_mean'
@@ -8,8 +8,8 @@ require 'nn.Module'
 
 local SpatialDivisiveNormalization = torch.class('nn.SpatialDivisiveNormalization', 'nn.Module')
 
---- nInputPlane, kernel: see SpatialSubtractiveNormalization. Where the root is not above `threshold`,
--- 1e-4 by default, `thresval` takes its place, by default the threshold.
+--- nInputPlane, kernel: see SpatialSubtractiveNormalization. Where the root is not above
+-- `threshold`, 1e-4 by default, `thresval` takes its place, by default the threshold.
 function SpatialDivisiveNormalization:__init(nInputPlane, kernel, threshold, thresval)
   local_mean.set(self, nInputPlane, kernel)
   self.threshold = threshold or 1e-4

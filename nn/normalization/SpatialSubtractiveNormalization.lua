@@ -1,5 +1,5 @@
---- Subtracts from each pixel the mean of the pixels of all channels around it, weighted by a kernel:
--- Jarrett et al. 2009. At the borders the mean is that of the pixels that are there.
+--- Subtracts from each pixel the mean of the pixels of all channels around it, weighted by a
+-- kernel: Jarrett et al. 2009. At the borders the mean is that of the pixels that are there.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local local_mean = require 'nn.normalization.local_mean'

@@ -3,8 +3,8 @@ local torch = require 'torch'
 
 local across_channels = {}
 
---- x / (k + alpha * mean of x^2 over channels from `before` below to `behind` above)^beta, where the
--- mean divides by `size`. batch: (batch, channel, ...).
+--- x / (k + alpha * mean of x^2 over channels from `before` below to `behind` above)^beta, where
+-- the mean divides by `size`. batch: (batch, channel, ...).
 function across_channels.normalize(batch, before, behind, size, alpha, beta, k)
   local squares = torch.square(batch):reshape(batch:size(1), batch:size(2), -1)
   squares = torch.pad(squares, {0, 0, before, behind})

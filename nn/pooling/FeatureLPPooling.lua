@@ -1,5 +1,5 @@
---- The p-norm of windows over features, (sum x^p)^(1/p): over the first dimension of (feature, ...),
--- or the second of (batch, feature, ...), with up to two dimensions behind.
+--- The p-norm of windows over features, (sum x^p)^(1/p): over the first dimension of (feature,
+-- ...), or the second of (batch, feature, ...), with up to two dimensions behind.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local norm = require 'nn.pooling.norm'

@@ -9,8 +9,8 @@ require 'nn.Module'
 local SpatialFractionalMaxPooling, parent =
   torch.class('nn.SpatialFractionalMaxPooling', 'nn.Module')
 
---- poolSizeW, poolSizeH: the window. The others: width and height of the result, or from 0 to 1 their
--- ratio to the input's.
+--- poolSizeW, poolSizeH: the window. The others: width and height of the result, or from 0 to 1
+-- their ratio to the input's.
 function SpatialFractionalMaxPooling:__init(poolSizeW, poolSizeH, arg1, arg2)
   fractional.set(self, {'W', 'H'}, {poolSizeW, poolSizeH}, {arg1, arg2})
 end

@@ -1,5 +1,5 @@
---- The greatest value under each window of images (batch, channel, height, width), or of one without
--- a batch. `indices` tells where in its channel each was: (row - 1) * width + column.
+--- The greatest value under each window of images (batch, channel, height, width), or of one
+-- without a batch. `indices` tells where in its channel each was: (row - 1) * width + column.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local window = require 'nn.pooling.window'
@@ -7,8 +7,8 @@ require 'nn.Module'
 
 local SpatialMaxPooling, parent = torch.class('nn.SpatialMaxPooling', 'nn.Module')
 
---- Windows of kW x kH, dW and dH apart: by default side by side. padW, padH: rows and columns around
--- the image, at most half of a window, which are never the greatest; 0.
+--- Windows of kW x kH, dW and dH apart: by default side by side. padW, padH: rows and columns
+-- around the image, at most half of a window, which are never the greatest; 0.
 function SpatialMaxPooling:__init(kW, kH, dW, dH, padW, padH)
   window.set2(self, kW, kH, dW or kW, dH or kH, padW, padH)
 end

@@ -1,5 +1,5 @@
---- Images (batch, channel, height, width), or one without a batch, enlarged by interpolating linearly
--- along both dimensions; the corners stay what they are.
+--- Images (batch, channel, height, width), or one without a batch, enlarged by interpolating
+-- linearly along both dimensions; the corners stay what they are.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local resize = require 'nn.pooling.resize'

@@ -1,5 +1,5 @@
---- Zeros around images (batch, channel, height, width), or one without a batch; negative numbers cut
--- off.
+--- Zeros around images (batch, channel, height, width), or one without a batch; negative numbers
+-- cut off.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local border = require 'nn.pooling.border'
@@ -7,8 +7,8 @@ require 'nn.Module'
 
 local SpatialZeroPadding = torch.class('nn.SpatialZeroPadding', 'nn.Module')
 
---- Columns at the left and at the right, rows at the top and at the bottom; by default as many as at
--- the left.
+--- Columns at the left and at the right, rows at the top and at the bottom; by default as many as
+-- at the left.
 function SpatialZeroPadding:__init(pad_l, pad_r, pad_t, pad_b)
   border.read(self, {'pad_l', 'pad_r', 'pad_t', 'pad_b'}, pad_l, pad_r, pad_t, pad_b)
 end

@@ -1,5 +1,5 @@
---- The k greatest values of each feature of a sequence (batch, frame, feature), in the order in which
--- they stand, where k grows with the number of frames: Kalchbrenner et al. 2014.
+--- The k greatest values of each feature of a sequence (batch, frame, feature), in the order in
+-- which they stand, where k grows with the number of frames: Kalchbrenner et al. 2014.
 local torch = require 'torch'
 local frames = require 'nn.convolutions.frames'
 local space = require 'nn.convolutions.space'

@@ -1,4 +1,5 @@
---- Images (batch, channel, height, width) or volumes (batch, channel, depth, height, width) enlarged.
+--- Images (batch, channel, height, width) or volumes (batch, channel, depth, height, width)
+-- enlarged.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local resize = require 'nn.pooling.resize'

@@ -8,8 +8,8 @@ require 'nn.Module'
 local VolumetricFractionalMaxPooling, parent =
   torch.class('nn.VolumetricFractionalMaxPooling', 'nn.Module')
 
---- The window's sizes; then the result's sizes (time, width, height), or from 0 to 1 their ratios to
--- the input's.
+--- The window's sizes; then the result's sizes (time, width, height), or from 0 to 1 their ratios
+-- to the input's.
 function VolumetricFractionalMaxPooling:__init(poolSizeT, poolSizeW, poolSizeH, arg1, arg2, arg3)
   fractional.set(self, {'T', 'W', 'H'}, {poolSizeT, poolSizeW, poolSizeH}, {arg1, arg2, arg3})
 end

@@ -1,5 +1,5 @@
---- Puts each value where a VolumetricMaxPooling found it, and zeros elsewhere. The pooling must have
--- run before, and its output's size is what is expected.
+--- Puts each value where a VolumetricMaxPooling found it, and zeros elsewhere. The pooling must
+-- have run before, and its output's size is what is expected.
 local torch = require 'torch'
 local unpool = require 'nn.pooling.unpool'
 require 'nn.Module'

@@ -1,5 +1,5 @@
---- The outermost elements of volumes (batch, channel, time, height, width) repeated; negative numbers
--- cut off.
+--- The outermost elements of volumes (batch, channel, time, height, width) repeated; negative
+-- numbers cut off.
 local torch = require 'torch'
 local space = require 'nn.convolutions.space'
 local border = require 'nn.pooling.border'
@@ -9,8 +9,8 @@ local VolumetricReplicationPadding = torch.class('nn.VolumetricReplicationPaddin
 
 local NAMES = {'pleft', 'pright', 'ptop', 'pbottom', 'pfront', 'pback'}
 
---- At the left and the right, the top and the bottom, before the first and behind the last image; by
--- default as much as at the left.
+--- At the left and the right, the top and the bottom, before the first and behind the last image;
+-- by default as much as at the left.
 function VolumetricReplicationPadding:__init(pleft, pright, ptop, pbottom, pfront, pback)
   border.read(self, NAMES, pleft, pright, ptop, pbottom, pfront, pback)
 end

@@ -1,5 +1,7 @@
 --- Layers that put a border around the last dimensions, or, with negative widths, take one away.
 local torch = require 'torch'
+local space = require 'nn.convolutions.space'
+local arguments = require 'nn.convolutions.arguments'
 
 local border = {}
 
@@ -29,6 +31,23 @@ function border.pad(input, widths, mode, value)
     end
   end
   return torch.pad(input, widths, mode, value or 0)
+end
+
+--- Gives a class the methods of PyTorch's paddings of the last n dimensions.
+function border.define(class, n, mode)
+  function class:__init(...)
+    local padding = arguments.read(self, 'padding', ...).padding
+    self.padding = arguments.vector(self, 'padding', padding, 2 * n, -math.huge)
+  end
+
+  function class:updateOutput(input)
+    space.check(input, n)
+    return border.pad(input, self.padding, mode)
+  end
+
+  function class:__tostring__()
+    return arguments.call(self, 'padding', {})
+  end
 end
 
 return border

@@ -1,0 +1,11 @@
+--- The mean of each window of sequences (batch, channel, time), or of one without a batch, with
+-- PyTorch's arguments.
+--
+-- kernel_size; stride = kernel_size; padding = 0: numbers. ceil_mode = false: true where a last
+-- window that is only partly inside counts; count_include_pad = true: whether padding counts;
+-- divisor_override: what to divide by.
+local torch = require 'torch'
+require 'nn.Module'
+
+local AvgPool1d = torch.class('nn.AvgPool1d', 'nn.Module')
+require 'nn.pooling.pool'.mean(AvgPool1d, 1)
