@@ -11,6 +11,11 @@ function SpatialMaxUnpooling:__init(poolingModule)
   self.pooling = unpool.check(poolingModule, 'nn.SpatialMaxPooling')
 end
 
+--- None: the pooling has its place elsewhere.
+function SpatialMaxUnpooling:children()
+  return {}
+end
+
 function SpatialMaxUnpooling:updateOutput(input)
   local pooling = self.pooling
   return unpool.scatter(input, pooling.indices, 2, {pooling.iheight, pooling.iwidth})

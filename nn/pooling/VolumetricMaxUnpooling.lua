@@ -11,6 +11,11 @@ function VolumetricMaxUnpooling:__init(poolingModule)
   self.pooling = unpool.check(poolingModule, 'nn.VolumetricMaxPooling')
 end
 
+--- None: the pooling has its place elsewhere.
+function VolumetricMaxUnpooling:children()
+  return {}
+end
+
 function VolumetricMaxUnpooling:updateOutput(input)
   local pooling = self.pooling
   return unpool.scatter(input, pooling.indices, 3, {pooling.itime, pooling.iheight, pooling.iwidth})

@@ -31,9 +31,9 @@ tn_status tn__read_vector(tn_call *call, const char *what, int slot, int n, int6
 
 int64_t tn__window_count(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
                          bool ceil) {
-  const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
+  const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1 + (ceil ? stride - 1 : 0);
   if (room < 0) return 0;
-  int64_t count = (room + (ceil ? stride - 1 : 0)) / stride + 1;
+  int64_t count = room / stride + 1;
   if (ceil && (count - 1) * stride >= in + pad) count--;
   return count;
 }

@@ -45,7 +45,7 @@ local function unpooling(name, pooling, input)
   end
 end
 
-local cases = {
+return {
   SpatialConvolution = {make('SpatialConvolution', 2, 3, 3, 2, 2, 1, 1), images, single = image,
     batched = true},
   ['SpatialConvolution, no bias'] = {
@@ -108,7 +108,7 @@ local cases = {
     positive(torch.LongStorage{2, 2, 4, 6})},
   SpatialMaxUnpooling = {unpooling('SpatialMaxUnpooling', 'SpatialMaxPooling', unlike),
     randn(2, 2, 2, 2)},
-  FeatureLPPooling = {make('FeatureLPPooling', 2, 1, 2, true), unlike_sequences, batched = true},
+  FeatureLPPooling = {make('FeatureLPPooling', 2, 1, 2, true), unlike_sequences},
   ['FeatureLPPooling, no batch'] = {make('FeatureLPPooling', 3, 2, 3),
     positive(torch.LongStorage{7, 2})},
   TemporalMaxPooling = {make('TemporalMaxPooling', 3, 1), unlike_sequences,
@@ -180,10 +180,8 @@ local cases = {
   AdaptiveMaxPool1d = {make('AdaptiveMaxPool1d', 3), distinct(2, 2, 5), single = distinct(2, 5)},
   AdaptiveMaxPool2d = {make('AdaptiveMaxPool2d', 2), unlike, single = unlike_one, batched = true},
   AdaptiveMaxPool3d = {make('AdaptiveMaxPool3d', 2), unlike_volumes, single = unlike_volume},
-  Upsample = {make('Upsample', {scale_factor = 2, mode = 'bicubic'}), randn(2, 1, 2, 3),
-    batched = true},
-  ['Upsample, to a size'] = {make('Upsample', 7, {mode = 'linear'}), randn(2, 1, 3),
-    batched = true},
+  Upsample = {make('Upsample', {scale_factor = 2, mode = 'bicubic'}), randn(2, 1, 2, 3)},
+  ['Upsample, to a size'] = {make('Upsample', 7, {mode = 'linear'}), randn(2, 1, 3)},
   PixelUnshuffle = {make('PixelUnshuffle', 2), randn(2, 1, 4, 2), single = randn(1, 4, 2),
     batched = true},
   Unfold = {make('Unfold', {2, 3}, {padding = 1, stride = 2}), images, single = image,
@@ -193,8 +191,5 @@ local cases = {
   ReflectionPad2d = {make('ReflectionPad2d', 2), images, single = image, batched = true},
   ReplicationPad2d = {make('ReplicationPad2d', {0, 1, 2, 3}), images, single = image,
     batched = true},
-  LocalResponseNorm = {make('LocalResponseNorm', 2, {alpha = 0.5}), randn(2, 3, 4),
-    batched = true},
+  LocalResponseNorm = {make('LocalResponseNorm', 2, {alpha = 0.5}), randn(2, 3, 4)},
 }
-
-return cases
