@@ -8,7 +8,7 @@
 #include "tensor/cpu/pool.h"
 #include "tensor/tensor.h"
 
-#define TN_MAX_INPUTS 4 /* of an operation with a fixed number of inputs */
+#define TN_MAX_INPUTS 5 /* of an operation with a fixed number of inputs */
 #define TN_MESSAGE 512
 #define TN_CHUNK 1024 /* elements staged at a time by the pointwise driver */
 #define TN_GRAIN 16384 /* elements below which a loop is not worth handing to another thread */

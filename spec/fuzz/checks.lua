@@ -105,9 +105,11 @@ function env.back(...)
   return ...
 end
 
--- Operations whose arguments after the first may change: the state of an optimizer.
+-- Operations whose arguments after the first may change: the state of an optimizer, and running
+-- statistics.
 local function changes_inputs(name)
-  return name:find('_step$') or name == 'multinomialAliasSetup'
+  return name:find('_step$') or name == 'multinomialAliasSetup' or name == 'batch_norm'
+    or name == 'instance_norm'
 end
 
 --- kept(f, args, change, ...): f leaves the tensors alone that are no destination.

@@ -280,7 +280,7 @@ explicit.sgd_step = {
 -- The other rows' samples, by subject.
 local tools = {long = long, byte = byte, on_copy = on_copy, seeded = seeded,
   seeded_on_copy = seeded_on_copy, no_tensor = no_tensor}
-for _, subject in ipairs {'elements', 'reduce', 'index', 'linalg', 'signal', 'random'} do
+for _, subject in ipairs {'elements', 'reduce', 'index', 'linalg', 'signal', 'norms', 'random'} do
   require('spec.support.samples_' .. subject)(explicit, tools)
 end
 

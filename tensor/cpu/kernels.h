@@ -74,6 +74,36 @@ typedef struct {
   void (*adam_f64)(int64_t n, double *p, const double *g, double *m, double *v, const double *c);
 } tn_row_kernels;
 
+/* Normalisation. Data are floats or doubles, of which n follow one another; scalars are rounded to
+ * them. Columns: `rows` rows of n columns, `stride` apart; mean, scale, shift and k are then arrays
+ * of n, and sums are added to. */
+typedef struct {
+  double (*sum)(int64_t n, const void *x);
+  double (*spread)(int64_t n, const void *x, double centre); /* sum of (x - centre)^2 */
+  /* y = (x - mean) scale + shift, or (x - mean) scale w + b; b may be NULL */
+  void (*affine)(int64_t n, void *y, const void *x, double mean, double scale, double shift);
+  void (*affine_each)(int64_t n, void *y, const void *x, double mean, double scale, const void *w,
+                      const void *b);
+  /* sums of d w and d w (x - mean); without w (NULL) it is 1 */
+  void (*slopes)(int64_t n, const void *x, const void *d, const void *w, double mean,
+                 double out[2]);
+  /* dx = d w k[0] + (x - mean) k[1] + k[2] */
+  void (*back)(int64_t n, void *dx, const void *x, const void *d, const void *w, double mean,
+               const double k[3]);
+  /* dw += d (x - mean) scale, db += d */
+  void (*gather)(int64_t n, void *dw, void *db, const void *x, const void *d, double mean,
+                 double scale);
+  void (*column_sum)(int64_t rows, int64_t n, int64_t stride, const void *x, void *sum);
+  void (*column_spread)(int64_t rows, int64_t n, int64_t stride, const void *x, const void *mean,
+                        void *sum);
+  void (*column_affine)(int64_t rows, int64_t n, int64_t stride, void *y, const void *x,
+                        const void *mean, const void *scale, const void *shift);
+  void (*column_slopes)(int64_t rows, int64_t n, int64_t stride, const void *x, const void *d,
+                        const void *mean, void *a, void *b);
+  void (*column_back)(int64_t rows, int64_t n, int64_t stride, void *dx, const void *x,
+                      const void *d, const void *mean, const void *const k[3]);
+} tn_norm_kernels;
+
 /* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the
  * largest value and how many low bits to drop; of normal ones mean and deviation; of exponential ones the
  * mean; of Cauchy's median and width; of Bernoulli's how many of the 2^32 numbers (1 or more) give
@@ -135,6 +165,7 @@ typedef tn_convert_fn *tn_convert_ptr;
 TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
 TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
 TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
+TN_ISA_ARRAY(tn_norm_kernels, tn__norm_kernels, [2]); /* of float and double */
 TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
 TN_ISA_TABLE(tn_sort_kernels, tn__sort_kernels);
