@@ -37,8 +37,22 @@ def of_channels(f):
                v=draws(4, low=0.5, seed=18))
 
 
+def attention(f):
+    q, k, v = draws(1, 2, 3, 2, seed=20), draws(1, 2, 4, 2, seed=21), draws(1, 2, 4, 3, seed=22)
+    name = "scaled_dot_product_attention(q, k, v"
+    f.case("torch.%s)" % name, "F.%s)" % name, q=q, k=k, v=v)
+    f.case("torch.%s, nil, true, 0.4)" % name, "F.%s, is_causal=True, scale=0.4)" % name, q=q, k=k,
+           v=v)
+    f.case("torch.%s, m)" % name, "F.%s, m)" % name, q=q, k=k, v=v, m=draws(3, 4, seed=23))
+    f.case("torch.%s, m)" % name, "F.%s, m)" % name, q=q, k=k, v=v,
+           m=tensor([[1, 0, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]], torch.bool))
+    f.case("torch.%s)" % name, "F.%s, enable_gqa=True)" % name, q=draws(1, 4, 2, 2, seed=24), k=k,
+           v=v)
+
+
 def make():
-    f = File("norms", "Normalisation")
+    f = File("norms", "Normalisation and attention")
     of_dimensions(f)
     of_channels(f)
+    attention(f)
     f.write()

@@ -1,4 +1,4 @@
---- Sample calls of operations: normalisation. Entries are as spec/support/samples.lua says.
+--- Sample calls of operations: normalisation and attention. Entries are as spec/support/samples.lua says.
 
 local function with(...)
   local n, values = select('#', ...), {...}
@@ -15,7 +15,22 @@ local function running(x)
   return torch.DoubleTensor {0.5, -1}:type(kind), torch.DoubleTensor {2, 0.75}:type(kind)
 end
 
-return function(explicit)
+local function attention(explicit, tools)
+  local truth = {{{1, 0, 1, 1}, {0, 1, 1, 0}, {1, 1, 0, 0}}}
+  explicit.scaled_dot_product_attention = {
+    {{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 3}},
+    {{1, 4, 3, 2}, {1, 2, 3, 2}, {1, 2, 3, 2}, args = with(nil, true, 0.3)},
+    {{2, 3, 2}, {1, 4, 2}, {1, 4, 2}, {3, 4}},
+    {{3, 2}, {4, 2}, {4, 1}, {1, 4}, args = with(true)},
+    {{1, 1, 3, 2}, {1, 1, 4, 2}, {1, 1, 4, 2}, args = function(q, k, v)
+      return q, k, v, torch.ByteTensor(truth)
+    end},
+    {{1, 2, 3, 2}, {1, 2, 3, 2}, {1, 2, 3, 2}, args = with(nil, false, 1, 0.4), random = true,
+      call = tools.seeded}}
+end
+
+return function(explicit, tools)
+  attention(explicit, tools)
   explicit.layer_norm = {
     {{3, 4}, {4}, {4}, args = function(x, w, b) return x, {4}, w, b end},
     {{2, 3, 2}, {3, 2}, args = function(x, w) return x, {3, 2}, w end},

@@ -104,6 +104,26 @@ typedef struct {
                       const void *d, const void *mean, const void *const k[3]);
 } tn_norm_kernels;
 
+/* Attention, on blocks of scores turned over: n keys down, `ld` queries across (a multiple of 16,
+ * TN_ATTENTION_QUERIES at most). Of floats or doubles. */
+enum { TN_ATTENTION_QUERIES = 64 };
+typedef struct {
+  /* The online softmax (Milakov and Gimelshein 2018): top and sum are each query's greatest score so
+   * far, and the sum of exp(score - top). Scores become exp(score - top), of the new top; `factor`
+   * is what earlier sums of these are to be multiplied with. */
+  void (*soften)(int64_t n, int64_t ld, void *scores, void *top, void *sum, void *factor);
+  /* scores = exp(scores - lse) */
+  void (*revive)(int64_t n, int64_t ld, void *scores, const void *lse);
+  /* d = p (d - delta) */
+  void (*slope)(int64_t n, int64_t ld, void *d, const void *p, const void *delta);
+  /* `to` = `from` times the row's factor; rows of n elements, which may be the same memory */
+  void (*scale_rows)(int64_t rows, int64_t n, void *to, int64_t to_step, const void *from,
+                     int64_t from_step, const void *factor);
+  double (*dot)(int64_t n, const void *a, const void *b);
+  /* In row r the scores of the queries before first + r become -infinity: causal attention. */
+  void (*hide_before)(int64_t n, int64_t ld, void *scores, int64_t first);
+} tn_attention_kernels;
+
 /* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the
  * largest value and how many low bits to drop; of normal ones mean and deviation; of exponential ones the
  * mean; of Cauchy's median and width; of Bernoulli's how many of the 2^32 numbers (1 or more) give
@@ -166,6 +186,7 @@ TN_ISA_ARRAY(tn_convert_ptr, tn__conversions, [TN_DTYPE_COUNT][TN_DTYPE_COUNT]);
 TN_ISA_TABLE(tn_reduce_kernels, tn__reduce_kernels);
 TN_ISA_TABLE(tn_row_kernels, tn__row_kernels);
 TN_ISA_ARRAY(tn_norm_kernels, tn__norm_kernels, [2]); /* of float and double */
+TN_ISA_ARRAY(tn_attention_kernels, tn__attention_kernels, [2]); /* of float and double */
 TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
 TN_ISA_TABLE(tn_sort_kernels, tn__sort_kernels);
