@@ -203,11 +203,19 @@ local function class_loss()
     {{4}, args = function(x) return x, 3 end},
     {{3, 4}, args = function(x)
       return x, long(2, 4, 2), torch.DoubleTensor {0.5, 1, 2, 3}:type(x:type())
-    end}}
+    end},
+    {{3, 4}, args = function(x) return x, long(2, -7, 1), nil, true, -7 end}}
 end
 explicit.nll_loss, explicit.cross_entropy = class_loss(), class_loss()
 explicit.mse_loss = {
   {{3, 4}, {3, 4}}, {{3, 4}, {3, 4}, args = function(x, y) return x, y, false end}}
+
+explicit.ctc_loss = {
+  {{5, 2, 3}, args = function(x) return x, long(2, 3, 3), long(5, 4), long(2, 1) end},
+  {{4, 2, 3}, args = function(x)
+    return x, torch.LongTensor {{1, 1}, {3, 1}}, long(4, 3), long(2, 1), 2, true
+  end},
+  {{4, 3}, args = function(x) return x, long(1, 2), 4, 2, 0, false, 0 end}}
 
 -- ops/index.c, ops/mask.c, ops/join.c, ops/sort.c
 explicit.index = {

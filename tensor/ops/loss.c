@@ -3,21 +3,22 @@
 
 #include "tensor/eval.h"
 
-/* attrs i[0]: 1 for the (weighted) mean, 0 for the sum. in: x (batch, classes) or (classes),
- * labels (batch) or a number, and perhaps weights (classes). */
+/* attrs i[0]: 1 for the (weighted) mean, 0 for the sum; i[1]: a label that does not count. in: x
+ * (batch, classes) or (classes), labels (batch) or a number, and perhaps weights (classes). */
 typedef struct {
   int64_t batch, classes;
-  int64_t *label; /* from 0 */
-  double total;   /* weight of the batch, or 1 for a sum */
+  int64_t *label; /* from 0; -1: does not count */
+  double total;   /* weight of the batch, or 1 for a sum and for a batch that weighs nothing */
 } targets;
 
 static double weight_of(const tn_tensor *weights, int64_t label) {
-  return weights == NULL ? 1 : tn_tensor_get(weights, label);
+  return label < 0 ? 0 : weights == NULL ? 1 : tn_tensor_get(weights, label);
 }
 
 static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tensor *labels,
-                              const tn_tensor *weights, bool mean) {
+                              const tn_tensor *weights, const tn_attrs *attrs) {
   char text[TN_SHAPE_TEXT];
+  const int64_t ignore = tn__int(attrs, 1, TN_NONE);
   t->label = NULL;
   if (x->ndim != 1 && x->ndim != 2) {
     return tn_fail(ctx, TN_ESHAPE, "input of size [batch x classes] or [classes] expected, got %s",
@@ -38,6 +39,10 @@ static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tens
   t->total = 0;
   for (int64_t i = 0; i < t->batch; i++) {
     double label = tn_tensor_get(labels, i);
+    if (ignore != TN_NONE && label == (double)ignore) {
+      t->label[i] = -1;
+      continue;
+    }
     t->label[i] = label >= -1 && label <= 0x1p53 ? (int64_t)label - ctx->index_base : -1;
     if ((double)(t->label[i] + ctx->index_base) != label) t->label[i] = -1; /* 1.5, NaN */
     if (t->label[i] < 0 || t->label[i] >= t->classes) {
@@ -49,7 +54,7 @@ static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tens
     }
     t->total += weight_of(weights, t->label[i]);
   }
-  if (!mean) t->total = 1;
+  if (tn__int(attrs, 0, 1) == 0 || t->total == 0) t->total = 1;
   return TN_OK;
 }
 
@@ -72,11 +77,11 @@ static tn_status picked_loss(tn_call *call, tn_tensor *log_p) {
   tn_meta m;
   const tn_tensor *weights = call->nin > 2 ? call->in[2] : NULL;
   tn__meta_of(&m, call->in[0]);
-  tn_status s = read_targets(call->ctx, &t, &m, call->in[1], weights,
-                             tn__int(call->attrs, 0, 1) != 0);
+  tn_status s = read_targets(call->ctx, &t, &m, call->in[1], weights, call->attrs);
   if (s != TN_OK) return s;
   double sum = 0;
   for (int64_t i = 0; i < t.batch; i++) {
+    if (t.label[i] < 0) continue;
     sum -= weight_of(weights, t.label[i]) *
            tn_tensor_get(log_p, i * t.classes + t.label[i]);
   }
@@ -93,10 +98,10 @@ static tn_tensor *label_slope(tn_eval *e, const tn_grad_call *g) {
   const tn_tensor *weights = g->nin > 2 ? g->in[2] : NULL;
   tn_tensor *slope = tn__zeros(e, &g->meta[0]);
   if (slope == NULL) return NULL;
-  e->status = read_targets(g->ctx, &t, &g->meta[0], g->in[1], weights,
-                           tn__int(g->attrs, 0, 1) != 0);
+  e->status = read_targets(g->ctx, &t, &g->meta[0], g->in[1], weights, g->attrs);
   if (e->status != TN_OK) return NULL;
   for (int64_t i = 0; i < t.batch; i++) {
+    if (t.label[i] < 0) continue;
     tn__store(tn__data(slope), (tn_dtype)slope->dtype, i * t.classes + t.label[i],
               -weight_of(weights, t.label[i]) / t.total);
   }
@@ -110,7 +115,7 @@ static tn_status nll_loss_grad(tn_grad_call *g) {
   return tn__eval_end(&e);
 }
 
-#define LOSS_ARGS "T x; X target; T? weights; b mean=1"
+#define LOSS_ARGS "T x; X target; T? weights; b mean=1; i? ignore"
 
 const tn_op tn__op_nll_loss = {
     .name = "nll_loss", .lua = "nll_loss", .args = LOSS_ARGS, .convention = 'C',
@@ -140,7 +145,7 @@ static tn_status cross_entropy_fused(tn_grad_call *g) {
   tn_attrs one = {.f = {1}};
   tn_status s = tn_apply(g->ctx, TN_OP_exp, 1, &g->out[1], &one, &dx);
   if (s == TN_OK) {
-    s = read_targets(g->ctx, &t, &g->meta[0], g->in[1], weights, tn__int(g->attrs, 0, 1) != 0);
+    s = read_targets(g->ctx, &t, &g->meta[0], g->in[1], weights, g->attrs);
   }
   if (s != TN_OK) {
     tn_tensor_release(dx);
@@ -151,6 +156,10 @@ static tn_status cross_entropy_fused(tn_grad_call *g) {
   for (int64_t i = 0; i < t.batch; i++) {
     double scale = d * weight_of(weights, t.label[i]) / t.total;
     int64_t row = i * t.classes, hit = row + t.label[i];
+    if (t.label[i] < 0) {
+      for (int64_t k = row; k < row + t.classes; k++) tn__store(data, (tn_dtype)dx->dtype, k, 0);
+      continue;
+    }
     if (dx->dtype == TN_F32) {
       float *p = (float *)data + row, f = (float)scale;
       ((float *)data)[hit] -= 1;
