@@ -1,14 +1,18 @@
 --- Mean of the squares of the differences between input and target.
 local torch = require 'torch'
+local losses = require 'nn.criterions.losses'
 require 'nn.Criterion'
 
 local MSECriterion = torch.class('nn.MSECriterion', 'nn.Criterion')
 
---- sizeAverage: false for the sum of the squares.
+--- sizeAverage: false for the sum of the squares; or a table, {reduction = 'none'}.
 function MSECriterion:__init(sizeAverage)
-  self.sizeAverage = sizeAverage ~= false
+  losses.setup(self, sizeAverage)
 end
 
 function MSECriterion:updateOutput(input, target)
-  return torch.mse_loss(input, target, self.sizeAverage)
+  target = losses.like(input, target)
+  local how = losses.reduction(self)
+  if how == 'none' then return torch.square(torch.csub(input, target)) end
+  return torch.mse_loss(input, target, how == 'mean')
 end
