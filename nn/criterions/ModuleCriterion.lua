@@ -1,6 +1,5 @@
 --- A criterion of what modules make of input and target.
 local torch = require 'torch'
-local parameters = require 'nn.parameters'
 local run = require 'nn.run'
 require 'nn.Criterion'
 
@@ -25,7 +24,7 @@ function ModuleCriterion:type(name, cache)
   if name == nil or self.castTarget then return Criterion.type(self, name, cache) end
   local kept = self.targetModule
   self.targetModule = nil
-  parameters.convert(self, name, cache)
+  Criterion.type(self, name, cache)
   self.targetModule = kept
   return self
 end

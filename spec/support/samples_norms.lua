@@ -1,4 +1,5 @@
---- Sample calls of operations: normalisation and attention. Entries are as spec/support/samples.lua says.
+--- Sample calls of operations: normalisation and attention. Entries are as spec/support/samples.lua
+-- says.
 
 local function with(...)
   local n, values = select('#', ...), {...}
