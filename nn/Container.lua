@@ -80,6 +80,19 @@ function Container:listing(first)
   return table.concat(lines, '\n')
 end
 
+--- The lines of modules side by side, each of which gets the input or a part of it.
+function Container:branches()
+  local lines, count = {torch.type(self) .. ' {', '  input'}, #self.modules
+  for i, module in ipairs(self.modules) do
+    local first, rest = '    |`-> ', '\n    |    '
+    if i == count then first, rest = '     `-> ', '\n         ' end
+    lines[#lines + 1] = ('%s(%d): %s'):format(first, i, (tostring(module):gsub('\n', rest)))
+  end
+  lines[#lines + 1] = '     ... -> output'
+  lines[#lines + 1] = '}'
+  return table.concat(lines, '\n')
+end
+
 function Container:__tostring__()
   return self:listing()
 end

@@ -157,8 +157,24 @@ function Module:clone(...)
   return copy
 end
 
+-- A copy that has its parameters, gradients and running means as the very same tensors.
+local function twin(module)
+  local kept = {}
+  local tensors, gradients = module:parameters()
+  for i in ipairs(tensors or {}) do
+    kept[#kept + 1] = tensors[i]
+    kept[#kept + 1] = gradients[i]
+  end
+  module:apply(function(inner)
+    kept[#kept + 1] = inner.running_mean
+    kept[#kept + 1] = inner.running_var
+  end)
+  return conversion.clone(module, kept)
+end
+
 --- A copy with the same parameters. shareParams, shareGradParams: false for its own ones.
 function Module:sharedClone(shareParams, shareGradParams)
+  if shareParams ~= false and shareGradParams ~= false then return twin(self) end
   local copy = self:clone()
   local tensors, gradients = self:parameters()
   local others, other_gradients = copy:parameters()

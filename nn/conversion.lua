@@ -80,9 +80,12 @@ local function clone_value(value, cache)
   return copy
 end
 
---- See Module:clone. Functions among the fields are kept as they are.
-function conversion.clone(module)
-  return torch.no_grad(clone_value, module, {})
+--- See Module:clone. Functions among the fields are kept as they are, and so are the tensors of the
+-- list `kept`.
+function conversion.clone(module, kept)
+  local cache = {}
+  for _, tensor in ipairs(kept or {}) do remember(cache, tensor, tensor) end
+  return torch.no_grad(clone_value, module, cache)
 end
 
 -- ---------------------------------------------------------------------------------------------

@@ -347,15 +347,18 @@ local function tape_of(module, input, target)
   return tapes[module]
 end
 
--- One tensor to go backward from, and its gradient: several results become one through a node.
--- Nothing when no result depends on anything.
-local function root_of(result, dy)
+-- One tensor to go backward from, and its gradient, times `scale`: several results become one
+-- through a node. Nothing when no result depends on anything.
+local function root_of(result, dy, scale)
   local roots, seeds = {}, {}
   each(function(tensor, seed)
     if not tensor.requires_grad then return end
-    if seed == nil and tensor:nElement() ~= 1 then return end
+    if type(seed) ~= 'userdata' then
+      if seed == nil and tensor:nElement() ~= 1 then return end
+      seed = torch.ones_like(tensor):mul(seed or 1)
+    end
     roots[#roots + 1] = tensor
-    seeds[#seeds + 1] = seed or torch.ones_like(tensor)
+    seeds[#seeds + 1] = scale == 1 and seed or seed * scale
   end, result, dy)
   if #roots < 2 then return roots[1], seeds[1] end
   local root = torch.zeros(1)
@@ -403,10 +406,8 @@ end
 
 -- All is linear in the gradient of the output: the parameters get `scale` times as much.
 local function differentiate(module, tape, dy, options)
-  local scale = options.scale or 1
-  local root, seed = root_of(tape.result, dy)
-  if root and accumulating and scale ~= 1 then seed = seed * scale end
-  factor = accumulating and scale or 1
+  factor = accumulating and options.scale or 1
+  local root, seed = root_of(tape.result, dy, factor)
   if root and accumulating and options.input then
     root:backward(seed, RETAIN)
   elseif accumulating then

@@ -1,18 +1,6 @@
 -- The layers and losses that came first.
-local function make(name, ...)
-  local arguments, unpack = {n = select('#', ...), ...}, table.unpack or unpack
-  return function() return nn[name](unpack(arguments, 1, arguments.n)) end
-end
-
-local function randn(...)
-  local sizes = torch.LongStorage{...}
-  return function() return torch.randn(sizes) end
-end
-
-local function classes(...)
-  local list = {...}
-  return function() return torch.LongTensor(list) end
-end
+local cases = require 'spec.support.cases'
+local make, randn, classes = cases.make, cases.randn, cases.integers
 
 local function log_probabilities()
   return nn.LogSoftMax():double():forward(torch.randn(4, 3):double()):clone()

@@ -1,0 +1,14 @@
+--- The smallest of the tensors of a table, element by element.
+-- Of equals the first gets the gradient.
+local torch = require 'torch'
+local inputs = require 'nn.tables.inputs'
+require 'nn.Module'
+
+local CMinTable = torch.class('nn.CMinTable', 'nn.Module')
+
+function CMinTable:updateOutput(input)
+  inputs.check_tensors(input)
+  local output = input[1]
+  for i = 2, #input do output = torch.where(torch.lt(input[i], output), input[i], output) end
+  return output
+end
