@@ -56,20 +56,9 @@ function BatchNormalization:updateOutput(input)
   if single then input = torch.unsqueeze(input, 1) end
   check(self, input)
   local running = {mean = self.running_mean, var = self.running_var}
-  local output, mean, var = batch_norm(input, self.weight, self.bias, running,
+  local output = batch_norm(input, self.weight, self.bias, running,
     self.train ~= false, self.momentum, self.eps)
-  if mean then
-    local count = self.running_mean:nElement()
-    self.save_mean = mean:detach():view(count)
-    self.save_std = torch.rsqrt(var:detach() + self.eps):view(count)
-  end
   return single and torch.select(output, 1, 1) or output
-end
-
---- Frees the statistics of the last batch, too.
-function BatchNormalization:clearState()
-  self.save_mean, self.save_std = nil, nil
-  return Module.clearState(self)
 end
 
 -- Files from before running_var hold running_std, 1 / sqrt(variance + eps).

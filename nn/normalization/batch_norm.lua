@@ -26,12 +26,11 @@ end
 
 --- weight and bias: (channel), or nil. running: {mean =, var =}, (channel) each, or nil. training:
 -- true to use the statistics of this batch and to move the running ones by `momentum`.
--- Returns the output and, in training, mean and variance of the batch.
 return function(input, weight, bias, running, training, momentum, eps)
   local n = input:dim()
-  local centered, var, mean
+  local centered, var
   if training then
-    mean = torch.mean(input, OTHERS[n])
+    local mean = torch.mean(input, OTHERS[n])
     centered = input - mean
     var = torch.mean(torch.square(centered), OTHERS[n])
     if running then
@@ -45,5 +44,5 @@ return function(input, weight, bias, running, training, momentum, eps)
   if weight then scale = torch.cmul(scale, spread(weight, n)) end
   local output = torch.cmul(centered, scale)
   if bias then output = output + spread(bias, n) end
-  return output, mean, var
+  return output
 end

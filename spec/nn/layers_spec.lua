@@ -457,3 +457,51 @@ describe('nn: layers that change the shape', function()
     end
   end)
 end)
+
+describe('nn: normalization', function()
+  it('over a batch keeps running averages, which it uses', function()
+    local module, x = nn.BatchNormalization(2, 0, 0.5), torch.Tensor{{1, 10}, {3, 20}}
+    assert.is_true(module.weight:detach():min() >= 0 and module.weight:detach():max() <= 1)
+    module:forward(x)
+    same(torch.Tensor{1, 7.5}, module.running_mean, 1e-6)
+    same(torch.Tensor{1.5, 25.5}, module.running_var, 1e-5) -- by n - 1
+    module:evaluate()
+    torch.no_grad(module.weight.fill, module.weight, 1)
+    same(torch.Tensor{{0, 2.5 / 25.5 ^ 0.5}}, module:forward(torch.Tensor{{1, 10}}), 1e-6)
+    same(torch.Tensor{1, 7.5}, module.running_mean, 1e-6)
+    assert.is_nil(nn.BatchNormalization(2, nil, nil, false).weight)
+    assert.are.same({0, 0}, module:reset().running_mean:totable())
+    assert.equal('nn.SpatialBatchNormalization (4D) (3)', tostring(nn.SpatialBatchNormalization(3)))
+  end)
+
+  it('over a batch wants one, of its dimensions', function()
+    local module = nn.SpatialBatchNormalization(3)
+    fails('input of size [2x3] has 2 dimensions, expected 4', module.forward, module,
+      torch.ones(2, 3))
+    fails('input has 4 features, expected 3', module.forward, module, torch.ones(1, 4, 2, 2))
+    fails('more than one value for each feature expected in training', module.forward, module,
+      torch.ones(1, 3, 1, 1))
+    fails('affine: true or false expected', nn.BatchNormalization, 3, nil, nil, 1)
+  end)
+
+  it('is read from older files', function()
+    local old = torch.factory('nn.BatchNormalization')()
+    old.running_mean, old.running_std, old.eps = torch.zeros(2), torch.Tensor{0.5, 1}, 1
+    old.momentum, old.affine, old.train = 0.1, false, false
+    local new = torch.deserialize(torch.serialize(old))
+    same(torch.Tensor{3, 0}, new.running_var, 1e-6)
+    same(torch.Tensor{{1, 2}}, new:forward(torch.Tensor{{2, 2}}), 1e-6)
+
+    -- Torch7's LayerNormalization is a Sequential.
+    old = torch.factory('nn.LayerNormalization')()
+    old.gain, old.bias = torch.Tensor{1, 2, 3}, torch.Tensor{0, 1, 0}
+    old.modules = {nn.Normalize(2, 1e-6)}
+    new = torch.deserialize(torch.serialize(old))
+    local wanted = nn.LayerNormalization(3, 0, 1e-6)
+    torch.no_grad(function() wanted.gain:copy(old.gain) wanted.bias:copy(old.bias) end)
+    local x = torch.randn(2, 3)
+    same(wanted:forward(x), new:forward(x), 0)
+    assert.equal(2, #new:parameters())
+    assert.equal(1e-6, new.eps)
+  end)
+end)
