@@ -3,7 +3,6 @@
 -- Input: (batch, feature).
 local torch = require 'torch'
 local dims = require 'nn.layers.dims'
-local batch_norm = require 'nn.normalization.batch_norm'
 require 'nn.Module'
 
 local BatchNormalization, Module = torch.class('nn.BatchNormalization', 'nn.Module')
@@ -55,9 +54,8 @@ function BatchNormalization:updateOutput(input)
   local single = self.nDim == 2 and torch.isTensor(input) and input:dim() == 1
   if single then input = torch.unsqueeze(input, 1) end
   check(self, input)
-  local running = {mean = self.running_mean, var = self.running_var}
-  local output = batch_norm(input, self.weight, self.bias, running,
-    self.train ~= false, self.momentum, self.eps)
+  local output = torch.batch_norm(input, self.running_mean, self.running_var, self.weight,
+    self.bias, self.train ~= false, self.momentum, self.eps)
   return single and torch.select(output, 1, 1) or output
 end
 

@@ -50,11 +50,8 @@ function LayerNormalization:updateOutput(input)
   if input:size(last) ~= size then
     error(('input has %d features, expected %d'):format(input:size(last), size), 0)
   end
-  local centered = input - torch.mean(input, last)
-  local norm = torch.sqrt(torch.sum(torch.square(centered), last) + self.eps)
-  local output = torch.cmul(centered, math.sqrt(size) / norm)
-  if self.gain then output = torch.cmul(output, self.gain) + self.bias end
-  return output
+  -- There eps is added to the mean of squares.
+  return torch.layer_norm(input, {size}, self.gain, self.bias, self.eps / size)
 end
 
 function LayerNormalization:__tostring__()
