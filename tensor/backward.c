@@ -345,6 +345,8 @@ tn_status tn_backward(tn_ctx *ctx, int nroots, tn_tensor *const *roots, tn_tenso
               .options = options};
   e.options.retain_graph = options.retain_graph || options.create_graph;
   bool was = tn_set_grad_enabled(ctx, options.create_graph);
+  const uint8_t was_autocast = ctx->autocast;
+  ctx->autocast = TN_AUTOCAST_OFF; /* gradients have the dtypes of what they belong to */
   tn_status s = TN_OK;
   for (int i = 0; i < ninputs; i++) grads[i] = NULL;
   for (int i = 0; i < ninputs && s == TN_OK; i++) {
@@ -368,5 +370,6 @@ tn_status tn_backward(tn_ctx *ctx, int nroots, tn_tensor *const *roots, tn_tenso
   }
   free(e.heap);
   tn_set_grad_enabled(ctx, was);
+  ctx->autocast = was_autocast;
   return s;
 }

@@ -76,6 +76,17 @@ bool tn_set_grad_enabled(tn_ctx *ctx, bool on) {
   return was;
 }
 
+tn_dtype tn_autocast_dtype(const tn_ctx *ctx) { return (tn_dtype)ctx->autocast; }
+
+tn_status tn_set_autocast(tn_ctx *ctx, tn_dtype dtype) {
+  if (dtype != TN_AUTOCAST_OFF && dtype != TN_BF16 && dtype != TN_F16) {
+    return tn_fail(ctx, TN_EDTYPE, "autocast: bfloat16 or float16 expected, got %s",
+                   tn_dtype_name(dtype));
+  }
+  ctx->autocast = (uint8_t)dtype;
+  return TN_OK;
+}
+
 tn_status tn_fail(tn_ctx *ctx, tn_status status, const char *format, ...) {
   char text[TN_MESSAGE];
   va_list args;

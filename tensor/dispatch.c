@@ -1,4 +1,5 @@
 /* dispatch.c -- the one way of every operation: shape rule, kernel, tape. */
+#include "tensor/autocast.h"
 #include "tensor/device.h"
 
 static const tn_attrs no_attrs;
@@ -184,6 +185,10 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   call.in = in;
   call.attrs = attrs != NULL ? attrs : &no_attrs;
   call.inplace = inplace;
+  if (ctx->autocast != TN_AUTOCAST_OFF && tn__autocasts(&call, out)) {
+    ctx->op = outer;
+    return tn__autocast(&call, out);
+  }
   for (int i = 0; i < TN_MAX_OUTPUTS; i++) call.out[i] = NULL;
   tn_status s = leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {

@@ -80,6 +80,7 @@ struct tn_ctx {
   tn_pool *pool;
   const tn_op *op; /* running, for messages */
   bool grad_enabled;
+  uint8_t autocast; /* a tn_dtype, or TN_AUTOCAST_OFF */
   uint8_t default_dtype;
   int16_t device; /* where new storages go: the running call's (tensor/device.h) */
   int index_base;

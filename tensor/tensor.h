@@ -113,6 +113,12 @@ TN_API tn_dtype tn_default_dtype(const tn_ctx *ctx); /* float32 at first */
 TN_API tn_status tn_set_default_dtype(tn_ctx *ctx, tn_dtype dtype);
 TN_API bool tn_grad_enabled(const tn_ctx *ctx);
 TN_API bool tn_set_grad_enabled(tn_ctx *ctx, bool on); /* returns what it was */
+/* Mixed precision: while it is TN_BF16 or TN_F16, matrix products and convolutions of float32
+ * tensors calculate in that dtype, and what needs more precision in float32; gradients flow through
+ * the casts. A backward pass is not affected: it follows the forward one. */
+#define TN_AUTOCAST_OFF TN_BOOL
+TN_API tn_dtype tn_autocast_dtype(const tn_ctx *ctx);
+TN_API tn_status tn_set_autocast(tn_ctx *ctx, tn_dtype dtype);
 
 /* Sets the message, prefixed with the running operation's name, and returns `status`. */
 TN_API tn_status tn_fail(tn_ctx *ctx, tn_status status, const char *format, ...) TN_PRINTF(3, 4);

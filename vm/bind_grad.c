@@ -128,6 +128,55 @@ static int with_grad(lua_State *L, bool on) {
 static int no_grad(lua_State *L) { return with_grad(L, false); }
 static int enable_grad(lua_State *L) { return with_grad(L, true); }
 
+/* -- Mixed precision --------------------------------------------------------------------------- */
+
+/* 'bfloat16', 'float16' or false. */
+static tn_dtype read_autocast(lua_State *L, int index) {
+  tn_dtype dtype = TN_AUTOCAST_OFF;
+  if (lua_isboolean(L, index) && !lua_toboolean(L, index)) return dtype;
+  const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+  if (name == NULL || !bind_dtype(name, &dtype) || (dtype != TN_BF16 && dtype != TN_F16)) {
+    luaL_error(L, "autocast: 'bfloat16', 'float16' or false expected, got %s",
+               name != NULL ? name : luaL_typename(L, index));
+  }
+  return dtype;
+}
+
+static void push_autocast(lua_State *L, tn_dtype dtype) {
+  if (dtype == TN_AUTOCAST_OFF) lua_pushboolean(L, false);
+  else lua_pushstring(L, tn_dtype_name(dtype));
+}
+
+static int set_autocast(lua_State *L) {
+  binding *b = bind_state(L);
+  const tn_dtype dtype = read_autocast(L, 1), was = tn_autocast_dtype(b->ctx);
+  bind_check(L, b, tn_set_autocast(b->ctx, dtype));
+  push_autocast(L, was);
+  return 1;
+}
+
+static int get_autocast(lua_State *L) {
+  push_autocast(L, tn_autocast_dtype(bind_state(L)->ctx));
+  return 1;
+}
+
+/* torch.autocast([dtype,] f, ...): calls f(...); what was is restored also after an error. */
+static int autocast(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_dtype dtype = TN_BF16;
+  if (!lua_isfunction(L, 1)) {
+    dtype = read_autocast(L, 1);
+    lua_remove(L, 1);
+  }
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  const tn_dtype was = tn_autocast_dtype(b->ctx);
+  bind_check(L, b, tn_set_autocast(b->ctx, dtype));
+  const int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  tn_set_autocast(b->ctx, was);
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L);
+}
+
 static int detach(lua_State *L) {
   binding *b = bind_state(L);
   tn_tensor *out = NULL, *t = bind_check_tensor(L, 1, "detach");
@@ -232,7 +281,8 @@ void bind_open_grad(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg functions[] = {
       {"grad", grad}, {"set_grad_enabled", set_grad_enabled},
       {"is_grad_enabled", is_grad_enabled}, {"no_grad", no_grad}, {"enable_grad", enable_grad},
-      {"record", record}, {NULL, NULL}};
+      {"record", record}, {"autocast", autocast}, {"set_autocast", set_autocast},
+      {"get_autocast", get_autocast}, {NULL, NULL}};
   static const luaL_Reg of_tensors[] = {
       {"backward", backward}, {"detach", detach}, {"requiresGrad", requires_grad}, {NULL, NULL}};
   lua_pushvalue(L, core);

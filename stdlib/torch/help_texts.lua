@@ -69,6 +69,13 @@ local texts = {
   enable_grad = 'torch.enable_grad(f, ...)\n  Calls f(...) and records gradients meanwhile.',
   set_grad_enabled = 'torch.set_grad_enabled(flag)\n  Switches recording; returns what it was.',
   is_grad_enabled = 'torch.is_grad_enabled()\n  Whether gradients are recorded.',
+  autocast = "torch.autocast(['bfloat16',] f, ...)\n  Calls f(...); meanwhile matrix products and "
+    .. 'convolutions of float32 tensors\n  calculate in 16 bits, and what needs more precision '
+    .. "does not. 'float16': in that type;\n  false: switches it off inside.",
+  set_autocast = 'torch.set_autocast(dtype or false)\n'
+    .. '  Switches mixed precision, see torch.autocast; returns what it was.',
+  get_autocast = 'torch.get_autocast()\n'
+    .. "  The dtype of mixed precision, such as 'bfloat16', or false.",
   record = 'torch.record(f, inputs, outputs)\n'
     .. '  f(gradients of outputs) will give the gradients of the inputs.',
   backward = 'y:backward([gradient] [, {retain_graph=, create_graph=}])\n'
