@@ -4,4 +4,6 @@ return {
   idx = require('data.idx').read,
   --- data.mnist(options): the digits that come with Moonlet.
   mnist = require 'data.mnist',
+  --- data.characters(text): classes for the bytes of a text, and back.
+  characters = require 'data.characters',
 }
