@@ -10,8 +10,8 @@ local nn = require 'nn'
 
 local DCGAN, Container = torch.class('nn.DCGAN', 'nn.Container')
 
---- latent = 100, channels = 3, size = 64, width = 64: see nn.DCGANGenerator. Its two parts are the
--- fields generator and discriminator.
+--- latent = 100, channels = 3, size = 64, width = 64: see nn.DCGANGenerator. get(1) is the
+-- generator, get(2) the discriminator.
 function DCGAN:__init(given)
   Container.__init(self)
   self:add(nn.DCGANGenerator(given))
@@ -20,7 +20,6 @@ function DCGAN:__init(given)
     if name ~= 'latent' then rest[name] = value end
   end
   self:add(nn.DCGANDiscriminator(rest))
-  self.generator, self.discriminator = self.modules[1], self.modules[2]
 end
 
 --- Noise (batch, latent) -> what the discriminator makes of the images.

@@ -43,7 +43,7 @@ function VAE:updateOutput(x)
   local mean, logvar = self:encode(x)
   local code = mean
   if self.train ~= false then
-    code = mean + torch.exp(logvar * 0.5):cmul(torch.randn_like(mean:detach()))
+    code = mean + torch.cmul(torch.exp(logvar * 0.5), torch.randn_like(mean:detach()))
   end
   return {self:decode(code), mean, logvar}
 end

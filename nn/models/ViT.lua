@@ -43,7 +43,8 @@ end
 function ViT:draw()
   self.first:normal(0, 0.02)
   self.places:normal(0, 0.02)
-  initial.convolutions(self, math.sqrt(1 / self.modules[1].weight[1]:nElement()))
+  local patch = self.modules[1].weight
+  initial.convolutions(self, math.sqrt(patch:size(1) / patch:nElement()))
   for i = 1, self.layers do self.modules[2 + i]:draw(0.02, 0.5) end
   local last = self.modules[self.layers + 4]
   last.weight:normal(0, 0.02)

@@ -189,8 +189,9 @@ end
 -- Goes on from a text, showing each character as soon as it is there.
 local function write(run, prompt, count, options)
   if prompt == '' then prompt = run.alphabet.text:sub(1, 1) end -- of most texts: a new line
+  local classes = run.alphabet:encode(prompt)
   io.write(prompt)
-  run.model:generate(run.alphabet:encode(prompt), count, {
+  run.model:generate(classes, count, {
     temperature = options.temperature, top_k = options.top_k > 0 and options.top_k or nil,
     each = function(class)
       io.write(run.alphabet:decode(class))

@@ -21,10 +21,6 @@ local MODELS = {
     return nn.ResNet{depth = 18, channels = 1, classes = CLASSES, small_images = true,
       width = width}
   end,
-  vgg = function(width)
-    return nn.VGG{depth = 11, channels = 1, classes = CLASSES, batch_norm = true, width = width,
-      hidden = 8 * width, pooled = 1}
-  end,
   mobilenet = function(width)
     return nn.MobileNetV2{channels = 1, classes = CLASSES, small_images = true, width = width / 32}
   end,
@@ -51,12 +47,14 @@ local function parse_options()
   cmd:option('-seed', 1, 'seed of the random numbers')
   cmd:option('-threads', 0, 'threads; 0: as the program starts')
   cmd:option('-train', 9000, 'digits to train on, of 10000; the others are for testing')
+  cmd:option('-test', 0, 'digits to test on, at most; 0: all others')
   cmd:option('-data', '', 'folder with other idx files of that name; default: those built in')
   cmd:option('-save', 'images-checkpoint.t7', "checkpoint to write after each epoch; '': none")
   cmd:option('-resume', '', 'checkpoint to go on from, with the options of its run')
   local options = cmd:parse(arg)
   script.one_of(cmd, options, 'model', names)
   script.whole(cmd, options, {'width', 'epochs', 'batch'}, 1)
+  script.whole(cmd, options, {'test'}, 0)
   return options
 end
 
@@ -152,6 +150,11 @@ local function main(options)
   local criterion = nn.CrossEntropyCriterion()
   local digits = data.mnist{path = options.data ~= '' and options.data or nil,
     train = options.train}
+  if options.test > 0 and options.test < digits.test.labels:size(1) then
+    for name, tensor in pairs(digits.test) do
+      digits.test[name] = tensor:narrow(1, 1, options.test)
+    end
+  end
   print(('%s with %d parameters; %d digits to train on, %d to test'):format(torch.type(model),
     count_parameters(model), digits.train.images:size(1), digits.test.images:size(1)))
   local right

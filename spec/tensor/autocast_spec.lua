@@ -1,5 +1,6 @@
 -- Mixed precision: what calculates in 16 bits, what does not, and that gradients flow through.
 local torch = require 'torch'
+local samples = require 'spec.support.samples'
 local nn, optim, data = require 'nn', require 'optim', require 'data'
 
 -- Eight bits of precision, and sums of rounded factors.
@@ -79,6 +80,30 @@ describe('torch.autocast', function()
       assert.equal('int64', (full:long() * full:long():t()).dtype)
     end)
     assert.equal('float32', (full * full:t()).dtype)
+  end)
+
+  -- kind: 'float', 'low', or 'mixed' for both by turns.
+  local function run(row, sample, kind)
+    local unpack, inputs = table.unpack or unpack, {}
+    for i, x in ipairs(sample.inputs) do
+      local low = kind == 'low' or kind == 'mixed' and i % 2 == 1
+      inputs[i] = (low and x:bfloat16() or x:float()):requiresGrad(true)
+    end
+    local result = sample.call(torch[row.name], sample.args(unpack(inputs)))
+    if torch.isTensor(result) and result.requires_grad then result:sum():backward() end
+  end
+
+  it('serves all operations, whatever they get', function()
+    for _, row in ipairs(torch.ops) do
+      for _, sample in ipairs(row.floats and samples.of(row) or {}) do
+        if pcall(run, row, sample, 'float') then
+          for _, kind in ipairs {'float', 'mixed', 'low'} do
+            local ok, message = pcall(torch.autocast, run, row, sample, kind)
+            assert.is_true(ok, row.name .. ', ' .. kind .. ': ' .. tostring(message))
+          end
+        end
+      end
+    end
   end)
 
   it('knows float16 too', function()
