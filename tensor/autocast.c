@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-enum { AS_GIVEN, LOW, WIDE }; /* AS_GIVEN: inputs of several widths get the widest */
+/* AS_GIVEN: inputs of several widths get the widest; MIXES: the kernel takes them as they are */
+enum { AS_GIVEN, LOW, WIDE, MIXES };
 
 #define IS(class, name) [TN_OP_##name] = class
 static const uint8_t classes[TN_OP_COUNT] = {
@@ -17,6 +18,7 @@ static const uint8_t classes[TN_OP_COUNT] = {
     IS(LOW, baddbmm), IS(LOW, addbmm), IS(LOW, matmul), IS(LOW, linear), IS(LOW, convolve),
     IS(LOW, convolve_input), IS(LOW, conv1d), IS(LOW, conv2d), IS(LOW, conv3d),
     IS(LOW, conv_transpose1d), IS(LOW, conv_transpose2d), IS(LOW, conv_transpose3d),
+    IS(LOW, scaled_dot_product_attention),
     /* where 8 bits of precision, or float16's range, are too few */
     IS(WIDE, exp), IS(WIDE, expm1), IS(WIDE, log), IS(WIDE, log1p), IS(WIDE, log2),
     IS(WIDE, log10), IS(WIDE, pow), IS(WIDE, cinv), IS(WIDE, rsqrt), IS(WIDE, asin),
@@ -32,6 +34,7 @@ static const uint8_t classes[TN_OP_COUNT] = {
     IS(WIDE, nansum_dims), IS(WIDE, nanmean_dims), IS(WIDE, cdist), IS(WIDE, distances),
     /* losses */
     IS(WIDE, nll_loss), IS(WIDE, cross_entropy), IS(WIDE, mse_loss),
+    IS(WIDE, ctc_loss),
     /* linear algebra, transforms */
     IS(WIDE, gesv), IS(WIDE, solve), IS(WIDE, inverse), IS(WIDE, lu_factor), IS(WIDE, det),
     IS(WIDE, slogdet), IS(WIDE, logdet), IS(WIDE, trtrs), IS(WIDE, triangular_solve),
@@ -40,6 +43,8 @@ static const uint8_t classes[TN_OP_COUNT] = {
     IS(WIDE, symeig), IS(WIDE, eigh), IS(WIDE, eigvalsh), IS(WIDE, svd), IS(WIDE, svdvals),
     IS(WIDE, pinv), IS(WIDE, matrix_rank), IS(WIDE, eig), IS(WIDE, eigvals), IS(WIDE, matrix_exp),
     IS(WIDE, fft_c2c), IS(WIDE, fft_r2c), IS(WIDE, fft_c2r),
+    /* statistics in float32, results like x */
+    IS(MIXES, normalize),
 };
 
 static bool is_low(const tn_tensor *t) { return t->dtype == TN_BF16 || t->dtype == TN_F16; }
@@ -63,7 +68,7 @@ static int wanted(const tn_call *call) {
 bool tn__autocasts(const tn_call *call, tn_tensor *const *given) {
   const tn_op *op = call->op;
   if (given[0] != NULL || call->code == TN_OP_to) return false;
-  if (classes[call->code] != AS_GIVEN) return true;
+  if (classes[call->code] != AS_GIVEN) return classes[call->code] != MIXES;
   /* pointwise operations widen by themselves; of composed ones the parts are asked */
   return call->nin > 1 && op->pointwise == NULL && op->compose == NULL && op->view == NULL;
 }

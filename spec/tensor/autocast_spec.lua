@@ -82,6 +82,21 @@ describe('torch.autocast', function()
     assert.equal('float32', (full * full:t()).dtype)
   end)
 
+  it('normalizes in float32, whatever the type of the result', function()
+    local x, weight = torch.randn(4, 3, 5, 5), torch.ones(3):requiresGrad(true)
+    local mean, variance = torch.zeros(3), torch.ones(3)
+    torch.autocast(function()
+      local y = torch.batch_norm(x:bfloat16(), mean, variance, weight, torch.zeros(3), true)
+      assert.equal('bfloat16', y.dtype)
+      assert.is_true(close(y:detach(), torch.batch_norm(x, nil, nil, nil, nil, true)))
+      y:sum():backward()
+      assert.equal('float32', weight.grad.dtype)
+      assert.equal('float32', torch.layer_norm(x, {5}).dtype)
+      local q = torch.randn(2, 2, 4, 8)
+      assert.equal('bfloat16', torch.scaled_dot_product_attention(q, q, q).dtype)
+    end)
+  end)
+
   -- kind: 'float', 'low', or 'mixed' for both by turns.
   local function run(row, sample, kind)
     local unpack, inputs = table.unpack or unpack, {}
