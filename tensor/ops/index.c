@@ -144,9 +144,14 @@ static tn_attrs dim_only(const tn_grad_call *g) {
   return attrs;
 }
 
+/* Of a leaf that has its gradient, a table of embeddings say, only the rows that were used. */
 static tn_status index_grad(tn_grad_call *g) {
-  tn_eval e = tn__eval_begin(g->ctx);
   tn_attrs attrs = dim_only(g);
+  if (g->into[0] != NULL && g->into[0]->dtype == g->dout[0]->dtype) {
+    tn_tensor *rows[3] = {g->into[0], g->in[1], g->dout[0]};
+    return tn_apply_inplace(g->ctx, TN_OP_indexAdd, 3, rows, &attrs);
+  }
+  tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *in[3] = {tn__zeros(&e, &g->meta[0]), g->in[1], g->dout[0]};
   g->din[0] = tn__keep(&e, tn__do(&e, TN_OP_indexAdd, &attrs, 3, in));
   return tn__eval_end(&e);
