@@ -5,8 +5,8 @@ require 'nn.Module'
 
 local Container, Module = torch.class('nn.Container', 'nn.Module')
 
-function Container:__init()
-  Module.__init(self)
+function Container:__new()
+  Module.__new(self)
   self.modules = {}
 end
 

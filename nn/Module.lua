@@ -157,18 +157,18 @@ function Module:clone(...)
   return copy
 end
 
+-- Adds the tensors of a list to another one.
+local function append(list, more)
+  for _, tensor in ipairs(more or {}) do list[#list + 1] = tensor end
+end
+
 -- A copy that has its parameters, gradients and running means as the very same tensors.
 local function twin(module)
   local kept = {}
   local tensors, gradients = module:parameters()
-  for i in ipairs(tensors or {}) do
-    kept[#kept + 1] = tensors[i]
-    kept[#kept + 1] = gradients[i]
-  end
-  module:apply(function(inner)
-    kept[#kept + 1] = inner.running_mean
-    kept[#kept + 1] = inner.running_var
-  end)
+  append(kept, tensors)
+  append(kept, gradients)
+  module:apply(function(inner) append(kept, {inner.running_mean, inner.running_var}) end)
   return conversion.clone(module, kept)
 end
 
@@ -324,4 +324,11 @@ end
 
 function Module:__tostring__()
   return torch.type(self)
+end
+
+--- What the model's layers give for an input, with how many parameters, multiply-adds and bytes:
+-- prints as a table, see nn.Summary. input: a tensor, a table of sizes, or a table of such.
+function Module:summary(input)
+  local summary = require('nn.Summary').new(self, input)
+  return summary
 end

@@ -145,14 +145,28 @@ local function guard(fn, module, a, b, c)
   error(message, level)
 end
 
+-- Who is told of each module that begins and ends, or nil.
+local observer
+
 local function enter(module)
   depth = depth + 1
   path[depth] = module
+  if observer then observer.enter(module, depth, depth > 1 and place(path[depth - 1], module)) end
 end
 
 local function leave()
   path[depth] = nil
   depth = depth - 1
+end
+
+--- Calls fn(...). Meanwhile watch.enter(module, depth, place in its parent) and watch.leave(module,
+-- input, output) are called for each module that runs.
+function run.observe(watch, fn, ...)
+  local outer = observer
+  observer = watch
+  local ok, message = pcall(fn, ...)
+  observer = outer
+  if not ok then error(message, 0) end
 end
 
 -- ---------------------------------------------------------------------------------------------
@@ -192,6 +206,7 @@ function classic_output(module, input, target)
   base, watching = depth, false
   local output = module:updateOutput(input, target)
   base, watching = was_base, was_watching
+  if observer then observer.leave(module, input, output) end
   leave()
   return output
 end
@@ -292,6 +307,7 @@ local function call(module, input, target)
   else
     output = pure_output(module, input, target)
   end
+  if observer then observer.leave(module, input, output) end
   leave()
   return output
 end
@@ -310,6 +326,7 @@ function run.taped(module, input, target)
   watching = true
   local result = pure_output(module, leaf, target)
   watching = was_watching
+  if observer then observer.leave(module, input, result) end
   leave()
   set_grad_enabled(was_grad)
   tapes[module] = {input = input, target = target, leaf = leaf, result = result}
