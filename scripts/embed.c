@@ -3,7 +3,7 @@
  *   embed output.c file...
  *
  * A Lua file is named as `require` names it: stdlib/torch/init.lua -> torch,
- * nn/layers/Linear.lua -> nn.layers.Linear. Any other file (data) is named by its path. What
+ * nn/layers/Linear.lua -> nn.layers.Linear, nn/packages/graph/Node.lua -> graph.Node. Any other file (data) is named by its path. What
  * zlib makes much smaller is packed that way, unless the library is built without zlib. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +20,18 @@ static int ends_with(const char *text, const char *ending) {
   return n >= m && strcmp(text + n - m, ending) == 0;
 }
 
+/* The folders that hold packages are no part of their names. packages.c has the same two. */
+static const char *without_folder(const char *path) {
+  static const char *const folders[] = {"stdlib/", "nn/packages/"};
+  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+    if (strncmp(path, folders[i], strlen(folders[i])) == 0) return path + strlen(folders[i]);
+  return path;
+}
+
 static int name_of(const char *path, char *name) {
   if (strlen(path) >= NAME_MAX_LENGTH) return 0;
   if (!ends_with(path, ".lua")) return strcpy(name, path) != NULL;
-  strcpy(name, strncmp(path, "stdlib/", 7) == 0 ? path + 7 : path);
+  strcpy(name, without_folder(path));
   name[strlen(name) - strlen(ends_with(name, "/init.lua") ? "/init.lua" : ".lua")] = '\0';
   for (char *c = name; *c; c++)
     if (*c == '/') *c = '.';

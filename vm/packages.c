@@ -72,8 +72,9 @@ static bool file_exists(const char *path) {
 
 /* Pushes the path of `name` under MOONLET_PATH, or pushes nothing and returns NULL. */
 const char *moonlet__push_file(lua_State *L, const char *name) {
-  static const char *const forms[] = {"%s/stdlib/%s.lua", "%s/stdlib/%s/init.lua", "%s/%s.lua",
-                                      "%s/%s/init.lua"};
+  static const char *const forms[] = {
+      "%s/stdlib/%s.lua",      "%s/stdlib/%s/init.lua",      "%s/%s.lua", "%s/%s/init.lua",
+      "%s/nn/packages/%s.lua", "%s/nn/packages/%s/init.lua"};
   moonlet__push_field(L, "path");
   const char *root = lua_tostring(L, -1);
   const char *inner = root ? luaL_gsub(L, name, ".", "/") : NULL;

@@ -4,9 +4,9 @@
  * array, compressed where that pays. Packages run with a table of globals of their own which
  * falls back on the host's, so that they neither see nor make globals of a guest host by accident.
  *
- * require looks for NAME in this order: what is loaded already; $MOONLET_PATH/stdlib/NAME.lua
- * and $MOONLET_PATH/NAME.lua (also as NAME/init.lua), so that edits count without a build; the
- * embedded packages; the C cores; the host's own require. */
+ * require looks for NAME in this order: what is loaded already; $MOONLET_PATH/stdlib/NAME.lua,
+ * $MOONLET_PATH/NAME.lua and $MOONLET_PATH/nn/packages/NAME.lua (also as NAME/init.lua), so that
+ * edits count without a build; the embedded packages; the C cores; the host's own require. */
 #ifndef MOONLET_PACKAGES_H
 #define MOONLET_PACKAGES_H
 

@@ -7,6 +7,28 @@
 /* First names that belong to us: files of the same name beside a script do not hide them. */
 static const char *const own_names[] = {"torch", "nn", "optim", "moonlet", NULL};
 
+/* Names that become globals with the package that loads them, as Torch7's do: `require 'nngraph'`
+ * makes `graph`, too. */
+static const char *const made_global[] = {"graph", "nngraph", "rnn", "dpnn", NULL};
+
+/* Makes the packages of made_global that are loaded by now globals, where there is none. */
+static void add_made_globals(lua_State *L) {
+  moonlet__push_field(L, "loaded");
+  lua_pushglobaltable(L);
+  for (const char *const *name = made_global; *name; name++) {
+    lua_pushstring(L, *name);
+    lua_rawget(L, -2);
+    lua_getfield(L, -3, *name);
+    if (lua_isnil(L, -2) && lua_istable(L, -1)) {
+      lua_pushstring(L, *name);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, -5);
+    }
+    lua_pop(L, 2);
+  }
+  lua_pop(L, 2);
+}
+
 /* Calls our require for the name at `index` and leaves the module. torch, nn and optim are
  * globals once they are loaded, as in Torch7. */
 static void require_global(lua_State *L, int index) {
@@ -14,7 +36,9 @@ static void require_global(lua_State *L, int index) {
   moonlet_packages_require(L);
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
-  if (!lua_istable(L, -1) || !moonlet__is_listed(name, strlen(name), own_names)) return;
+  if (!lua_istable(L, -1)) return;
+  add_made_globals(L);
+  if (!moonlet__is_listed(name, strlen(name), own_names)) return;
   lua_pushglobaltable(L);
   lua_pushvalue(L, index);
   lua_pushvalue(L, -3);

@@ -79,6 +79,8 @@ static int list(lua_State *L) {
   }
   moonlet__push_field(L, "path");
   if (lua_isstring(L, 3)) {
+    lua_pushfstring(L, "%s/nn/packages", lua_tostring(L, 3));
+    add_folder(L, 2, prefix);
     lua_pushfstring(L, "%s/stdlib", lua_tostring(L, 3));
     add_folder(L, 2, prefix);
     add_folder(L, 2, prefix);

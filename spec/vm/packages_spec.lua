@@ -37,6 +37,12 @@ describe('require', function()
       .. 'print(a == require "torch" and a == torch)'))
   end)
 
+  it('names the packages of nn/packages without the folder', function()
+    assert.is_true(packages.has('graph.Node'))
+    assert.is_true(#packages.list('graph.') > 2)
+    assert.equal('table\n', lines_of('print(type(require "graph".Graph))', 'MOONLET_PATH='))
+  end)
+
   it('leaves globals alone until they are touched', function()
     assert.equal('nil\tnil\tnil\n', lines_of('print(rawget(_G, "nn"), rawget(_G, "optim"), '
       .. 'rawget(_G, "data"))'))
@@ -64,10 +70,13 @@ describe('require', function()
   it('takes packages from MOONLET_PATH first', function()
     local folder = os.tmpname()
     os.remove(folder)
-    program.shell('mkdir -p ' .. folder .. '/stdlib/torch ' .. folder .. '/nn/layers')
+    program.shell('mkdir -p ' .. folder .. '/stdlib/torch ' .. folder .. '/nn/layers '
+      .. folder .. '/nn/packages/zoo')
     local files = {
       ['stdlib/torch/extra.lua'] = 'leaked = 1 return {name = ...}',
       ['nn/layers/Own.lua'] = 'return "own layer"',
+      ['nn/packages/zoo/init.lua'] = 'return require "zoo.lion"',
+      ['nn/packages/zoo/lion.lua'] = 'return "lion"',
       ['stdlib/torch/broken.lua'] = 'return (',
       ['stdlib/torch/failing.lua'] = 'error("while loading")',
       ['stdlib/torch/circle.lua'] = 'return require "torch.circle"',
@@ -84,6 +93,8 @@ describe('require', function()
     assert.equal('own layer\n', with_path('print((require "nn.layers.Own"))'))
     assert.matches('nn%.layers%.Own', with_path(
       'print(table.concat(require "moonlet.packages".list("nn.layers."), " "))'))
+    assert.equal('lion\tzoo.lion\n', with_path(
+      'print(require "zoo", table.concat(require "moonlet.packages".list("zoo."), " "))'))
     assert.matches("error loading module 'torch.broken'", with_path('require "torch.broken"'))
     assert.matches('requires itself', with_path('require "torch.circle"'))
     -- A failure is one again the second time, and not a circle.
