@@ -20,6 +20,8 @@ local run = {}
 local path, depth, base = {}, 0, 0
 -- Is this a forward, in which every module notes its output and gradInput?
 local watching = false
+-- Which of all forwards it is. Recurrent modules begin a new history with each.
+local pass, passes = 0, 0
 -- The backward pass under way: the factor in its gradient, and whether parameters get theirs.
 local factor, accumulating = 1, true
 
@@ -321,11 +323,12 @@ end
 --- Runs a pure module on a tape of its own; returns the plain output.
 function run.taped(module, input, target)
   local leaf = map(module.gradInput == nil and detach or values.to_leaf, input)
-  local was_watching, was_grad = watching, set_grad_enabled(true)
+  local was_watching, was_pass, was_grad = watching, pass, set_grad_enabled(true)
   enter(module)
-  watching = true
+  passes = passes + 1
+  watching, pass = true, passes
   local result = pure_output(module, leaf, target)
-  watching = was_watching
+  watching, pass = was_watching, was_pass
   if observer then observer.leave(module, input, result) end
   leave()
   set_grad_enabled(was_grad)
@@ -342,9 +345,21 @@ local function forward(module, input, target)
   return output
 end
 
---- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call.
+--- The number of the forward under way, in which modules note what they see; nil in a call.
+function run.pass()
+  return watching and pass or nil
+end
+
+--- The factor in the gradients of the backward pass under way.
+function run.factor()
+  return factor
+end
+
+--- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call. A module
+-- that wants a tape for each of several forwards has a method forwardStep.
 function run.forward(module, input, target)
   if depth > base then return call(module, input, target) end
+  if module.forwardStep then return module:forwardStep(input) end
   return guard(forward, module, input, target)
 end
 
