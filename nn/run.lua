@@ -355,8 +355,8 @@ function run.factor()
   return factor
 end
 
---- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call. A module
--- that wants a tape for each of several forwards has a method forwardStep.
+--- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call. What
+-- has a tape for each of several forwards has a method forwardStep.
 function run.forward(module, input, target)
   if depth > base then return call(module, input, target) end
   if module.forwardStep then return module:forwardStep(input) end

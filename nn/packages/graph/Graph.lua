@@ -92,16 +92,15 @@ function Graph:leaves()
   return leaves
 end
 
---- All nodes, each before those that edges lead to from it. Returns the reversed graph and the roots
--- of this one, too. A graph with a cycle has no such order: an error.
+--- All nodes, each before those that edges lead to from it, otherwise in the order in which they
+-- were added. Returns the reversed graph and the roots of this one, too. A graph with a cycle has
+-- no such order: an error.
 function Graph:topsort()
   local seen, after, cycle = {}, {}, false
   local roots = self:roots()
-  for _, list in ipairs {roots, self.nodes} do
-    for _, node in ipairs(list) do
-      local met = walk.down(node, seen, nil, function(done) after[#after + 1] = done end)
-      cycle = cycle or met
-    end
+  local function add(node) after[#after + 1] = node end
+  for i = #self.nodes, 1, -1 do
+    cycle = walk.down(self.nodes[i], seen, nil, add, true) or cycle
   end
   if cycle then error('graph has cycles: there is no order of its nodes', 2) end
   local sorted = {}

@@ -100,9 +100,9 @@ function draw.graphvizLayout(graph, algorithm)
   return places
 end
 
---- Writes NAME.dot, and draws NAME.svg where Graphviz is installed; says so where it is not. Without
--- a name a temporary file is taken. Returns true and the name of the drawing, or false and the
--- reason why there is none.
+--- Writes NAME.dot, and draws NAME.svg where Graphviz is installed; says so where it is not. A
+-- temporary file is taken when there is no name. Returns true and the name of the drawing, or false
+-- and the reason why there is none.
 function draw.dot(graph, title, name, text)
   name = name or os.tmpname()
   write_file(name .. '.dot', text or graph:todot(title))

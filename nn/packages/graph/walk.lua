@@ -2,9 +2,9 @@
 local walk = {}
 
 --- Depth first from `node`. seen: node -> true when done with, 'open' on the way to it; a table to
--- be used for several walks. Calls before(node) and after(node), where given. Returns whether the
--- walk met a node that was open: a cycle.
-function walk.down(node, seen, before, after)
+-- be used for several walks. Calls before(node) and after(node), where given. last_first: children
+-- are taken from the last to the first. Returns whether the walk met a node that was open: a cycle.
+function walk.down(node, seen, before, after, last_first)
   if seen[node] then return false end
   local path, at, cycle = {node}, {0}, false
   seen[node] = 'open'
@@ -13,7 +13,8 @@ function walk.down(node, seen, before, after)
     local top = #path
     local here = path[top]
     at[top] = at[top] + 1
-    local child = here.children[at[top]]
+    local place = last_first and #here.children + 1 - at[top] or at[top]
+    local child = here.children[place]
     if child == nil then
       seen[here] = true
       path[top], at[top] = nil, nil
