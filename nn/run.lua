@@ -363,6 +363,19 @@ function run.forward(module, input, target)
   return guard(forward, module, input, target)
 end
 
+--- A forward of a module that keeps a tape for each of its steps: the output, and the tape, which
+-- run.take_tape gives back before backward.
+function run.step(module, input)
+  local output = guard(run.taped, module, input)
+  return output, tapes[module]
+end
+
+--- From now on backward is the one of this forward. Returns the input that it had.
+function run.take_tape(module, tape)
+  tapes[module] = tape
+  return tape.input
+end
+
 --- Frees the tape.
 function run.forget(module)
   tapes[module], turns[module] = nil, nil

@@ -1,0 +1,4 @@
+--- The methods that Torch7's dpnn gives to each module.
+local dpnn = {}
+
+return dpnn

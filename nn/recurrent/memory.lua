@@ -1,0 +1,146 @@
+--- What recurrent modules remember from step to step, and how gradients get from one tape to that
+-- of an earlier step.
+--
+-- In a call, and inside of one forward, the state stays tied to the steps before: gradients flow by
+-- themselves. Each forward is a tape of its own: the state it begins with becomes a leaf. Its
+-- gradient is noted, and is put in where the earlier step goes backward.
+local torch = require 'torch'
+local run = require 'nn.run'
+local values = require 'nn.values'
+
+local memory = {}
+
+-- module -> its memory. Not a field of it: a file or a clone has no use for the history.
+local memories = setmetatable({}, {__mode = 'k'})
+
+-- A pass that is none: what was remembered in it begins a new history in any case.
+memory.ANEW = 0
+
+--- The memory of a module:
+--   state, pass     what the next step begins with, and the forward in which it was made
+--   initial         a state that the user has set for the beginning of sequences, and its pass
+--   hidden          the states of the steps in forward, plain, from 0
+--   gradients       of those states, from tapes of later steps or from the user
+--   seen            of those states, as far as they flowed inside of one tape
+--   tapes           of the steps in forward
+--   masks           of dropout that stays the same for a sequence
+function memory.of(module)
+  local found = memories[module]
+  if not found then
+    found = {hidden = {}, gradients = {}, seen = {}, tapes = {}, masks = {}}
+    memories[module] = found
+  end
+  return found
+end
+
+--- Back to the beginning: to nothing, or to the state that was set for it.
+function memory.forget(module)
+  local old = memories[module]
+  memories[module] = nil
+  if not (old and old.initial) then return end
+  local new = memory.of(module)
+  new.initial, new.initial_pass = old.initial, old.initial_pass
+  new.state, new.pass, new.hidden[0] = old.initial, old.initial_pass, values.detached(old.initial)
+end
+
+--- Goes on from the last state as from a given one: as the beginning of another sequence.
+function memory.carry(module)
+  local old = memories[module]
+  if not old then return end
+  memories[module] = nil
+  local new = memory.of(module)
+  new.initial, new.initial_pass = old.initial, old.initial_pass
+  new.state, new.pass = values.detached(old.state), memory.ANEW
+  new.hidden[0], new.masks = new.state, old.masks
+end
+
+-- holder[key] = the gradient of value, in the same form, when it is known.
+local function noted(value, holder, key)
+  if type(value) == 'table' then
+    local seen, inner = {}, {}
+    holder[key] = inner
+    for name, part in pairs(value) do seen[name] = noted(part, inner, name) end
+    return seen
+  end
+  if type(value) ~= 'userdata' or not value.requires_grad then return value end
+  local alias = value:detach()
+  torch.record(function(d)
+    local factor = run.factor()
+    holder[key] = factor == 1 and d or d / factor
+    return d
+  end, {value}, {alias})
+  return alias
+end
+
+--- The state for a step: tied to its history, or the beginning of one.
+function memory.enter(module, step)
+  local mine, pass = memory.of(module), run.pass()
+  local state = mine.state
+  if state == nil then return nil end
+  if mine.pass == pass then
+    if pass then state = noted(state, mine.seen, step - 1) end
+  elseif pass then
+    state = noted(values.map(values.to_leaf, state), mine.gradients, step - 1)
+  else
+    state = values.detached(state)
+  end
+  return state
+end
+
+-- The first tensor of a value replaced by fn(tensor).
+local function with_first(value, fn)
+  if type(value) == 'userdata' then return fn(value), true end
+  if type(value) ~= 'table' then return value, false end
+  local out, found = {}, false
+  for name, part in pairs(value) do
+    if not found then part, found = with_first(part, fn) end
+    out[name] = part
+  end
+  return out, found
+end
+
+--- Remembers the state after a step. Returns the output; in a forward, one that hands the gradient
+-- of the state in mine.gradients[step] on to the state.
+function memory.leave(module, step, output, state)
+  local mine, pass = memory.of(module), run.pass()
+  mine.state, mine.pass = state, pass
+  if not pass then return output end
+  mine.hidden[step] = values.detached(state)
+  local tracked = {}
+  values.each(function(tensor)
+    if tensor.requires_grad then tracked[#tracked + 1] = tensor end
+  end, state)
+  if #tracked == 0 then return output end
+  local gradients = mine.gradients
+  -- In what was recorded no table may hold the module: the tape, which it keeps, keeps this.
+  local places = values.map(function(tensor) return tensor.requires_grad end, state)
+  return (with_first(output, function(tensor)
+    if not tensor.requires_grad then return tensor end
+    local alias = tensor:detach()
+    torch.record(function(d)
+      return d, memory.gradients_of(places, gradients[step], run.factor())
+    end, {tensor, (table.unpack or unpack)(tracked)}, {alias})
+    return alias
+  end))
+end
+
+-- The gradients at those places of a value that have one, as so many results.
+function memory.gradients_of(places, given, factor)
+  local list, count = {}, 0
+  local function walk(place, gradient)
+    if type(place) == 'table' then
+      for name, part in pairs(place) do
+        walk(part, type(gradient) == 'table' and gradient[name] or nil)
+      end
+    elseif place then
+      count = count + 1
+      if type(gradient) == 'userdata' then
+        list[count] = factor == 1 and gradient or gradient * factor
+      end
+    end
+  end
+  walk(places, given)
+  return (table.unpack or unpack)(list, 1, count)
+end
+
+return memory
