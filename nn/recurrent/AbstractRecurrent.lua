@@ -51,20 +51,17 @@ function AbstractRecurrent:updateOutput(input)
   return output
 end
 
--- Frees what is too long ago to go back to. In use that is all but the last step.
-local function drop_old(self, depth)
-  local mine, old = memory.of(self), self.step - 1 - depth
-  for _, list in ipairs {mine.hidden, mine.gradients, mine.seen} do list[old - 1] = nil end
-  for _, list in ipairs {mine.tapes, self.outputs, self.gradInputs} do list[old] = nil end
-end
-
 --- forward, step by step: nn/run.lua calls it.
 function AbstractRecurrent:forwardStep(input)
+  -- What is too long ago to go back to is freed: in use that is all but the last step.
+  local depth = self.train == false and 1 or self.rho
+  self:eachRecurrent(function(module)
+    memory.of(module).stepping = true
+    memory.drop(module, module.step - depth)
+  end)
   local output, tape = run.step(self, input)
   memory.of(self).tapes[self.step - 1] = tape
   self.updateGradInputStep, self.accGradParametersStep = nil, nil
-  local depth = self.train == false and 1 or self.rho
-  self:eachRecurrent(function(module) drop_old(module, depth) end)
   return output
 end
 

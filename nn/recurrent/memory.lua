@@ -23,6 +23,7 @@ memory.ANEW = 0
 --   gradients       of those states, from tapes of later steps or from the user
 --   seen            of those states, as far as they flowed inside of one tape
 --   tapes           of the steps in forward
+--   stepping        true when earlier tapes may still go backward
 --   masks           of dropout that stays the same for a sequence
 function memory.of(module)
   local found = memories[module]
@@ -54,6 +55,13 @@ function memory.carry(module)
   new.hidden[0], new.masks = new.state, old.masks
 end
 
+--- Frees what is known of a step and the state before it.
+function memory.drop(module, step)
+  local mine = memory.of(module)
+  for _, list in ipairs {mine.hidden, mine.gradients, mine.seen} do list[step - 1] = nil end
+  for _, list in ipairs {mine.tapes, module.outputs, module.gradInputs} do list[step] = nil end
+end
+
 -- holder[key] = the gradient of value, in the same form, when it is known.
 local function noted(value, holder, key)
   if type(value) == 'table' then
@@ -80,6 +88,8 @@ function memory.enter(module, step)
   if mine.pass == pass then
     if pass then state = noted(state, mine.seen, step - 1) end
   elseif pass then
+    -- Nothing can go back to an earlier forward of a module around this one.
+    if not mine.stepping then memory.drop(module, step - 2) end
     state = noted(values.map(values.to_leaf, state), mine.gradients, step - 1)
   else
     state = values.detached(state)
