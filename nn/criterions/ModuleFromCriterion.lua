@@ -20,7 +20,7 @@ function ModuleFromCriterion:updateOutput(input)
     error('a table {prediction, target} expected', 0)
   end
   local loss = run.call(self.criterion, input[1], input[2])
-  if type(loss) == 'number' then loss = torch.tensor(loss) end
+  if type(loss) == 'number' then loss = input[1]:detach().new(1):fill(loss) end
   return torch.reshape(loss, 1)
 end
 

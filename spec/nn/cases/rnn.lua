@@ -1,7 +1,7 @@
 -- Recurrent modules over sequences; step by step they are checked in spec/nn/rnn_spec.lua.
 local torch, nn = require 'torch', require 'nn'
 
-local function series() return torch.randn(3, 2, 4) end
+local function series() return torch.randn(3, 2, 3) end
 
 local function steps(count, ...)
   local list = {}
@@ -11,12 +11,12 @@ end
 
 local function over(make)
   return {function() return nn.Sequencer(make()) end, series,
-    single = function() return steps(3, 4) end}
+    single = function() return steps(2, 3) end}
 end
 
 -- With rows of padding.
 local function padded()
-  local x = torch.randn(3, 2, 4)
+  local x = torch.randn(3, 2, 3)
   x[1][1]:zero()
   x[3][2]:zero()
   return x
@@ -27,45 +27,45 @@ local function sum_of(first, second)
 end
 
 return {
-  ['Sequencer, LSTM'] = over(function() return nn.LSTM(4, 3) end),
-  ['Sequencer, LSTM without peepholes'] = over(function() return nn.LSTM(4, 3, nil, false) end),
-  ['Sequencer, FastLSTM'] = over(function() return nn.FastLSTM(4, 3) end),
-  ['Sequencer, GRU'] = over(function() return nn.GRU(4, 3) end),
-  ['Sequencer, MuFuRu'] = over(function() return nn.MuFuRu(4, 2) end),
+  ['Sequencer, LSTM'] = over(function() return nn.LSTM(3, 2) end),
+  ['Sequencer, LSTM without peepholes'] = over(function() return nn.LSTM(3, 2, nil, false) end),
+  ['Sequencer, FastLSTM'] = over(function() return nn.FastLSTM(3, 2) end),
+  ['Sequencer, GRU'] = over(function() return nn.GRU(3, 2) end),
+  ['Sequencer, MuFuRu'] = over(function() return nn.MuFuRu(3, 1) end),
   ['Sequencer, Recurrent'] = over(function()
-    return nn.Recurrent(3, nn.Linear(4, 3), nn.Linear(3, 3), nn.Tanh())
+    return nn.Recurrent(2, nn.Linear(3, 2), nn.Linear(2, 2), nn.Tanh())
   end),
   ['Sequencer, Recurrent with a merge'] = over(function()
-    return nn.Recurrent(nn.Identity(), nn.Linear(4, 3), nn.Linear(3, 3), nn.Sigmoid(), 5,
+    return nn.Recurrent(nn.Identity(), nn.Linear(3, 2), nn.Linear(2, 2), nn.Sigmoid(), 5,
       nn.CMulTable())
   end),
   ['Sequencer, Recurrence'] = over(function()
-    return nn.Recurrence(sum_of(nn.Linear(4, 3), nn.Linear(3, 3)), 3, 1)
+    return nn.Recurrence(sum_of(nn.Linear(3, 2), nn.Linear(2, 2)), 2, 1)
   end),
   ['Sequencer, a chain of layers'] = over(function()
-    return nn.Sequential(nn.Linear(4, 3), nn.GRU(3, 3), nn.Tanh(), nn.FastLSTM(3, 2))
+    return nn.Sequential(nn.Linear(3, 2), nn.GRU(2, 2), nn.Tanh(), nn.FastLSTM(2, 1))
   end),
   ['Sequencer, of tables'] = {function()
-    return nn.Sequencer(nn.Sequential(nn.CAddTable(), nn.GRU(4, 2)))
-  end, function() return {{torch.randn(2, 4), torch.randn(2, 4)},
-    {torch.randn(2, 4), torch.randn(2, 4)}} end},
+    return nn.Sequencer(nn.Sequential(nn.CAddTable(), nn.GRU(3, 2)))
+  end, function() return {{torch.randn(2, 3), torch.randn(2, 3)},
+    {torch.randn(2, 3), torch.randn(2, 3)}} end},
   ['Sequencer, LSTM with dropout'] = {function()
-    return nn.Sequencer(nn.LSTM(4, 3, nil, true, 0.3))
+    return nn.Sequencer(nn.LSTM(3, 2, nil, true, 0.3))
   end, series, random = true},
   ['Sequencer, GRU with the same dropout for all steps'] = {function()
-    return nn.Sequencer(nn.GRU(4, 3, nil, 0.3, true))
+    return nn.Sequencer(nn.GRU(3, 2, nil, 0.3, true))
   end, series, random = true},
-  ['Sequencer, padding'] = {function() return nn.Sequencer(nn.FastLSTM(4, 3):maskZero(1)) end,
+  ['Sequencer, padding'] = {function() return nn.Sequencer(nn.FastLSTM(3, 2):maskZero(1)) end,
     padded, discrete = true},
-  ['Repeater'] = {function() return nn.Repeater(nn.GRU(4, 3), 3) end,
-    function() return torch.randn(2, 4) end, single = function() return torch.randn(4) end},
-  ['BiSequencer'] = {function() return nn.BiSequencer(nn.GRU(4, 2), nn.FastLSTM(4, 3)) end,
-    function() return steps(3, 2, 4) end},
+  ['Repeater'] = {function() return nn.Repeater(nn.GRU(3, 2), 3) end,
+    function() return torch.randn(2, 3) end, single = function() return torch.randn(3) end},
+  ['BiSequencer'] = {function() return nn.BiSequencer(nn.GRU(3, 1), nn.FastLSTM(3, 2)) end,
+    function() return steps(2, 2, 3) end},
   ['BiSequencer, of a tensor'] = {function()
-    return nn.BiSequencer(nn.GRU(4, 2), nil, nn.CAddTable())
+    return nn.BiSequencer(nn.GRU(3, 2), nil, nn.CAddTable())
   end, series},
-  ['BiSequencerLM'] = {function() return nn.BiSequencerLM(nn.GRU(4, 2), nn.GRU(4, 2)) end,
-    function() return steps(3, 2, 4) end},
+  ['BiSequencerLM'] = {function() return nn.BiSequencerLM(nn.GRU(3, 1), nn.GRU(3, 1)) end,
+    function() return steps(3, 2, 3) end},
   ['RecurrentAttention'] = {function()
     local rnn = nn.Recurrence(nn.Sequential(nn.FlattenTable(), nn.JoinTable(1, 1),
       nn.Linear(4 + 1 + 3, 3), nn.Tanh()), 3, 1)
@@ -101,7 +101,7 @@ return {
     function() return steps(3, 2, 4) end, function() return steps(3, 2, 4) end},
   ['SequencerCriterion, mean over tensors'] = {function()
     return nn.SequencerCriterion(nn.CrossEntropyCriterion(), true)
-  end, series, function() return torch.LongTensor{{1, 2}, {4, 1}, {3, 3}} end},
+  end, series, function() return torch.LongTensor{{1, 2}, {2, 1}, {3, 3}} end},
   ['SequencerCriterion, classes of one example'] = {function()
     return nn.SequencerCriterion(nn.CrossEntropyCriterion())
   end, function() return torch.randn(3, 4) end, function() return torch.LongTensor{1, 4, 2} end},
