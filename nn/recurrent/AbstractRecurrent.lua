@@ -40,7 +40,7 @@ function AbstractRecurrent:updateOutput(input)
     error('what the steps computed was changed in place between forward and backward', 0)
   end
   local step = self.step
-  local output, state = self:advance(input, memory.enter(self, step))
+  local output, state = self:advance(input, memory.enter(self, step, input))
   if self.maskZeroDims then
     local keep = masking.rows(input, self.maskZeroDims)
     output, state = masking.apply(output, keep), masking.apply(state, keep)
@@ -164,12 +164,12 @@ function AbstractRecurrent:setHiddenState(step, state)
     error(('%s: the state after step %d, the last one, may be set, not that after %d'):format(
       torch.type(self), self.step - 1, step), 2)
   end
-  local mine = memory.of(self)
-  mine.state, mine.pass = state, run.pass()
+  local pass = run.pass()
   -- The caller may go on writing to its own.
-  if not mine.pass and not values.is_tracked(state) then
-    mine.state, mine.pass = values.map(values.clone, state), memory.ANEW
+  if not pass and not values.is_tracked(state) then
+    state, pass = values.map(values.clone, state), memory.ANEW
   end
+  local mine = memory.set(self, state, pass)
   mine.hidden[step] = values.detached(mine.state)
   if step == 0 then mine.initial, mine.initial_pass = mine.state, mine.pass end
 end

@@ -80,11 +80,39 @@ local function noted(value, holder, key)
   return alias
 end
 
+--- Sets what the next step begins with.
+function memory.set(module, state, pass)
+  local mine = memory.of(module)
+  mine.state, mine.pass = state, pass
+  return mine
+end
+
+local function first_tensor(value)
+  while type(value) == 'table' do
+    local _, part = next(value)
+    value = part
+  end
+  return value
+end
+
+-- Whether the state is of another floating type, or elsewhere, than the input: the module was
+-- converted since.
+local function is_foreign(state, input)
+  local mine, given = first_tensor(state), first_tensor(input)
+  return mine and type(given) == 'userdata' and getmetatable(mine) ~= getmetatable(given)
+    and torch.is_floating_point(given)
+end
+
 --- The state for a step: tied to its history, or the beginning of one.
-function memory.enter(module, step)
+function memory.enter(module, step, input)
   local mine, pass = memory.of(module), run.pass()
   local state = mine.state
   if state == nil then return nil end
+  if is_foreign(state, input) then
+    local name = torch.type(first_tensor(input))
+    state = values.map(function(tensor) return tensor:detach():type(name) end, state)
+    memory.set(module, state, memory.ANEW)
+  end
   if mine.pass == pass then
     if pass then state = noted(state, mine.seen, step - 1) end
   elseif pass then
@@ -112,8 +140,8 @@ end
 --- Remembers the state after a step. Returns the output; in a forward, one that hands the gradient
 -- of the state in mine.gradients[step] on to the state.
 function memory.leave(module, step, output, state)
-  local mine, pass = memory.of(module), run.pass()
-  mine.state, mine.pass = state, pass
+  local pass = run.pass()
+  local mine = memory.set(module, state, pass)
   if not pass then return output end
   mine.hidden[step] = values.detached(state)
   local tracked = {}

@@ -344,6 +344,20 @@ describe('recurrent modules', function()
     close(gru:forward(xs[1]), nn.GRU.forward(gru:clone(), xs[1]))
   end)
 
+  it('go on in another type, or begin anew when they are converted themselves', function()
+    local model = nn.Sequential(nn.Sequential(module))
+    model:forward(xs[1])
+    local second = model:forward(xs[2]):clone()
+    model:forget()
+    model:forward(xs[1])
+    local weights = module.i2g
+    for _, layer in ipairs {module.i2g, module.o2g} do layer:float() end
+    close(second, model:forward(xs[2]:float()), 1e-5)
+    assert.equal('torch.FloatTensor', weights.weight:type())
+    model:double()
+    assert.equal(1, module.step)
+  end)
+
   it('zero what is padding, and go on anew behind it', function()
     module:maskZero(1)
     xs[2][1]:zero()
