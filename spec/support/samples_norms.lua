@@ -30,8 +30,32 @@ local function attention(explicit, tools)
       call = tools.seeded}}
 end
 
+-- Cosines and sines of three positions and two pairs in the type of x.
+local function angles(x)
+  local kind = x:type()
+  local angle = torch.DoubleTensor {{0, 0}, {0.5, 0.1}, {1, 0.2}}
+  return torch.cos(angle):type(kind), torch.sin(angle):type(kind)
+end
+
+local function rotary(explicit)
+  explicit.rotary_embedding = {
+    {{2, 3, 4}, args = function(x)
+      local cos, sin = angles(x)
+      return x, cos, sin
+    end},
+    {{2, 5}, args = function(x)
+      local cos, sin = angles(x)
+      return x, cos, sin, true, 1
+    end},
+    {{2, 2, 4}, args = function(x)
+      local cos, sin = angles(x)
+      return x, cos, sin, false, 0, true
+    end}}
+end
+
 return function(explicit, tools)
   attention(explicit, tools)
+  rotary(explicit)
   explicit.layer_norm = {
     {{3, 4}, {4}, {4}, args = function(x, w, b) return x, {4}, w, b end},
     {{2, 3, 2}, {3, 2}, args = function(x, w) return x, {3, 2}, w end},

@@ -122,6 +122,10 @@ typedef struct {
   double (*dot)(int64_t n, const void *a, const void *b);
   /* In row r the scores of the queries before first + r become -infinity: causal attention. */
   void (*hide_before)(int64_t n, int64_t ld, void *scores, int64_t first);
+  /* Turns n pairs of numbers, side by side or n apart, by the angles whose cosines and sines are
+   * given; `sign` is 1, or -1 to turn back. */
+  void (*turn_pairs)(int64_t n, bool beside, void *y, const void *x, const void *cos,
+                     const void *sin, double sign);
 } tn_attention_kernels;
 
 /* What is made of Philox numbers; n is even. p[]: of uniform ones the low end, the width, the

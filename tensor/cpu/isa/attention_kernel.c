@@ -72,6 +72,7 @@ static void revive_f32(int64_t n, int64_t ld, void *pscores, const void *plse) {
 #endif
 
 #define TABLE(type)                                                                               \
-  {soften_##type, revive_##type, slope_##type, scale_rows_##type, dot_##type, hide_before_##type}
+  {soften_##type, revive_##type, slope_##type, scale_rows_##type, dot_##type,                    \
+   hide_before_##type, turn_pairs_##type}
 
 const tn_attention_kernels TN_ISA_NAME(tn__attention_kernels)[2] = {TABLE(f32), TABLE(f64)};

@@ -76,3 +76,22 @@ static void FN(hide_before)(int64_t n, int64_t ld, void *pscores, int64_t first)
     TN_VECTOR for (int64_t i = 0; i < end; i++) s[i] = -(REAL)INFINITY;
   }
 }
+
+static void FN(turn_pairs)(int64_t n, bool beside, void *py, const void *px, const void *pcos,
+                           const void *psin, double sign) {
+  REAL *y = py;
+  const REAL *x = px, *c = pcos, *s = psin, by = (REAL)sign;
+  if (beside) {
+    TN_VECTOR for (int64_t i = 0; i < n; i++) {
+      const REAL a = x[2 * i], b = x[2 * i + 1], t = s[i] * by;
+      y[2 * i] = a * c[i] - b * t;
+      y[2 * i + 1] = b * c[i] + a * t;
+    }
+  } else {
+    TN_VECTOR for (int64_t i = 0; i < n; i++) {
+      const REAL a = x[i], b = x[n + i], t = s[i] * by;
+      y[i] = a * c[i] - b * t;
+      y[n + i] = b * c[i] + a * t;
+    }
+  }
+}
