@@ -12,7 +12,7 @@ function GroupNorm:__init(groups, channels, eps, affine)
   self.num_groups = shape.count('nn.GroupNorm', 'the number of groups', groups)
   self.num_channels = shape.count('nn.GroupNorm', 'the number of channels', channels)
   if channels % groups ~= 0 then
-    error(('nn.GroupNorm: %d channels cannot be parted into %d groups'):format(channels, groups), 2)
+    error(('nn.GroupNorm: %d channels cannot be parted into %d groups'):format(channels, groups), 3)
   end
   self.eps = eps or 1e-5
   if affine ~= false then shape.affine(self, {channels}, true) end

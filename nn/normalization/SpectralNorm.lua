@@ -3,29 +3,25 @@
 -- get better by a step of power iteration at each run in training.
 local torch = require 'torch'
 local run = require 'nn.run'
+local options = require 'nn.attention.options'
 require 'nn.Container'
 
 local SpectralNorm, Container = torch.class('nn.SpectralNorm', 'nn.Container')
 
 local DEFAULTS = {name = 'weight', iterations = 1, eps = 1e-12, dim = 1}
 
---- options: name of the tensor ('weight'), iterations at each run (1), eps (1e-12), and dim, the
+--- given: name of the tensor ('weight'), iterations at each run (1), eps (1e-12), and dim, the
 --- dimension of the outputs (1; 2 for transposed convolutions).
-function SpectralNorm:__init(module, options)
+function SpectralNorm:__init(module, given)
   Container.__init(self)
   self:add(module)
-  for name in pairs(options or {}) do
-    if DEFAULTS[name] == nil then
-      error(('nn.SpectralNorm: no option %s'):format(tostring(name)), 2)
-    end
-  end
-  for name, value in pairs(DEFAULTS) do
-    self[name] = options and options[name] or value
+  for name, value in pairs(options.read('nn.SpectralNorm', given, DEFAULTS)) do
+    self[name] = value
   end
   local weight = module[self.name]
   if not torch.isTensor(weight) or weight:dim() < 2 then
     error(('nn.SpectralNorm: %s has no %s of two or more dimensions'):format(torch.type(module),
-      self.name), 2)
+      self.name), 3)
   end
   self.train = true
   self:reset()

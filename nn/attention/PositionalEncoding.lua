@@ -1,0 +1,55 @@
+--- Adds to (batch, time, channel), or (time, channel), sines and cosines of each position (Vaswani et
+-- al. 2017), then drops some of it out.
+local torch = require 'torch'
+local cache = require 'nn.attention.cache'
+require 'nn.Module'
+
+local PositionalEncoding = torch.class('nn.PositionalEncoding', 'nn.Module')
+
+PositionalEncoding.remembers = true
+
+--- dim: number of channels. dropout: probability, 0 by default. base: 10000 by default.
+function PositionalEncoding:__init(dim, dropout, base)
+  if type(dim) ~= 'number' or dim < 1 or dim % 1 ~= 0 then
+    error(('nn.PositionalEncoding: a whole number of channels expected, got %s'):format(
+      tostring(dim)), 3)
+  end
+  self.dim, self.p, self.base = dim, dropout or 0, base or 10000
+  self.train = true
+  self.encoding = self:table_of(64)
+end
+
+--- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind it.
+function PositionalEncoding:table_of(length)
+  local half = math.ceil(self.dim / 2)
+  local rates = torch.range(0, half - 1):double():mul(-2 / self.dim * math.log(self.base)):exp()
+  local angle = torch.ger(torch.range(0, length - 1):double(), rates)
+  local both = torch.cat({torch.sin(angle):unsqueeze(3), torch.cos(angle):unsqueeze(3)}, 3)
+  return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous()
+    :type(torch.getdefaulttensortype())
+end
+
+--- From now on each input goes on where the last one ended, beginning at the first position; with
+--- false each one begins there.
+PositionalEncoding.cache = cache.method
+
+function PositionalEncoding:updateOutput(input)
+  local n = input:dim()
+  if n < 2 or n > 3 or input:size(n) ~= self.dim then
+    error(('an input (batch, time, %d channels) expected, got one of %d dimensions%s'):format(
+      self.dim, n, n > 0 and (', the last of size %d'):format(input:size(n)) or ''), 0)
+  end
+  local entry, time = cache.of(self), input:size(n - 1)
+  local offset = entry and entry.count or 0
+  if self.encoding:size(1) < offset + time then
+    self.encoding = torch.no_grad(self.table_of, self, 2 * (offset + time))
+      :type(self.encoding:type())
+  end
+  if entry then entry.count = offset + time end
+  local output = input + self.encoding:narrow(1, offset + 1, time):typeAs(input)
+  return self.p > 0 and self.train ~= false and torch.dropout(output, self.p) or output
+end
+
+function PositionalEncoding:__tostring__()
+  return ('%s(%d)'):format(torch.type(self), self.dim)
+end
