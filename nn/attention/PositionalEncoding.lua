@@ -16,17 +16,29 @@ function PositionalEncoding:__init(dim, dropout, base)
   end
   self.dim, self.p, self.base = dim, dropout or 0, base or 10000
   self.train = true
-  self.encoding = self:table_of(64)
 end
 
---- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind it.
-function PositionalEncoding:table_of(length)
+-- Encodings of the first positions, by module.
+local tables = setmetatable({}, {__mode = 'k'})
+
+-- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind it.
+local function encode(self, length, kind)
   local half = math.ceil(self.dim / 2)
   local rates = torch.range(0, half - 1):double():mul(-2 / self.dim * math.log(self.base)):exp()
   local angle = torch.ger(torch.range(0, length - 1):double(), rates)
   local both = torch.cat({torch.sin(angle):unsqueeze(3), torch.cos(angle):unsqueeze(3)}, 3)
-  return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous()
-    :type(torch.getdefaulttensortype())
+  return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous():type(kind)
+end
+
+local function encoding(self, first, time, kind)
+  local entry = tables[self]
+  local known = entry and entry.kind == kind and entry.base == self.base
+  if not known or entry.values:size(1) < first + time - 1 then
+    local length = math.max(64, 2 * (first + time))
+    entry = {kind = kind, base = self.base, values = torch.no_grad(encode, self, length, kind)}
+    tables[self] = entry
+  end
+  return entry.values:narrow(1, first, time)
 end
 
 --- From now on each input goes on where the last one ended, beginning at the first position; with
@@ -39,14 +51,13 @@ function PositionalEncoding:updateOutput(input)
     error(('an input (batch, time, %d channels) expected, got one of %d dimensions%s'):format(
       self.dim, n, n > 0 and (', the last of size %d'):format(input:size(n)) or ''), 0)
   end
+  if not input.dtype:find('float') then
+    error(('floating-point input expected, got %s'):format(input.dtype), 0)
+  end
   local entry, time = cache.of(self), input:size(n - 1)
   local offset = entry and entry.count or 0
-  if self.encoding:size(1) < offset + time then
-    self.encoding = torch.no_grad(self.table_of, self, 2 * (offset + time))
-      :type(self.encoding:type())
-  end
   if entry then entry.count = offset + time end
-  local output = input + self.encoding:narrow(1, offset + 1, time):typeAs(input)
+  local output = input + encoding(self, offset + 1, time, input:type())
   return self.p > 0 and self.train ~= false and torch.dropout(output, self.p) or output
 end
 

@@ -14,7 +14,7 @@ function masks.both(a, b)
   if is_float(a) and is_float(b) then return a + b end
   if is_float(b) then a, b = b, a end
   if is_float(a) then return torch.where(b, a, -math.huge) end
-  return torch.ne(a, 0):cmul(torch.ne(b, 0))
+  return torch.cmul(torch.ne(a, 0), torch.ne(b, 0))
 end
 
 --- Query i of `time` sees keys up to i + offset.
