@@ -39,10 +39,10 @@ local function check_parts(embed, heads, kv_heads)
 end
 
 --- embed: channels of queries and result. heads: how many look at once, each with embed / heads
---- channels. given: kv_heads, heads of keys and values where these are fewer; causal: a query sees
---- no keys behind it; bias (true); dropout of the weights (0); rotary: positions are turned into
---- queries and keys, true or options of nn.RotaryEmbedding; kdim, vdim: channels of keys and values
---- where these are not embed.
+-- channels. given: kv_heads, heads of keys and values where these are fewer; causal: a query sees
+-- no keys behind it; bias (true); dropout of the weights (0); rotary: positions are turned into
+-- queries and keys, true or options of nn.RotaryEmbedding; kdim, vdim: channels of keys and values
+-- where these are not embed.
 function MultiHeadAttention:__init(embed, heads, given)
   local o = options.read('nn.MultiHeadAttention', given, DEFAULTS)
   local kv_heads = o.kv_heads or heads
@@ -87,10 +87,10 @@ function MultiHeadAttention:reset()
 end
 
 --- From now on keys and values are kept, and each input goes on where the last one ended, as in
---- generation one step after the other; what was kept before is forgotten. Keys of cross-attention
---- are calculated once, as long as the same tensor is given. With false all of that ends. No gradient
---- goes through what is kept. A model's modules are reached by
----   model:apply(function(m) if m.cache then m:cache() end end)
+-- generation one step after the other; what was kept before is forgotten. Keys of
+-- cross-attention are calculated once, as long as the same tensor is given. With false all of
+-- that ends. No gradient goes through what is kept. All modules of a model are reached by
+-- model:apply(function(m) if m.cache then m:cache() end end).
 MultiHeadAttention.cache = cache.method
 
 -- The three inputs, whether they are one, and the mask.
@@ -107,7 +107,8 @@ end
 local function check_sequence(what, x, channels, n)
   if torch.isTensor(x) and x:dim() == n and x:size(n) == channels then return end
   local got = not torch.isTensor(x) and torch.type(x)
-    or ('%d dimensions, the last of size %s'):format(x:dim(), x:dim() > 0 and x:size(x:dim()) or '?')
+    or ('%d dimensions, the last of size %s'):format(x:dim(),
+      x:dim() > 0 and x:size(x:dim()) or '?')
   error(('%s (%stime, %d channels) expected, got %s'):format(what, n == 3 and 'batch, ' or '',
     channels, got), 0)
 end
@@ -126,7 +127,8 @@ local function split(self, all)
   local n, few = self.num_heads, self.kv_heads
   local parted = all:view(all:size(1), all:size(2), n + 2 * few, self.head_dim)
   local plain = parted:detach():transpose(2, 3)
-  local q, k, v = plain:narrow(2, 1, n), plain:narrow(2, n + 1, few), plain:narrow(2, n + few + 1, few)
+  local q, k = plain:narrow(2, 1, n), plain:narrow(2, n + 1, few)
+  local v = plain:narrow(2, n + few + 1, few)
   if parted.requires_grad then torch.record(joined, {parted}, {q, k, v}) end
   return q, k, v
 end
@@ -148,13 +150,12 @@ local function project_keys(self, k, v)
     heads(project(self, 'v_proj_weight', v, n + width + 1, width), few)
 end
 
-local function rotate(self, q, k, offset)
-  if not self.rotary then return q, k end
-  return self.rotary:rotate(q, offset), self.rotary:rotate(k, offset)
+local function rotate(self, x, offset)
+  return self.rotary and self.rotary:rotate(x, offset) or x
 end
 
--- Of one sequence: what is remembered comes before it.
-local function of_itself(self, x, mask)
+-- Of one sequence: what is remembered comes before it. The last result is how much that is.
+local function of_itself(self, x)
   local q, k, v
   if self.in_proj_weight then
     q, k, v = split(self, torch.linear(x, self.in_proj_weight, self.in_proj_bias))
@@ -163,29 +164,34 @@ local function of_itself(self, x, mask)
     k, v = project_keys(self, x, x)
   end
   local entry = cache.of(self)
-  local offset, time = entry and entry.count or 0, x:size(2)
-  q, k = rotate(self, q, k, offset)
+  local offset = entry and entry.count or 0
+  q, k = rotate(self, q, offset), rotate(self, k, offset)
   if entry then k, v = cache.append(entry, k, v) end
-  local causal = self.causal
-  if causal and offset > 0 then
-    if time > 1 then mask = masks.both(mask, masks.causal(time, offset + time, offset)) end
-    causal = false
-  end
-  return q, k, v, mask, causal
+  return q, k, v, offset
 end
 
 -- Of several: keys that do not change are calculated once.
 local function of_others(self, x, others, other_values)
-  local q, k, v = project_query(self, x)
   local entry = cache.of(self)
+  local offset = entry and entry.count or 0
+  local q = rotate(self, project_query(self, x), offset)
+  if entry then entry.count = offset + x:size(2) end
   if entry and entry.source and entry.source:isSetTo(others) then
-    k, v = entry.keys, entry.values
-  else
-    k, v = project_keys(self, others, other_values)
-    if entry then entry.source, entry.keys, entry.values = others:detach(), k:detach(), v:detach() end
+    return q, entry.keys, entry.values, offset
   end
-  q, k = rotate(self, q, k, 0)
-  return q, k, v
+  local k, v = project_keys(self, others, other_values)
+  k = rotate(self, k, 0)
+  if entry then
+    entry.source, entry.keys, entry.values = others:detach(), k:detach(), v:detach()
+  end
+  return q, k, v, offset
+end
+
+-- The mask for queries from position `offset` on, and whether they are causal from the first on.
+local function in_order(self, mask, time, keys, offset)
+  if not self.causal or offset == 0 then return mask, self.causal end
+  if time == 1 and keys <= offset + 1 then return mask, false end
+  return masks.both(mask, masks.causal(time, keys, offset)), false
 end
 
 -- Is it one sequence? A gradient is asked for each of several tensors, even of those that show the
@@ -205,13 +211,9 @@ function MultiHeadAttention:updateOutput(input)
   if single then
     x, others, other_values = x:unsqueeze(1), others:unsqueeze(1), other_values:unsqueeze(1)
   end
-  local q, k, v, causal
-  if itself then
-    q, k, v, mask, causal = of_itself(self, x, mask)
-  else
-    q, k, v = of_others(self, x, others, other_values)
-    causal = self.causal
-  end
+  local q, k, v, offset = (itself and of_itself or of_others)(self, x, others, other_values)
+  local causal
+  mask, causal = in_order(self, mask, x:size(2), k:size(3), offset)
   local p = self.train ~= false and self.p or 0
   local y = torch.scaled_dot_product_attention(q, k, v, mask, causal, 0, p)
   y = y:transpose(2, 3):reshape(x:size(1), x:size(2), self.embed_dim)

@@ -1,5 +1,5 @@
---- Adds to (batch, time, channel), or (time, channel), sines and cosines of each position (Vaswani et
--- al. 2017), then drops some of it out.
+--- Adds to (batch, time, channel), or (time, channel), sines and cosines of each position
+-- (Vaswani et al. 2017), then drops some of it out.
 local torch = require 'torch'
 local cache = require 'nn.attention.cache'
 require 'nn.Module'
@@ -21,7 +21,8 @@ end
 -- Encodings of the first positions, by module.
 local tables = setmetatable({}, {__mode = 'k'})
 
--- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind it.
+-- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind
+-- it.
 local function encode(self, length, kind)
   local half = math.ceil(self.dim / 2)
   local rates = torch.range(0, half - 1):double():mul(-2 / self.dim * math.log(self.base)):exp()
@@ -42,7 +43,7 @@ local function encoding(self, first, time, kind)
 end
 
 --- From now on each input goes on where the last one ended, beginning at the first position; with
---- false each one begins there.
+-- false each one begins there.
 PositionalEncoding.cache = cache.method
 
 function PositionalEncoding:updateOutput(input)

@@ -1,6 +1,6 @@
---- Rotary position embedding (Su et al. 2021) of (..., time, dim): pairs of numbers are turned by an
--- angle that grows with their position, so that products of queries and keys depend on how far apart
--- these are.
+--- Rotary position embedding (Su et al. 2021) of (..., time, dim): pairs of numbers are turned by
+-- an angle that grows with their position, so that products of queries and keys depend on how
+-- far apart these are.
 local torch = require 'torch'
 local options = require 'nn.attention.options'
 require 'nn.Module'
@@ -13,11 +13,12 @@ local DEFAULTS = {base = 10000, interleaved = false, scale = 1}
 local tables = setmetatable({}, {__mode = 'k'})
 
 --- dim: how many numbers of the last dimension are turned, an even number; the others stay. given:
---- base of the angles (10000), interleaved: neighbours make the pairs, not the two halves; scale of
---- the positions (1).
+-- base of the angles (10000), interleaved: neighbours make the pairs, not the two halves; scale of
+-- the positions (1).
 function RotaryEmbedding:__init(dim, given)
   if type(dim) ~= 'number' or dim < 2 or dim % 2 ~= 0 then
-    error(('nn.RotaryEmbedding: an even number from 2 on expected, got %s'):format(tostring(dim)), 3)
+    error(('nn.RotaryEmbedding: an even number from 2 on expected, got %s'):format(
+      tostring(dim)), 3)
   end
   self.dim = dim
   for name, value in pairs(options.read('nn.RotaryEmbedding', given, DEFAULTS)) do

@@ -1,5 +1,5 @@
---- Layers nn.TransformerDecoderLayer one after the other. {x, memory}, perhaps with masks as the layer takes them,
--- gives (batch, time, channel).
+--- Layers nn.TransformerDecoderLayer one after the other. {x, memory}, perhaps with masks as the
+-- layer takes them, gives (batch, time, channel).
 local torch = require 'torch'
 local blocks = require 'nn.attention.blocks'
 local cache = require 'nn.attention.cache'
@@ -7,8 +7,9 @@ require 'nn.Container'
 
 local TransformerDecoder, Container = torch.class('nn.TransformerDecoder', 'nn.Container')
 
---- layer: the first one; the others are copies of it, with parameters drawn for themselves. count:
---- how many. norm: what comes behind them, such as nn.LayerNorm(embed) where layers normalise first.
+--- layer: the first one; the others are copies of it, with parameters drawn for themselves.
+-- count: how many. norm: what comes behind them, such as nn.LayerNorm(embed) where layers
+-- normalise first.
 function TransformerDecoder:__init(layer, count, norm)
   Container.__init(self)
   blocks.stack(self, layer, 'nn.TransformerDecoderLayer', count, norm)

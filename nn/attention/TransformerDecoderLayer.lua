@@ -1,7 +1,7 @@
---- Attention of a sequence to itself, then to another one, the memory, and a small network (Vaswani et
--- al. 2017). {x, memory}, both (batch, time, channel), gives (batch, time, channel) of x. The table may
--- also have mask and key_mask for x, memory_mask and memory_key_mask for the memory, as
--- nn.MultiHeadAttention takes them.
+--- Attention of a sequence to itself, then to another one, the memory, and a small network
+-- (Vaswani et al. 2017). {x, memory}, both (batch, time, channel), gives (batch, time, channel)
+-- of x. The table may also have mask and key_mask for x, memory_mask and memory_key_mask for the
+-- memory, as nn.MultiHeadAttention takes them.
 local torch = require 'torch'
 local run = require 'nn.run'
 local blocks = require 'nn.attention.blocks'

@@ -1,7 +1,7 @@
 --- Attention of a sequence to itself and a small network (Vaswani et al. 2017), each with a path
--- around it and a normalisation. (batch, time, channel), or {x, mask =, key_mask =} with masks as
--- nn.MultiHeadAttention takes them, gives (batch, time, channel). With `causal` it is the layer of a
--- language model.
+-- around it and a normalisation. (batch, time, channel), or {x, mask =, key_mask =} with masks
+-- as nn.MultiHeadAttention takes them, gives (batch, time, channel). With `causal` it is the
+-- layer of a language model.
 local torch = require 'torch'
 local run = require 'nn.run'
 local blocks = require 'nn.attention.blocks'
@@ -11,9 +11,9 @@ require 'nn.Module'
 local Layer = torch.class('nn.TransformerEncoderLayer', 'nn.Module')
 
 --- embed: channels. heads: of attention. given: feedforward, width of the small network (2048);
---- dropout (0.1); activation, relu (the default), gelu, silu, tanh, reglu, geglu or swiglu;
---- norm_first: normalises before, not behind; norm, 'LayerNorm' or 'RMSNorm', and its eps; bias
---- (true); causal, kv_heads, rotary: see nn.MultiHeadAttention.
+-- dropout (0.1); activation, relu (the default), gelu, silu, tanh, reglu, geglu or swiglu;
+-- norm_first: normalises before, not behind; norm, 'LayerNorm' or 'RMSNorm', and its eps; bias
+-- (true); causal, kv_heads, rotary: see nn.MultiHeadAttention.
 function Layer:__init(embed, heads, given)
   blocks.init(self, embed, heads, given, {'self_attn'})
 end

@@ -1,5 +1,5 @@
---- What the layers of a transformer are made of: attention or a small network, each beside a path that
--- goes around it, and a normalisation.
+--- What the layers of a transformer are made of: attention or a small network, each beside a path
+-- that goes around it, and a normalisation.
 local torch = require 'torch'
 local nn = require 'nn'
 local run = require 'nn.run'
@@ -35,7 +35,7 @@ local function normalisation(self, embed)
 end
 
 --- Gives a layer its fields: attention under `names`, normalisations norm1, norm2, ..., and a small
---- network linear1, linear2. `more` are options beside the defaults, as {name = default}.
+-- network linear1, linear2. `more` are options beside the defaults, as {name = default}.
 function blocks.init(self, embed, heads, given, names, more)
   local who, all = torch.type(self), {}
   for name, value in pairs(DEFAULTS) do all[name] = value end
@@ -82,9 +82,8 @@ local NONE = {}
 --- The first tensor of the input, and the table that it came in.
 function blocks.read(input, n)
   if torch.isTensor(input) and n == 1 then return input, NONE end
-  if type(input) == 'table' and torch.isTensor(input[1]) and (n == 1 or torch.isTensor(input[2])) then
-    return input[1], input
-  end
+  local fits = type(input) == 'table' and torch.isTensor(input[1])
+  if fits and (n == 1 or torch.isTensor(input[2])) then return input[1], input end
   error(('%s expected, got %s'):format(n == 1 and 'a tensor (batch, time, channel) or a table {x, '
     .. 'mask =, key_mask =}' or 'a table {x, memory}', torch.type(input)), 0)
 end
@@ -93,7 +92,7 @@ end
 -- Layers one after the other.
 
 --- Fills a container with `count` copies of the layer, each with parameters of its own, and `norm`
---- behind them.
+-- behind them.
 function blocks.stack(self, layer, class, count, norm)
   if not torch.isTypeOf(layer, class) then
     error(('%s: a layer %s expected, got %s'):format(torch.type(self), class, torch.type(layer)), 0)

@@ -56,7 +56,7 @@ local function append(entry, k, v)
 end
 
 --- Puts keys and values (batch, heads, time, dim) behind those that are there; gives all of them.
---- No gradient goes through what is remembered.
+-- No gradient goes through what is remembered.
 function cache.append(entry, k, v)
   return torch.no_grad(append, entry, k:detach(), v:detach())
 end

@@ -23,7 +23,7 @@ function masks.causal(time, keys, offset)
 end
 
 --- A mask as attention takes it, from (time, keys), (batch, time, keys), or
---- (batch, heads, time, keys); and one of the keys (batch, keys).
+-- (batch, heads, time, keys); and one of the keys (batch, keys).
 function masks.of(mask, key_mask)
   if mask ~= nil then
     if not torch.isTensor(mask) then

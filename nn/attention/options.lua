@@ -2,7 +2,7 @@
 local options = {}
 
 --- A table of `defaults` and what of them is given otherwise; `who` may have no other options. A
---- default of the table `unset` stands for nil.
+-- default of the table `unset` stands for nil.
 options.unset = {}
 
 function options.read(who, given, defaults)

@@ -13,8 +13,8 @@ BatchNorm.dims = {any = true}
 for n = 2, 8 do BatchNorm.dims[n] = true end
 
 --- eps: added to the variance, 1e-5 by default. momentum: share of a new batch in the running
---- statistics, 0.1 by default; false makes them the mean over all batches. affine: pass false to drop
---- weight and bias. track: pass false to do without running statistics.
+-- statistics, 0.1 by default; false makes them the mean over all batches. affine: pass false to
+-- drop weight and bias. track: pass false to do without running statistics.
 function BatchNorm:__init(channels, eps, momentum, affine, track)
   running.init(self, channels, eps, momentum, affine ~= false, track ~= false)
   self.train = true

@@ -7,7 +7,7 @@ require 'nn.Module'
 local GroupNorm = torch.class('nn.GroupNorm', 'nn.Module')
 
 --- groups: into how many the channels are parted. eps: added to the variance, 1e-5 by default.
---- affine: pass false to drop weight and bias.
+-- affine: pass false to drop weight and bias.
 function GroupNorm:__init(groups, channels, eps, affine)
   self.num_groups = shape.count('nn.GroupNorm', 'the number of groups', groups)
   self.num_channels = shape.count('nn.GroupNorm', 'the number of channels', channels)

@@ -1,5 +1,5 @@
---- Instance normalisation (Ulyanov, Vedaldi, Lempitsky 2016) of (batch, channels, length, ...): mean 0
--- and variance 1 of each channel of each sample. Base of InstanceNorm1d to 3d.
+--- Instance normalisation (Ulyanov, Vedaldi, Lempitsky 2016) of (batch, channels, length, ...):
+-- mean 0 and variance 1 of each channel of each sample. Base of InstanceNorm1d to 3d.
 local torch = require 'torch'
 local shape = require 'nn.normalization.shape'
 local running = require 'nn.normalization.running'
@@ -12,8 +12,8 @@ InstanceNorm.dims = {any = true}
 for n = 3, 8 do InstanceNorm.dims[n] = true end
 
 --- eps: added to the variance, 1e-5 by default. affine: pass true for a weight and a bias of each
---- channel. track: pass true for running statistics, of which `momentum` is the share of a new batch,
---- and which count when in use.
+-- channel. track: pass true for running statistics, of which `momentum` is the share of a new
+-- batch, and which count when in use.
 function InstanceNorm:__init(channels, eps, momentum, affine, track)
   running.init(self, channels, eps, momentum, affine or false, track or false)
   self.train = true

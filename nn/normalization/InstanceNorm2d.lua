@@ -1,4 +1,5 @@
---- Instance normalisation of images (batch, channels, height, width) or (channels, height, width): see nn.InstanceNorm.
+--- Instance normalisation of images (batch, channels, height, width) or (channels, height,
+-- width): see nn.InstanceNorm.
 local torch = require 'torch'
 require 'nn.normalization.InstanceNorm'
 

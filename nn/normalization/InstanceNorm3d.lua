@@ -1,4 +1,5 @@
---- Instance normalisation of volumes (batch, channels, depth, height, width), batch or not: see nn.InstanceNorm.
+--- Instance normalisation of volumes (batch, channels, depth, height, width), batch or not: see
+-- nn.InstanceNorm.
 local torch = require 'torch'
 require 'nn.normalization.InstanceNorm'
 

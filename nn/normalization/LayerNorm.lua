@@ -7,7 +7,7 @@ require 'nn.Module'
 local LayerNorm = torch.class('nn.LayerNorm', 'nn.Module')
 
 --- sizes: the last dimensions, 64 or {8, 8}. eps: added to the variance, 1e-5 by default. affine:
---- pass false to drop weight and bias, bias: pass false to drop the bias.
+-- pass false to drop weight and bias, bias: pass false to drop the bias.
 function LayerNorm:__init(sizes, eps, affine, bias)
   self.normalized_shape = shape.sizes('nn.LayerNorm', sizes)
   self.eps = eps or 1e-5

@@ -6,8 +6,8 @@ require 'nn.Module'
 
 local RMSNorm = torch.class('nn.RMSNorm', 'nn.Module')
 
---- sizes: the last dimensions, 64 or {8, 8}. eps: added to the mean square, that of the input's type
---- by default (1.2e-7 for floats). affine: pass false to drop the weight.
+--- sizes: the last dimensions, 64 or {8, 8}. eps: added to the mean square, that of the input's
+-- type by default (1.2e-7 for floats). affine: pass false to drop the weight.
 function RMSNorm:__init(sizes, eps, affine)
   self.normalized_shape = shape.sizes('nn.RMSNorm', sizes)
   self.eps = eps

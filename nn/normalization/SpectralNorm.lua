@@ -1,6 +1,6 @@
---- Runs a module with its weight divided by the weight's largest singular value (Miyato et al. 2018).
--- The module itself keeps the weight as it is trained; u and v, which point the way of that value,
--- get better by a step of power iteration at each run in training.
+--- Runs a module with its weight divided by the weight's largest singular value (Miyato et al.
+-- 2018). The module itself keeps the weight as it is trained; u and v, which point the way of
+-- that value, get better by a step of power iteration at each run in training.
 local torch = require 'torch'
 local run = require 'nn.run'
 local options = require 'nn.attention.options'
@@ -11,7 +11,7 @@ local SpectralNorm, Container = torch.class('nn.SpectralNorm', 'nn.Container')
 local DEFAULTS = {name = 'weight', iterations = 1, eps = 1e-12, dim = 1}
 
 --- given: name of the tensor ('weight'), iterations at each run (1), eps (1e-12), and dim, the
---- dimension of the outputs (1; 2 for transposed convolutions).
+-- dimension of the outputs (1; 2 for transposed convolutions).
 function SpectralNorm:__init(module, given)
   Container.__init(self)
   self:add(module)

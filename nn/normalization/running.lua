@@ -29,7 +29,7 @@ function running.reset(module)
 end
 
 --- The share of this batch in the running statistics. Without a momentum it is that of the plain
---- mean of all batches so far.
+-- mean of all batches so far.
 function running.share(module)
   module.num_batches_tracked = module.num_batches_tracked + 1
   return module.momentum or 1 / module.num_batches_tracked
@@ -37,7 +37,8 @@ end
 
 local WORDS = {[0] = 'length', 'length', 'height, width', 'depth, height, width'}
 
---- Fails unless the input has one of the numbers of dimensions, and as many channels in dimension d.
+--- Fails unless the input has one of the numbers of dimensions, and as many channels in dimension
+-- d.
 function running.check(module, input, dims, d)
   local n = input:dim()
   if dims[n] and input:size(d or 2) == module.num_features then return end
@@ -47,7 +48,7 @@ function running.check(module, input, dims, d)
   local forms = {}
   for k = 1, 5 do
     if dims[k] then
-      local words = {k > 1 and not (dims.single == k) and 'batch' or nil}
+      local words = {k > 1 and dims.single ~= k and 'batch' or nil}
       words[#words + 1] = ('%d channels'):format(module.num_features)
       local space = k - #words
       if space > 0 then words[#words + 1] = WORDS[space] end

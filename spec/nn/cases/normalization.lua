@@ -8,7 +8,9 @@ end
 
 -- Weights and biases that are not 1 and 0.
 local function drawn(module)
-  for _, tensor in ipairs((module:parameters())) do torch.no_grad(tensor.uniform, tensor, 0.5, 1.5) end
+  for _, tensor in ipairs((module:parameters())) do
+    torch.no_grad(tensor.uniform, tensor, 0.5, 1.5)
+  end
   return module
 end
 
