@@ -11,6 +11,7 @@ local torch = require 'torch'
 local nn = require 'nn'
 local options = require 'nn.models.options'
 local language = require 'nn.models.language'
+local cache = require 'nn.attention.cache'
 
 local GPT, Container = torch.class('nn.GPT', 'nn.Container')
 
@@ -81,18 +82,12 @@ function GPT:loss(tokens, next_tokens)
   return language.loss(self(tokens), next_tokens)
 end
 
--- Logits (batch, vocabulary) after `tokens`, which come behind those of earlier calls.
-local function step(self, state, tokens)
-  local x = embed(self, tokens, state.count)
-  for i = 1, self.layers do x = self.modules[3 + i]:step(x, state[i]) end
-  state.count = state.count + tokens:size(2)
+-- Logits (batch, vocabulary) after `tokens`, which come behind `before` others, whose keys and
+-- values the layers remember.
+local function step(self, tokens, before)
+  local x = embed(self, tokens, before)
+  for i = 1, self.layers do x = self.modules[3 + i](x) end
   return output(self, x:narrow(2, x:size(2), 1)):select(2, 1)
-end
-
-local function new_state(self)
-  local state = {count = 0}
-  for i = 1, self.layers do state[i] = {} end
-  return state
 end
 
 --- `count` more tokens than the given ones, a table or LongTensor (time) or (batch, time).
@@ -100,15 +95,18 @@ end
 -- each(tokens): called with each new token (batch, 1). Keys and values of earlier tokens are kept,
 -- so that a new one costs one step; when the context is full, its later half is read again.
 function GPT:generate(tokens, count, given)
-  local state, seen = new_state(self), nil
+  local remembered, seen, keep = 0, nil, math.max(1, math.floor(self.context / 2))
   local function next_logits(new)
     seen = seen and torch.cat(seen, new, 2) or new
-    if state.count + new:size(2) > self.context then
-      state = new_state(self)
-      local keep = math.max(1, math.floor(self.context / 2))
-      new = seen:narrow(2, math.max(1, seen:size(2) - keep + 1), math.min(keep, seen:size(2)))
+    if remembered + new:size(2) > self.context then
+      local length = seen:size(2)
+      new = seen:narrow(2, math.max(1, length - keep + 1), math.min(keep, length))
+      remembered = 0
     end
-    return step(self, state, new)
+    if remembered == 0 then cache.method(self) end
+    remembered = remembered + new:size(2)
+    return step(self, new, remembered - new:size(2))
   end
-  return language.generate(self, next_logits, tokens, count, given)
+  local function forget() cache.method(self, false) end
+  return language.generate(self, next_logits, tokens, count, given, forget)
 end

@@ -30,21 +30,11 @@ function TransformerBlock:__init(given)
   self:add(nn.Dropout(o.dropout))
 end
 
-local function rest(self, x, attended)
+function TransformerBlock:updateOutput(x)
   local modules = self.modules
   local dropout = modules[5]
-  x = x + dropout(attended)
+  x = x + dropout(modules[2](modules[1](x)))
   return x + dropout(modules[4](modules[3](x)))
-end
-
-function TransformerBlock:updateOutput(x)
-  return rest(self, x, self.modules[2](self.modules[1](x)))
-end
-
---- The same for the next positions only: `cache` holds what earlier calls have seen, and is {} in
--- the first one.
-function TransformerBlock:step(x, cache)
-  return rest(self, x, self.modules[2]:step(self.modules[1](x), cache))
 end
 
 --- Draws the weights: normal, and those of layers that add to x smaller the more of them there are

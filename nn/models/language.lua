@@ -57,8 +57,8 @@ local function generate(step, tokens, count, options)
   return tokens:dim() == 1 and all:view(-1) or all
 end
 
---- The same for a model, which calculates as in use meanwhile.
-function language.generate(model, step, tokens, count, options)
+--- The same for a model, which calculates as in use meanwhile. finish(): called at the end.
+function language.generate(model, step, tokens, count, options, finish)
   options = options or {}
   check(options)
   if type(tokens) == 'table' then tokens = torch.LongTensor(tokens) end
@@ -69,6 +69,7 @@ function language.generate(model, step, tokens, count, options)
   model:evaluate()
   local ok, result = pcall(torch.no_grad, generate, step, tokens, count, options)
   if was_training ~= false then model:training() end
+  if finish then finish() end
   if not ok then error(result, 0) end
   return result
 end
