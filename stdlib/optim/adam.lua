@@ -11,15 +11,11 @@ local DEFAULTS = {lr = 1e-3, betas = {0.9, 0.999}, eps = 1e-8, weight_decay = 0}
 -- options: lr = 1e-3, betas = {0.9, 0.999}, eps = 1e-8, weight_decay = 0.
 function Adam:__init(parameters, options)
   self:setup('Adam', parameters, options, DEFAULTS)
-  for i = 1, 2 do
-    local beta = self.options.betas[i]
-    if type(beta) ~= 'number' or not (beta >= 0 and beta < 1) then
-      error(('optim.Adam: beta %d must be from 0 to below 1, got %s'):format(i, tostring(beta)), 3)
-    end
-  end
+  self:check_betas('Adam')
 end
 
-function Adam:update(parameter, gradient, state, options)
+--- One step. decay is added to the gradient, `decoupled` shrinks the parameter.
+function Adam:advance(parameter, gradient, state, options, decay, decoupled)
   if not state.m then
     state.m, state.v, state.t = torch.zeros_like(parameter), torch.zeros_like(parameter), 0
   end
@@ -28,13 +24,17 @@ function Adam:update(parameter, gradient, state, options)
   local betas = options.betas
   if parameter:isContiguous() and gradient:isContiguous() then
     parameter:adam_step(gradient, state.m, state.v, options.lr, betas[1], betas[2], options.eps,
-      options.weight_decay, 0, t)
+      decay, decoupled, t)
     return
   end
   self.contiguously(parameter, gradient, function(x, dx)
-    x:adam_step(dx, state.m, state.v, options.lr, betas[1], betas[2], options.eps,
-      options.weight_decay, 0, t)
+    x:adam_step(dx, state.m, state.v, options.lr, betas[1], betas[2], options.eps, decay,
+      decoupled, t)
   end)
+end
+
+function Adam:update(parameter, gradient, state, options)
+  self:advance(parameter, gradient, state, options, options.weight_decay, 0)
 end
 
 -- ---------------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ local packages = require 'moonlet.packages'
 
 local optim = {}
 
+-- Names whose file is not called like them.
+local FILES = {clip_grad_norm_ = 'clip_grad', clip_grad_value_ = 'clip_grad'}
+
 local function load_optimizer(tbl, name)
-  if type(name) ~= 'string' or not name:match('^%a%w*$') then return nil end
-  local module = 'optim.' .. name:lower()
+  if type(name) ~= 'string' or not name:match('^%a[%w_]*$') then return nil end
+  local module = 'optim.' .. (FILES[name] or name:lower())
   if not packages.has(module) then return nil end
   for key, value in pairs(require(module)) do rawset(tbl, key, value) end
   return rawget(tbl, name)

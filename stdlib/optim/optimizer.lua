@@ -59,6 +59,28 @@ function Optimizer:setup(name, parameters, given, defaults)
   self.steps = 0
 end
 
+--- Raises unless the two betas are fit for running means.
+function Optimizer:check_betas(name)
+  for i = 1, 2 do
+    local beta = self.options.betas[i]
+    if type(beta) ~= 'number' or not (beta >= 0 and beta < 1) then
+      error(('optim.%s: beta %d must be from 0 to below 1, got %s'):format(name, i,
+        tostring(beta)), 4)
+    end
+  end
+end
+
+--- An `update` for a class, which calculates with parameters without recording that.
+function Optimizer.unrecorded(update)
+  return function(...) return torch.no_grad(update, ...) end
+end
+
+--- The gradient, with the weight decay of the options; the parameter's own stays as it is.
+function Optimizer.decayed(parameter, gradient, options)
+  if options.weight_decay == 0 then return gradient end
+  return torch.add(gradient, options.weight_decay, parameter)
+end
+
 --- Sets all gradients to zero, in place.
 function Optimizer:zero_grad()
   local parameters = self.parameters
