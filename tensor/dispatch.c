@@ -21,7 +21,7 @@ tn_op_info tn_op_describe(tn_opcode code) {
       .no_grad = op->no_grad, .doc = op->doc, .low = op->low, .high = op->high,
       .integers = op->flags & TN_INTEGERS, .floats = op->flags & TN_FLOATS,
       .pointwise = op->pointwise != NULL, .hides = op->flags & TN_HIDES,
-      .truth = op->flags & TN_TRUTH};
+      .truth = op->flags & TN_TRUTH, .once = op->flags & TN_ONCE};
   return info;
 }
 

@@ -8,7 +8,7 @@
 #include "tensor/cpu/pool.h"
 #include "tensor/tensor.h"
 
-#define TN_MAX_INPUTS 5 /* of an operation with a fixed number of inputs */
+#define TN_MAX_INPUTS 8 /* of an operation with a fixed number of inputs */
 #define TN_MESSAGE 512
 #define TN_CHUNK 1024 /* elements staged at a time by the pointwise driver */
 #define TN_GRAIN 16384 /* elements below which a loop is not worth handing to another thread */
@@ -190,7 +190,8 @@ struct tn_grad_call {
 
 enum { /* tn_op.saves */
   TN_SAVE_A = 1, TN_SAVE_B = 2, TN_SAVE_C = 4, TN_SAVE_D = 8,
-  TN_SAVE_Y = 16, TN_SAVE_Y2 = 32, TN_SAVE_Y3 = 64
+  TN_SAVE_Y = 16, TN_SAVE_Y2 = 32, TN_SAVE_Y3 = 64,
+  TN_SAVE_E = 128, TN_SAVE_F = 256 /* the fifth and the sixth input */
 };
 
 enum { /* tn_op.flags */
@@ -202,6 +203,7 @@ enum { /* tn_op.flags */
   TN_HIDES = 64,         /* results after the first are for the gradient only */
   TN_MOVES = 256,        /* the kernel only calls tn__copy_view: it serves every device */
   TN_TRUTH = 512,        /* a result without dimensions reads as true or false */
+  TN_ONCE = 1024,        /* its gradient has none itself */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
 
@@ -209,8 +211,8 @@ struct tn_op {
   const char *name, *lua, *aliases, *args, *forms, *onnx, *doc, *no_grad;
   double low, high;
   char convention;
-  uint16_t flags;
-  uint8_t nout, saves;
+  uint16_t flags, saves;
+  uint8_t nout;
   uint8_t fixed; /* bit i: output i has no gradient (indices) */
   tn_status (*shape)(tn_call *call); /* fills meta */
   tn_status (*view)(tn_call *call);  /* or makes out[0] a view */

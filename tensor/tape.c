@@ -180,13 +180,14 @@ tn_status tn__record(tn_call *call, bool given) {
   if (!wants_history(call, 0)) return TN_OK;
   tn_status s = new_node(ctx, &node, op, call->nin, op->nout);
   if (s != TN_OK) return s;
-  const uint8_t keep = op->pointwise != NULL ? tn__pointwise_saves(call) : op->saves;
+  const uint16_t keep = op->pointwise != NULL ? tn__pointwise_saves(call) : op->saves;
   int connected = 0;
   for (; connected < call->nin && s == TN_OK; connected++) {
     tn_edge *edge = &node->edges[connected];
     tn_tensor *t = call->in[connected];
     s = connect(ctx, edge, t);
-    bool saves = connected < 4 && (keep >> connected & 1);
+    const int bit = connected < 4 ? connected : connected + 3; /* the results' are in between */
+    const bool saves = bit < 16 && (keep >> bit & 1);
     if (s == TN_OK && t != NULL && saves) {
       save(ctx, edge, t, wrote_out && t->storage == first->storage, &s);
     }

@@ -288,6 +288,7 @@ typedef struct {
   bool pointwise;
   bool hides; /* results after the first are for its gradient only */
   bool truth; /* a result without dimensions is a boolean */
+  bool once;  /* has a gradient, but no second one */
 } tn_op_info;
 
 TN_API tn_op_info tn_op_describe(tn_opcode code);

@@ -277,6 +277,7 @@ static void push_description(lua_State *L, tn_op_info info) {
   lua_pushboolean(L, info.pointwise), lua_setfield(L, -2, "pointwise");
   lua_pushboolean(L, info.integers), lua_setfield(L, -2, "integers");
   lua_pushboolean(L, info.floats), lua_setfield(L, -2, "floats");
+  lua_pushboolean(L, info.once), lua_setfield(L, -2, "once");
   char text[256];
   lua_newtable(L);
   const char *orders = info.forms != NULL ? info.forms : info.args;

@@ -3,6 +3,7 @@
  * The width of a vector and the block of C that is kept in registers follow from the instruction
  * set; all else is in gemm_real.h, which is read once per element type. */
 #include "gemm_kernel.h"
+#include "unroll.h"
 
 /* Registers are handed out for a whole function at once. Loop by loop, gcc 12 keeps half of the
  * vector side's operands in memory, and products take half as long again. */
@@ -32,28 +33,6 @@
 #define MR 4
 #endif
 #define NV 2
-
-/* Loops with constant bounds must vanish for their arrays to become registers. Not so in builds
- * with checkers, which look at every element and would compile for minutes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CHECKED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-  __has_feature(undefined_behavior_sanitizer)
-#define CHECKED 1
-#endif
-#endif
-#ifdef CHECKED
-#define UNROLL
-#define INLINE static __attribute__((noinline))
-#else
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 64")
-#endif
-#define INLINE static inline __attribute__((always_inline))
-#endif
 
 #define KERNEL_NAME(name) TN_ISA_NAME(name)
 
