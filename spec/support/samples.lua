@@ -288,7 +288,8 @@ explicit.sgd_step = {
 -- The other rows' samples, by subject.
 local tools = {long = long, byte = byte, on_copy = on_copy, seeded = seeded,
   seeded_on_copy = seeded_on_copy, no_tensor = no_tensor}
-for _, subject in ipairs {'elements', 'reduce', 'index', 'linalg', 'signal', 'norms', 'random'} do
+for _, subject in ipairs {'elements', 'reduce', 'index', 'linalg', 'signal', 'norms', 'random',
+  'recurrent'} do
   require('spec.support.samples_' .. subject)(explicit, tools)
 end
 

@@ -14,7 +14,7 @@
 
 /* Rows of one task, unless the weights do not fit into a second-level cache: then many rows share
  * what is fetched of them. */
-#define TASK_ROWS 6
+#define TASK_ROWS 25
 #define CACHED_BYTES (3 << 19)
 /* From this many rows on the input's part of a step is multiplied along with the hidden state's;
  * fewer take all steps in one product, which reads the weights once. */

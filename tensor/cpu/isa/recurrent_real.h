@@ -270,79 +270,133 @@ INLINE int FN(next_rows)(int left) {
 
 /* -- The way there ----------------------------------------------------------------------------- */
 
-/* One vector of units of one row: `sum` is what the products gave, slot by slot. */
+/* What one row of a block reads and writes, from its first unit on. */
 typedef struct {
-  int64_t unit, lanes;
   const REAL *c_before, *h_before;
-  REAL *gates, *c, *h; /* of the row, from its first unit on */
-  bool keep;
-  int64_t hidden;
+  REAL *gates, *c, *h;
 } FN(place);
 
-INLINE void FN(lstm)(const FN(place) *at, const VEC *sum) {
-  const VEC i = FN(sigmoid)(sum[0]), f = FN(sigmoid)(sum[1]);
-  const VEC g = FN(hyperbolic)(sum[2]), o = FN(sigmoid)(sum[3]);
-  const VEC c = f * FN(take)(at->c_before + at->unit, at->lanes) + i * g;
-  FN(put)(at->c + at->unit, c, at->lanes);
-  FN(put)(at->h + at->unit, o * FN(hyperbolic)(c), at->lanes);
-  if (!at->keep) return;
-  REAL *gates = at->gates + at->unit;
-  FN(put)(gates, i, at->lanes);
-  FN(put)(gates + at->hidden, f, at->lanes);
-  FN(put)(gates + 2 * at->hidden, g, at->lanes);
-  FN(put)(gates + 3 * at->hidden, o, at->lanes);
+static void FN(look_up)(const tn_recurrent *r, const FN(step) *s, int first, int rows,
+                        FN(place) *at) {
+  const int64_t hidden = r->hidden;
+  for (int k = 0; k < rows; k++, at++) {
+    const int64_t b = s->row[first + k], row = s->t * r->batch + b;
+    at->gates = NULL;
+    if (r->gates != NULL) {
+      at->gates = (REAL *)r->gates +
+                  (row - r->origin * r->batch) * tn__recurrent_kept(r->kind) * hidden;
+    }
+    at->h = (REAL *)r->out + row * hidden;
+    if (r->kind == TN_LSTM) {
+      at->c = (REAL *)r->cells + (r->keep ? row : b) * hidden;
+      at->c_before = r->keep ? FN(previous)(r, s, first + k, r->cells, r->c0) : at->c;
+    } else if (r->kind == TN_GRU) {
+      at->h_before = FN(previous)(r, s, first + k, r->out, r->h0);
+    }
+  }
 }
 
-INLINE void FN(gru)(const FN(place) *at, const VEC *sum) {
-  const VEC r = FN(sigmoid)(sum[0]), z = FN(sigmoid)(sum[1]);
-  const VEC n = FN(hyperbolic)(sum[2] + r * sum[3]);
-  const VEC h = FN(take)(at->h_before + at->unit, at->lanes);
-  FN(put)(at->h + at->unit, n + z * (h - n), at->lanes);
-  if (!at->keep) return;
-  REAL *gates = at->gates + at->unit;
-  FN(put)(gates, r, at->lanes);
-  FN(put)(gates + at->hidden, z, at->lanes);
-  FN(put)(gates + 2 * at->hidden, n, at->lanes);
-  FN(put)(gates + 3 * at->hidden, sum[3], at->lanes);
+/* The gates of one panel, in several passes over its rows: no vector waits for another one there,
+ * and what takes long in each, a chain of some thirty instructions, overlaps. `sums` are what the
+ * products gave, slot by slot, to which bias and `gates` are added as far as `summed` says. */
+INLINE void FN(lstm)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                     int64_t lanes, const REAL *bias, int summed, REAL *sums) {
+  const int64_t hidden = r->hidden;
+  for (int k = 0; k < rows; k++) {
+    REAL *s = sums + k * 4 * LANES;
+    VEC sum[4];
+    UNROLL for (int v = 0; v < 4; v++) {
+      sum[v] = FN(load)(s + v * LANES) + FN(load)(bias + v * LANES);
+      if (summed) sum[v] += FN(take)(at[k].gates + v * hidden + unit, lanes);
+    }
+    FN(store)(s, FN(sigmoid)(sum[0]));
+    FN(store)(s + LANES, FN(sigmoid)(sum[1]));
+    FN(store)(s + 2 * LANES, FN(hyperbolic)(sum[2]));
+    FN(store)(s + 3 * LANES, FN(sigmoid)(sum[3]));
+  }
+  for (int k = 0; k < rows; k++) {
+    REAL *s = sums + k * 4 * LANES, *gates = at[k].gates + unit;
+    const VEC i = FN(load)(s), f = FN(load)(s + LANES), g = FN(load)(s + 2 * LANES);
+    const VEC c = f * FN(take)(at[k].c_before + unit, lanes) + i * g;
+    FN(put)(at[k].c + unit, c, lanes);
+    if (r->keep) {
+      FN(put)(gates, i, lanes);
+      FN(put)(gates + hidden, f, lanes);
+      FN(put)(gates + 2 * hidden, g, lanes);
+      FN(put)(gates + 3 * hidden, FN(load)(s + 3 * LANES), lanes);
+    }
+    FN(store)(s, c);
+  }
+  for (int k = 0; k < rows; k++) {
+    const REAL *s = sums + k * 4 * LANES;
+    const VEC t = FN(hyperbolic)(FN(load)(s));
+    FN(put)(at[k].h + unit, FN(load)(s + 3 * LANES) * t, lanes);
+  }
 }
 
-INLINE void FN(rnn)(const FN(place) *at, VEC sum, bool relu) {
-  const VEC h = relu ? FN(where)(~(sum <= 0), sum) : FN(hyperbolic)(sum); /* NaN stays */
-  FN(put)(at->h + at->unit, h, at->lanes);
+INLINE void FN(gru)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                    int64_t lanes, const REAL *bias, int summed, REAL *sums) {
+  const int64_t hidden = r->hidden;
+  for (int k = 0; k < rows; k++) {
+    REAL *s = sums + k * 4 * LANES;
+    VEC sum[4];
+    UNROLL for (int v = 0; v < 4; v++) {
+      sum[v] = FN(load)(s + v * LANES) + FN(load)(bias + v * LANES);
+      if (v < summed) sum[v] += FN(take)(at[k].gates + v * hidden + unit, lanes);
+    }
+    const VEC reset = FN(sigmoid)(sum[0]);
+    FN(store)(s, reset);
+    FN(store)(s + LANES, FN(sigmoid)(sum[1]));
+    FN(store)(s + 2 * LANES, sum[2] + reset * sum[3]);
+    FN(store)(s + 3 * LANES, sum[3]);
+  }
+  for (int k = 0; k < rows; k++) {
+    const REAL *s = sums + k * 4 * LANES;
+    REAL *gates = at[k].gates + unit;
+    const VEC z = FN(load)(s + LANES), n = FN(hyperbolic)(FN(load)(s + 2 * LANES));
+    const VEC h = FN(take)(at[k].h_before + unit, lanes);
+    FN(put)(at[k].h + unit, n + z * (h - n), lanes);
+    if (!r->keep) continue;
+    FN(put)(gates, FN(load)(s), lanes);
+    FN(put)(gates + hidden, z, lanes);
+    FN(put)(gates + 2 * hidden, n, lanes);
+    FN(put)(gates + 3 * hidden, FN(load)(s + 3 * LANES), lanes);
+  }
+}
+
+static void FN(rnn)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                    int64_t lanes, const REAL *bias, int summed, const REAL *sums) {
+  for (int k = 0; k < rows; k++) {
+    VEC sum = FN(load)(sums + k * 4 * LANES) + FN(load)(bias);
+    if (summed) sum += FN(take)(at[k].gates + unit, lanes);
+    if (r->kind == TN_RNN_RELU) sum = FN(where)(~(sum <= 0), sum); /* NaN stays */
+    else sum = FN(hyperbolic)(sum);
+    FN(put)(at[k].h + unit, sum, lanes);
+  }
+}
+
+INLINE int64_t FN(lanes)(const tn_recurrent *r, int64_t unit) {
+  return r->hidden - unit < LANES ? r->hidden - unit : LANES;
 }
 
 static void FN(gates)(const tn_recurrent *r, const FN(step) *s, int first, int rows, int64_t panel,
-                      const REAL *sums) {
-  const int slots = tn__recurrent_kept(r->kind);
-  const int summed = !r->summed ? 0 : r->w_hidden == NULL ? slots : tn__recurrent_gates(r->kind);
-  const int64_t hidden = r->hidden;
+                      REAL *sums) {
   const REAL *bias = (const REAL *)r->bias + panel * 4 * LANES;
-  for (int k = 0; k < rows; k++) {
-    const int64_t b = s->row[first + k], row = s->t * r->batch + b;
-    REAL *gates = (REAL *)r->gates;
-    if (gates != NULL) gates += (row - r->origin * r->batch) * slots * hidden;
-    FN(place) at = {.keep = r->keep, .hidden = hidden, .gates = gates,
-                    .h = (REAL *)r->out + row * hidden};
-    if (r->kind == TN_LSTM) {
-      at.c = (REAL *)r->cells + (r->keep ? row : b) * hidden;
-      at.c_before = r->keep ? FN(previous)(r, s, first + k, r->cells, r->c0) : at.c;
-    } else if (r->kind == TN_GRU) {
-      at.h_before = FN(previous)(r, s, first + k, r->out, r->h0);
+  FN(place) at[MR];
+  FN(look_up)(r, s, first, rows, at);
+  int summed = !r->summed ? 0 : r->w_hidden == NULL ? tn__recurrent_kept(r->kind)
+                                                    : tn__recurrent_gates(r->kind);
+  if (!FN(gated)(r)) {
+    for (int v = 0; v < FN(filled)(r, false, panel); v++) {
+      const int64_t unit = (panel * 4 + v) * LANES;
+      FN(rnn)(r, at, rows, unit, FN(lanes)(r, unit), bias + v * LANES, summed, sums + v * LANES);
     }
-    VEC sum[4];
-    const int vecs = FN(gated)(r) ? 4 : FN(filled)(r, false, panel);
-    for (int v = 0; v < vecs; v++) {
-      at.unit = FN(gated)(r) ? panel * LANES : (panel * 4 + v) * LANES;
-      at.lanes = hidden - at.unit < LANES ? hidden - at.unit : LANES;
-      sum[v] = FN(load)(sums + (k * 4 + v) * LANES) + FN(load)(bias + v * LANES);
-      if (FN(gated)(r) ? v < summed : summed > 0) {
-        sum[v] += FN(take)(gates + (FN(gated)(r) ? v * hidden : 0) + at.unit, at.lanes);
-      }
-      if (!FN(gated)(r)) FN(rnn)(&at, sum[v], r->kind == TN_RNN_RELU);
-    }
-    if (r->kind == TN_LSTM) FN(lstm)(&at, sum);
-    if (r->kind == TN_GRU) FN(gru)(&at, sum);
+    return;
   }
+  const int64_t unit = panel * LANES, lanes = FN(lanes)(r, unit);
+  if (r->kind == TN_GRU) FN(gru)(r, at, rows, unit, lanes, bias, summed, sums);
+  else if (lanes == LANES) FN(lstm)(r, at, rows, unit, LANES, bias, summed, sums);
+  else FN(lstm)(r, at, rows, unit, lanes, bias, summed, sums);
 }
 
 void KERNEL_NAME(FN(tn__recurrent_forward))(const tn_recurrent *r, const tn_recurrent_part *part) {
@@ -376,75 +430,90 @@ void KERNEL_NAME(FN(tn__recurrent_forward))(const tn_recurrent *r, const tn_recu
 
 /* -- The way back ------------------------------------------------------------------------------ */
 
-/* One vector of units of one row. dh: the gradient of h; d: of what goes into the gates, to be
- * filled; carry: see tn_recurrent. */
-INLINE void FN(lstm_back)(const FN(place) *at, VEC dh, VEC *d, REAL *carry, const REAL *dcells) {
-  const int64_t n = at->lanes, u = at->unit, hidden = at->hidden;
-  const VEC i = FN(take)(at->gates + u, n), f = FN(take)(at->gates + hidden + u, n);
-  const VEC g = FN(take)(at->gates + 2 * hidden + u, n);
-  const VEC o = FN(take)(at->gates + 3 * hidden + u, n);
-  const VEC t = FN(hyperbolic)(FN(take)(at->c + u, n));
-  VEC dc = FN(take)(carry + u, n) + dh * o * (1 - t * t);
-  if (dcells != NULL) dc += FN(take)(dcells + u, n);
-  d[0] = dc * g * (i * (1 - i));
-  d[1] = dc * FN(take)(at->c_before + u, n) * (f * (1 - f));
-  d[2] = dc * i * (1 - g * g);
-  d[3] = dh * t * (o * (1 - o));
-  FN(put)(carry + u, dc * f, n);
+/* One vector of units of some rows, whose products stand in `sums`, four vectors apart. Each of
+ * these turns them into d: the gradients of what goes into the gates. */
+INLINE void FN(lstm_back)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                          int64_t lanes, REAL *const *carry, const REAL *const *dcells,
+                          const REAL *sums, VEC d[MR][4]) {
+  const int64_t hidden = r->hidden;
+  for (int k = 0; k < rows; k++) d[k][0] = FN(hyperbolic)(FN(take)(at[k].c + unit, lanes));
+  for (int k = 0; k < rows; k++) {
+    const REAL *gates = at[k].gates + unit;
+    const VEC dh = FN(load)(sums + k * 4 * LANES), t = d[k][0];
+    const VEC i = FN(take)(gates, lanes), f = FN(take)(gates + hidden, lanes);
+    const VEC g = FN(take)(gates + 2 * hidden, lanes), o = FN(take)(gates + 3 * hidden, lanes);
+    VEC dc = FN(take)(carry[k] + unit, lanes) + dh * o * (1 - t * t);
+    if (dcells[k] != NULL) dc += FN(take)(dcells[k] + unit, lanes);
+    d[k][0] = dc * g * (i * (1 - i));
+    d[k][1] = dc * FN(take)(at[k].c_before + unit, lanes) * (f * (1 - f));
+    d[k][2] = dc * i * (1 - g * g);
+    d[k][3] = dh * t * (o * (1 - o));
+    FN(put)(carry[k] + unit, dc * f, lanes);
+  }
 }
 
-INLINE void FN(gru_back)(const FN(place) *at, VEC dh, VEC *d, REAL *carry) {
-  const int64_t n = at->lanes, u = at->unit, hidden = at->hidden;
-  const VEC r = FN(take)(at->gates + u, n), z = FN(take)(at->gates + hidden + u, n);
-  const VEC y = FN(take)(at->gates + 2 * hidden + u, n);
-  const VEC from_h = FN(take)(at->gates + 3 * hidden + u, n);
-  dh += FN(take)(carry + u, n);
-  d[2] = dh * (1 - z) * (1 - y * y);
-  d[3] = d[2] * r;
-  d[0] = d[2] * from_h * (r * (1 - r));
-  d[1] = dh * (FN(take)(at->h_before + u, n) - y) * (z * (1 - z));
-  FN(put)(carry + u, dh * z, n);
+INLINE void FN(gru_back)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                         int64_t lanes, REAL *const *carry, const REAL *sums, VEC d[MR][4]) {
+  const int64_t hidden = r->hidden;
+  for (int k = 0; k < rows; k++) {
+    const REAL *gates = at[k].gates + unit;
+    const VEC reset = FN(take)(gates, lanes), z = FN(take)(gates + hidden, lanes);
+    const VEC n = FN(take)(gates + 2 * hidden, lanes);
+    const VEC from_h = FN(take)(gates + 3 * hidden, lanes);
+    const VEC dh = FN(load)(sums + k * 4 * LANES) + FN(take)(carry[k] + unit, lanes);
+    d[k][2] = dh * (1 - z) * (1 - n * n);
+    d[k][3] = d[k][2] * reset;
+    d[k][0] = d[k][2] * from_h * (reset * (1 - reset));
+    d[k][1] = dh * (FN(take)(at[k].h_before + unit, lanes) - n) * (z * (1 - z));
+    FN(put)(carry[k] + unit, dh * z, lanes);
+  }
 }
 
-INLINE VEC FN(rnn_back)(const FN(place) *at, VEC dh, bool relu) {
-  const VEC h = FN(take)(at->h + at->unit, at->lanes);
-  return relu ? FN(where)(h > 0, dh) : dh * (1 - h * h);
+INLINE void FN(rnn_back)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
+                         int64_t lanes, const REAL *sums, VEC d[MR][4]) {
+  for (int k = 0; k < rows; k++) {
+    const VEC h = FN(take)(at[k].h + unit, lanes), dh = FN(load)(sums + k * 4 * LANES);
+    d[k][0] = r->kind == TN_RNN_RELU ? FN(where)(h > 0, dh) : dh * (1 - h * h);
+  }
 }
 
-/* One vector of units of some rows, whose products stand in sums[row][v]. */
+/* All vectors of one panel: `sums` becomes the gradient of h first. */
 static void FN(gates_back)(const tn_recurrent *r, const FN(step) *s, int first, int rows,
-                           int64_t panel, int v, const REAL *sums, REAL *dbias) {
+                           int64_t panel, REAL *sums, REAL *dbias) {
   const int slots = tn__recurrent_kept(r->kind);
-  const int64_t hidden = r->hidden, unit = (panel * 4 + v) * LANES;
-  const int64_t lanes = hidden - unit < LANES ? hidden - unit : LANES;
-  VEC total[4] = {{0}, {0}, {0}, {0}};
+  const int64_t hidden = r->hidden;
+  FN(place) at[MR];
+  REAL *carry[MR], *to[MR];
+  const REAL *dout[MR], *dcells[MR];
+  FN(look_up)(r, s, first, rows, at);
   for (int k = 0; k < rows; k++) {
     const int64_t b = s->row[first + k], row = s->t * r->batch + b;
-    FN(place) at = {.hidden = hidden, .unit = unit, .lanes = lanes,
-                    .gates = (REAL *)r->gates + (r->gates != NULL ? row * slots * hidden : 0),
-                    .h = (REAL *)r->out + row * hidden};
-    REAL *carry = (REAL *)r->carry + b * hidden, *to = (REAL *)r->dgates + row * slots * hidden;
-    VEC dh = FN(load)(sums + (k * 4 + v) * LANES), d[4];
-    if (r->dout != NULL) dh += FN(take)((const REAL *)r->dout + row * hidden + unit, lanes);
-    if (r->kind == TN_LSTM) {
-      at.c = (REAL *)r->cells + row * hidden;
-      at.c_before = FN(previous)(r, s, first + k, r->cells, r->c0);
-      FN(lstm_back)(&at, dh, d, carry,
-                    r->dcells != NULL ? (const REAL *)r->dcells + row * hidden : NULL);
-    } else if (r->kind == TN_GRU) {
-      at.h_before = FN(previous)(r, s, first + k, r->out, r->h0);
-      FN(gru_back)(&at, dh, d, carry);
-    } else {
-      d[0] = FN(rnn_back)(&at, dh, r->kind == TN_RNN_RELU);
-    }
-    for (int q = 0; q < slots; q++) {
-      FN(put)(to + q * hidden + unit, d[q], lanes);
-      total[q] += d[q];
-    }
+    carry[k] = (REAL *)r->carry + b * hidden;
+    to[k] = (REAL *)r->dgates + row * slots * hidden;
+    dout[k] = r->dout != NULL ? (const REAL *)r->dout + row * hidden : NULL;
+    dcells[k] = r->dcells != NULL ? (const REAL *)r->dcells + row * hidden : NULL;
   }
-  for (int q = 0; q < slots; q++) {
-    REAL *sum = dbias + q * hidden + unit;
-    FN(put)(sum, FN(take)(sum, lanes) + total[q], lanes);
+  for (int v = 0; v < FN(filled)(r, true, panel); v++) {
+    const int64_t unit = (panel * 4 + v) * LANES, lanes = FN(lanes)(r, unit);
+    REAL *own = sums + v * LANES;
+    VEC d[MR][4];
+    for (int k = 0; k < rows && dout[k] != NULL; k++) {
+      REAL *dh = own + k * 4 * LANES;
+      FN(store)(dh, FN(load)(dh) + FN(take)(dout[k] + unit, lanes));
+    }
+    if (r->kind == TN_GRU) FN(gru_back)(r, at, rows, unit, lanes, carry, own, d);
+    else if (r->kind != TN_LSTM) FN(rnn_back)(r, at, rows, unit, lanes, own, d);
+    else if (lanes == LANES) FN(lstm_back)(r, at, rows, unit, LANES, carry, dcells, own, d);
+    else FN(lstm_back)(r, at, rows, unit, lanes, carry, dcells, own, d);
+    for (int q = 0; q < slots; q++) {
+      REAL *sum = dbias + q * hidden + unit;
+      VEC total = FN(take)(sum, lanes);
+      for (int k = 0; k < rows; k++) {
+        FN(put)(to[k] + q * hidden + unit, d[k][q], lanes);
+        total += d[k][q];
+      }
+      FN(put)(sum, total, lanes);
+    }
   }
 }
 
@@ -483,9 +552,7 @@ void KERNEL_NAME(FN(tn__recurrent_backward))(const tn_recurrent *r, const tn_rec
         for (int k = 0; k < rows; k++) times[k] = after;
         if (step == r->time - 1) memset(sums, 0, sizeof sums);
         else FN(send_back)(r, s.row + i, times, rows, panel, sums);
-        for (int v = 0; v < FN(filled)(r, true, panel); v++) {
-          FN(gates_back)(r, &s, i, rows, panel, v, sums, part->dbias);
-        }
+        FN(gates_back)(r, &s, i, rows, panel, sums, part->dbias);
       }
     }
   }
@@ -505,7 +572,7 @@ void KERNEL_NAME(FN(tn__recurrent_start))(const tn_recurrent *r, const tn_recurr
       for (int k = 0; k < rows; k++) {
         for (int v = 0; v < FN(filled)(r, true, panel); v++) {
           const int64_t unit = (panel * 4 + v) * LANES;
-          const int64_t lanes = r->hidden - unit < LANES ? r->hidden - unit : LANES;
+          const int64_t lanes = FN(lanes)(r, unit);
           const int64_t at = (b + k) * r->hidden + unit;
           VEC dh = FN(load)(sums + (k * 4 + v) * LANES);
           if (r->kind == TN_GRU) dh += FN(take)((const REAL *)r->carry + at, lanes);
