@@ -195,7 +195,7 @@ describe('nn.gModule', function()
   end)
 
   it('runs modules with a gradient of their own', function()
-    local Twice = torch.class('spec.Twice', 'nn.Module', {})
+    local Twice = torch.class('spec.GraphTwice', 'nn.Module', {})
     function Twice:updateOutput(input) return input * 2 end
     function Twice:updateGradInput(_, dy) return dy * 2 end
     local x = nn.Identity()()

@@ -1,7 +1,7 @@
 -- What is special about convolutions, poolings, paddings and resizing. That their gradients are
 -- right is checked by modules_spec.lua, and their values by spatial_golden_spec.lua.
 local torch, nn = require 'torch', require 'nn'
-local connections = require 'nn.convolutions.connections'
+local tables = require('nn').tables
 
 local function sizes(x) return table.concat(x:size():totable(), 'x') end
 
@@ -116,19 +116,19 @@ describe('convolutions', function()
   end)
 
   it('connect some channels', function()
-    assert.same({{1, 1}, {2, 1}, {1, 2}, {2, 2}}, connections.full(2, 2):totable())
-    assert.same({{1, 1}, {2, 2}, {3, 3}}, connections.oneToOne(3):totable())
-    local rows, used = connections.random(6, 4, 3):totable(), {}
+    assert.same({{1, 1}, {2, 1}, {1, 2}, {2, 2}}, tables.full(2, 2):totable())
+    assert.same({{1, 1}, {2, 2}, {3, 3}}, tables.oneToOne(3):totable())
+    local rows, used = tables.random(6, 4, 3):totable(), {}
     assert.equal(12, #rows)
     for i, row in ipairs(rows) do
       assert.equal(math.floor((i - 1) / 3) + 1, row[2])
       used[row[1]] = (used[row[1]] or 0) + 1
     end
     for from = 1, 6 do assert.equal(2, used[from]) end
-    for _, row in ipairs(connections.random(5, 7, 4):totable()) do
+    for _, row in ipairs(tables.random(5, 7, 4):totable()) do
       assert.is_true(row[1] >= 1 and row[1] <= 5)
     end
-    fails('2 inputs for each output expected at most, got 3', connections.random, 2, 4, 3)
+    fails('2 inputs for each output expected at most, got 3', tables.random, 2, 4, 3)
     fails('rows {from, to}', nn.SpatialConvolutionMap, torch.randn(3), 2, 2)
   end)
 

@@ -121,8 +121,8 @@ static tn_status group_norm_compose(tn_call *call) {
   int64_t count = 0;
   tn_status s = channels(call, 2, &g.r, &count, &g.i);
   if (s == TN_OK && (groups < 1 || count % groups != 0)) {
-    s = tn_fail(call->ctx, TN_EARG, "%lld channels cannot be parted into %lld groups",
-                (long long)count, (long long)groups);
+    s = tn_fail(call->ctx, TN_EARG, "channels that can be parted into %lld groups expected, got %lld",
+                (long long)groups, (long long)count);
   }
   if (s == TN_OK) s = check_input(call, 1, "the weight", 1, &count);
   if (s == TN_OK) s = check_input(call, 2, "the bias", 1, &count);
