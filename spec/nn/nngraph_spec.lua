@@ -14,7 +14,7 @@ local function fails(pattern, fn, ...)
 end
 
 -- A module of two inputs, to see that the order stays.
-local Minus = torch.class('spec.Minus', 'nn.Module', {})
+local Minus = torch.class('nngraph_spec.Minus', 'nn.Module', {})
 function Minus:updateOutput(input) return input[1] - input[2] end
 local function minus(a, b) return Minus.new()({a, b}) end
 
@@ -195,7 +195,7 @@ describe('nn.gModule', function()
   end)
 
   it('runs modules with a gradient of their own', function()
-    local Twice = torch.class('spec.GraphTwice', 'nn.Module', {})
+    local Twice = torch.class('nngraph_spec.Twice', 'nn.Module', {})
     function Twice:updateOutput(input) return input * 2 end
     function Twice:updateGradInput(_, dy) return dy * 2 end
     local x = nn.Identity()()

@@ -29,7 +29,7 @@ local function series(size)
 end
 
 -- y = tanh(a x + b y'), without the classes of tables.
-local Elman, Container = torch.class('spec.Elman', 'nn.Container', {})
+local Elman, Container = torch.class('rnn_spec.Elman', 'nn.Container', {})
 function Elman:__init()
   Container.__init(self)
   self:add(nn.Linear(D, H)):add(nn.Linear(H, H))
@@ -266,7 +266,7 @@ describe('recurrent modules', function()
   end)
 
   it('work in containers that were written for Torch7', function()
-    local Chain, Old = torch.class('spec.OldChain', 'nn.Container', {})
+    local Chain, Old = torch.class('rnn_spec.OldChain', 'nn.Container', {})
     function Chain:__init() Old.__init(self) end
     function Chain:updateOutput(input)
       self.output = self.modules[1]:updateOutput(input)
@@ -287,14 +287,14 @@ describe('recurrent modules', function()
   end)
 
   it('take cells that have a gradient of their own', function()
-    local Old = torch.class('spec.OldSum', 'nn.Module', {})
+    local Old = torch.class('rnn_spec.OldSum', 'nn.Module', {})
     function Old:updateOutput(input) return torch.tanh(input[1] + input[2] * 0.5) end
     function Old:updateGradInput(input, dy)
       local y = self:updateOutput(input)
       local d = torch.cmul(dy, 1 - torch.pow(y, 2))
       return {d, d * 0.5}
     end
-    local Fresh = torch.class('spec.NewSum', 'nn.Module', {})
+    local Fresh = torch.class('rnn_spec.NewSum', 'nn.Module', {})
     Fresh.updateOutput = Old.updateOutput
     local wide = series(D)
     local ys, dxs = by_calls(nn.Recurrence(Fresh.new(), D, 1), xs, wide)
@@ -304,7 +304,7 @@ describe('recurrent modules', function()
   end)
 
   it('may have another cell, as classes that derive from them bring along', function()
-    local Mine = torch.class('spec.MyGRU', 'nn.GRU', {})
+    local Mine = torch.class('rnn_spec.MyGRU', 'nn.GRU', {})
     function Mine:buildModel() -- luacheck: ignore
       return Elman.new()
     end
@@ -481,13 +481,13 @@ describe('modules for sequences', function()
   it('reverse, merge and shift the two ways', function()
     local step = {}
     for t = 1, 3 do step[t] = torch.Tensor{{t}} end
-    local Sum = torch.class('spec.RunningSum', 'nn.AbstractRecurrent', {})
+    local Sum = torch.class('rnn_spec.RunningSum', 'nn.AbstractRecurrent', {})
     function Sum:__init() getmetatable(Sum).__init(self) end
     function Sum:advance(x, before)
       local y = before and before + x or x
       return y, y
     end
-    local Pair = torch.class('spec.Pair', 'nn.Module', {})
+    local Pair = torch.class('rnn_spec.Pair', 'nn.Module', {})
     function Pair:updateOutput(input) return input[1] * 10 + input[2] end
     local function numbers(output)
       local list = {}
@@ -510,7 +510,7 @@ describe('modules for sequences', function()
     x[2]:zero()
     x[3]:zero()
     local seen
-    local Spy = torch.class('spec.Spy', 'nn.Module', {})
+    local Spy = torch.class('rnn_spec.Spy', 'nn.Module', {})
     function Spy:updateOutput(input)
       seen = input:size(1)
       return layer(input)
