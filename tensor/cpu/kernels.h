@@ -108,9 +108,9 @@ typedef struct {
  * TN_ATTENTION_QUERIES at most). Of floats or doubles. */
 enum { TN_ATTENTION_QUERIES = 64 };
 typedef struct {
-  /* The online softmax (Milakov and Gimelshein 2018): top and sum are each query's greatest score so
-   * far, and the sum of exp(score - top). Scores become exp(score - top), of the new top; `factor`
-   * is what earlier sums of these are to be multiplied with. */
+  /* The online softmax (Milakov and Gimelshein 2018): top and sum are each query's greatest score
+   * so far, and the sum of exp(score - top). Scores become exp(score - top), of the new top;
+   * `factor` is what earlier sums of these are to be multiplied with. */
   void (*soften)(int64_t n, int64_t ld, void *scores, void *top, void *sum, void *factor);
   /* scores = exp(scores - lse) */
   void (*revive)(int64_t n, int64_t ld, void *scores, const void *lse);

@@ -11,8 +11,8 @@
  * in: x, weight or NULL, bias or NULL, and for GIVEN mean and variance. attrs: f[0] eps, i[0..3]
  * r, p, q, i, i[4] whose. Outputs 1 and 2 are mean and variance (over n, not n - 1).
  *
- * With x' = (x - mean) / s and d' = d weight, s dx = d' - mean(d') - x' mean(d' x'), where SCALE has
- * no mean(d'), and GIVEN neither. Float sums are of pieces, which are added as doubles; the work is
+ * With x' = (x - mean) / s and d' = d weight, s dx = d' - mean(d') - x' mean(d' x'), where SCALE
+ * has no mean(d'), and GIVEN neither. Float sums are of pieces, which are added as doubles; the work is
  * cut into the same tasks whatever the number of threads. */
 #include "tensor/ops/normalize.h"
 
@@ -459,7 +459,8 @@ static void add_tasks(const job *j, char *parts) {
 }
 
 /* A tensor from n numbers, as the input of that meta has them. */
-static tn_status give(tn_grad_call *g, int input, const job *j, tn_dtype type, const char *numbers) {
+static tn_status give(tn_grad_call *g, int input, const job *j, tn_dtype type,
+                      const char *numbers) {
   const int64_t n = j->p * j->q;
   tn_tensor *t = NULL;
   tn_status s = tn_tensor_new(g->ctx, &t, type, 1, &n);

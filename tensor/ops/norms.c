@@ -38,7 +38,8 @@ static tn_status normalize(tn_call *call, tn_eval *e, const geometry *g, tn_tens
                            tn_tensor *stats[2]) {
   const tn_attrs a = {.f = {g->eps}, .i = {g->r, g->p, g->q, g->i, g->whose}, .ni = 5};
   tn_tensor *out[TN_MAX_OUTPUTS] = {NULL};
-  tn_status s = tn_apply(call->ctx, TN_OP_normalize, g->whose == TN_NORM_GIVEN ? 5 : 3, in, &a, out);
+  const int nin = g->whose == TN_NORM_GIVEN ? 5 : 3;
+  tn_status s = tn_apply(call->ctx, TN_OP_normalize, nin, in, &a, out);
   call->out[0] = out[0];
   stats[0] = tn__temp(e, out[1]);
   stats[1] = tn__temp(e, out[2]);
@@ -99,7 +100,8 @@ static tn_status rms_norm_compose(tn_call *call) {
 
 /* -- Of channels, the second dimension --------------------------------------------------------- */
 
-static tn_status channels(tn_call *call, int least, int64_t *batch, int64_t *count, int64_t *inside) {
+static tn_status channels(tn_call *call, int least, int64_t *batch, int64_t *count,
+                          int64_t *inside) {
   const tn_tensor *x = call->in[0];
   char text[TN_SHAPE_TEXT];
   tn_status s = check_float(call);
@@ -151,7 +153,8 @@ static void update(tn_tensor *running, const tn_tensor *stat, int64_t times, dou
   tn_storage_touch(running->storage);
 }
 
-/* in: x, running mean and variance, weight, bias; f: momentum, eps; i[0]: statistics of the input. */
+/* in: x, running mean and variance, weight, bias; f: momentum, eps; i[0]: statistics of the input
+ * count. */
 static tn_status with_running(tn_call *call, bool batch) {
   geometry g = {.p = 1, .eps = call->attrs->f[1], .whose = batch ? TN_NORM_BATCH : TN_NORM_ROWS};
   tn_tensor *mean = input(call, 1), *var = input(call, 2), *stats[2];
@@ -168,8 +171,8 @@ static tn_status with_running(tn_call *call, bool batch) {
   }
   const int64_t values = batch ? g.r * g.i : g.i;
   if (s == TN_OK && own && values == 1) {
-    s = tn_fail(call->ctx, TN_ESHAPE, "a variance needs more than 1 value per channel, got an input "
-                "of size %s", tn__shape_text(text, call->in[0]->ndim, call->in[0]->sizes));
+    s = tn_fail(call->ctx, TN_ESHAPE, "a variance needs more than 1 value per channel, got an "
+                "input of size %s", tn__shape_text(text, call->in[0]->ndim, call->in[0]->sizes));
   }
   if (s != TN_OK) return s;
   if (!own) g.whose = TN_NORM_GIVEN;

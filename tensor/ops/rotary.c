@@ -1,9 +1,9 @@
 /* rotary.c -- rotary position embedding (Su et al. 2021, arXiv:2104.09864): pairs of numbers turned
  * by an angle that grows with their position. The gradient turns them back.
  *
- * in: x (..., time, dim), cos and sin (time, pairs), of which the first `time` rows count from row
- * i[1] on. The first 2 pairs numbers of dim are turned, the others stay. i[0]: pairs lie side by side
- * (as in the paper) instead of `pairs` apart; i[2]: turn back. */
+ * in: x (..., time, dim), cos and sin (positions, pairs), of which the rows from i[1] on count. The
+ * first 2 pairs numbers of dim are turned, the others stay. i[0]: pairs lie side by side, as in the
+ * paper, instead of `pairs` apart; i[2]: turn back. */
 #include "tensor/cpu/kernels.h"
 #include "tensor/eval.h"
 
@@ -97,6 +97,6 @@ const tn_op tn__op_rotary_embedding = {
     .args = "T x; T cos; T sin; b interleaved=0; i offset=0; b back=0", .convention = 'C',
     .flags = TN_FLOATS, .nout = 1, .saves = TN_SAVE_B | TN_SAVE_C, .low = -2, .high = 2,
     .shape = rotary_shape, .run = rotary_run, .grad = rotary_grad, .onnx = "RotaryEmbedding",
-    .doc = "Turns pairs of the last dimension of (..., time, dim) by angles of each position, whose "
-           "cosines and sines (time, pairs) have no gradient. The halves make the pairs, or "
+    .doc = "Turns pairs of the last dimension of (..., time, dim) by angles of each position, "
+           "whose cosines and sines (time, pairs) have no gradient. The halves make the pairs, or "
            "neighbours if interleaved."};
