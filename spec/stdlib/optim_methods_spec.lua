@@ -217,6 +217,33 @@ describe('Rosenbrock\'s valley is crossed by', function()
     assert.is_nil(config.nIter)
   end)
 
+  it('LBFGS of parameters, which goes on from its state', function()
+    for _, wolfe in ipairs {true, false} do
+      local a = torch.DoubleTensor{-1.2}:requiresGrad(true)
+      local b = torch.DoubleTensor{{1}}:requiresGrad(true)
+      local options = {strong_wolfe = wolfe, lr = wolfe and 1 or 0.25, max_iter = 5}
+      local optimizer = optim.LBFGS({a, b}, options)
+      local function closure()
+        optimizer:zero_grad()
+        local gap = b:view(1) - torch.square(a)
+        local loss = (torch.square(gap) * 100 + torch.square(1 - a)):sum()
+        loss:backward()
+        return loss
+      end
+      local first = optimizer:step(closure)
+      near(24.2, first, 1e-6)
+      local saved = torch.deserialize(torch.serialize(optimizer:state_dict()))
+      optimizer = optim.LBFGS({a, b}, {})
+      optimizer:load_state_dict(saved)
+      for _ = 1, wolfe and 12 or 100 do optimizer:step(closure) end
+      assert_at({1, 1}, {a:detach()[1], b:detach()[1][1]}, 1e-3)
+      fails('a function that calculates the loss expected, got nil', optimizer.step, optimizer)
+      local other = optim.LBFGS({a})
+      fails('of parameters with 1 elements expected, got one with 2', other.load_state_dict, other,
+        saved)
+    end
+  end)
+
   it('cg', function()
     local x = start()
     local same, values, evals = optim.cg(valley, x, {maxIter = 100, maxEval = 500})

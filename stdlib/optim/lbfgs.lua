@@ -1,5 +1,7 @@
 --- Limited-memory BFGS: a quasi-Newton method for whole batches (Liu, Nocedal 1989).
+local torch = require 'torch'
 local functional = require 'optim.functional'
+require 'optim.optimizer'
 
 -- The newest change of place and of gradient go into the memory.
 local function remember(state, gradient, most)
@@ -101,4 +103,84 @@ local function lbfgs(opfunc, x, config, state)
   return x, values, evals
 end
 
-return {lbfgs = lbfgs}
+-- ---------------------------------------------------------------------------------------------
+-- The same for a list of parameters.
+
+local package = {}
+local LBFGS = torch.class('optim.LBFGS', 'optim.Optimizer', package)
+
+local DEFAULTS = {lr = 1, max_iter = 20, max_eval = 25, tolerance_grad = 1e-5,
+  tolerance_change = 1e-9, history_size = 100, strong_wolfe = false}
+
+--- parameters: as model:parameters() gives them.
+-- options: lr = 1; max_iter = 20 and max_eval = 25, in one step; tolerance_grad = 1e-5, of the sum
+-- of the absolute gradient; tolerance_change = 1e-9; history_size = 100; strong_wolfe = false, true
+-- for a line search.
+function LBFGS:__init(parameters, options)
+  self:setup('LBFGS', parameters, options, DEFAULTS)
+  self.state = {}
+end
+
+-- All parameters, or their gradients, as one vector.
+local function gather(parameters, of)
+  local parts = {}
+  for i, parameter in ipairs(parameters) do
+    local part = of(parameter)
+    parts[i] = part:reshape(part:nElement())
+  end
+  return torch.cat(parts, 1)
+end
+
+local function gradient_of(parameter)
+  return parameter.grad and parameter.grad:detach() or torch.zeros_like(parameter:detach())
+end
+
+local function scatter(parameters, vector)
+  local at = 1
+  for _, parameter in ipairs(parameters) do
+    local plain = parameter:detach()
+    plain:copy(vector:narrow(1, at, plain:nElement()):viewAs(plain))
+    at = at + plain:nElement()
+  end
+end
+
+--- closure(): sets the gradients to zero, runs the model forward and backward, returns the loss; it
+-- is called several times. Returns its first result.
+function LBFGS:step(closure)
+  if type(closure) ~= 'function' then
+    error('optim.LBFGS: step: a function that calculates the loss expected, got '
+      .. torch.type(closure), 2)
+  end
+  self.steps = self.steps + 1
+  local options, parameters = self.options, self.parameters
+  local x = gather(parameters, function(parameter) return parameter:detach() end)
+  local _, values = lbfgs(function(place)
+    scatter(parameters, place)
+    local loss = closure()
+    return loss, gather(parameters, gradient_of)
+  end, x, {maxIter = options.max_iter, maxEval = options.max_eval, learningRate = options.lr,
+    tolFun = options.tolerance_grad, tolX = options.tolerance_change,
+    nCorrection = options.history_size,
+    lineSearch = options.strong_wolfe and require('optim.lswolfe').lswolfe or nil}, self.state)
+  scatter(parameters, x)
+  return values[1]
+end
+
+function LBFGS:state_dict()
+  return {steps = self.steps, state = self.state, options = self.options}
+end
+
+function LBFGS:load_state_dict(dict)
+  local d = type(dict) == 'table' and type(dict.state) == 'table' and dict.state.d
+  local count = 0
+  for _, parameter in ipairs(self.parameters) do count = count + parameter:nElement() end
+  if type(dict) ~= 'table' or type(dict.state) ~= 'table' or d and d:nElement() ~= count then
+    error(('load_state_dict: the state of parameters with %d elements expected, got %s'):format(
+      count, d and ('one with %d'):format(d:nElement()) or torch.type(dict)), 2)
+  end
+  self.steps = dict.steps
+  for key, value in pairs(dict.options) do self.options[key] = value end
+  self.state = torch.deserialize(torch.serialize(dict.state))
+end
+
+return {LBFGS = package.LBFGS, lbfgs = lbfgs}
