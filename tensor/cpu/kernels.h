@@ -154,6 +154,8 @@ typedef void tn_rows_fn(int64_t rows, int64_t m, void *dst, const void *src, int
 
 /* See tn__transpose in move.h. */
 typedef struct {
+  void (*turn_2)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
+                 int64_t src_step);
   void (*turn_4)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,
                  int64_t src_step);
   void (*turn_8)(int64_t rows, int64_t columns, void *dst, int64_t dst_step, const void *src,

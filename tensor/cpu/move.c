@@ -81,23 +81,19 @@ void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, c
 
 /* -- Tiles ------------------------------------------------------------------------------------- */
 
-#define TURN_SMALL(name, T)                                                                       \
-  static void name(int64_t rows, int64_t columns, T *dst, int64_t dst_step, const T *src,         \
-                   int64_t src_step) {                                                            \
-    for (int64_t r = 0; r < rows; r++) {                                                          \
-      for (int64_t c = 0; c < columns; c++) dst[r * dst_step + c] = src[c * src_step + r];        \
-    }                                                                                             \
+static void turn_1(int64_t rows, int64_t columns, uint8_t *dst, int64_t dst_step,
+                   const uint8_t *src, int64_t src_step) {
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t c = 0; c < columns; c++) dst[r * dst_step + c] = src[c * src_step + r];
   }
-
-TURN_SMALL(turn_1, uint8_t)
-TURN_SMALL(turn_2, uint16_t)
+}
 
 void tn__transpose(size_t item, int64_t rows, int64_t columns, void *dst, int64_t dst_step,
                    const void *src, int64_t src_step) {
   const tn_move_kernels *kernels = TN_ISA_PICK(&tn__move_kernels);
   if (item == 4) kernels->turn_4(rows, columns, dst, dst_step, src, src_step);
   else if (item == 8) kernels->turn_8(rows, columns, dst, dst_step, src, src_step);
-  else if (item == 2) turn_2(rows, columns, dst, dst_step, src, src_step);
+  else if (item == 2) kernels->turn_2(rows, columns, dst, dst_step, src, src_step);
   else turn_1(rows, columns, dst, dst_step, src, src_step);
 }
 

@@ -1,23 +1,19 @@
 /* onednn_conv.c -- oneDNN's convolutions, where its version is the one whose structures we know.
  *
- * They want images and kernels in blocks of 16 channels, so every image is put into that order,
- * multiplied, and put back, a few images at a time, so that they stay in the cache. Each task, on
- * a thread of our pool, has images of its own; OpenMP's threads are not used (see onednn.c).
- *
- * To make a primitive takes a millisecond or more, as machine code is written; so they are kept by
- * their shapes. */
+ * They want images and kernels in blocks of 16 channels, or channels last, so every image is put
+ * into that order, multiplied, and put back, a few images at a time, so that they stay in the
+ * cache. Each task, on a thread of our pool, has images of its own; OpenMP's threads are not used
+ * (see onednn.c). */
 #include "onednn_conv.h"
 
-#if !defined(TN_EMBED) && defined(__has_include)
-#if __has_include(<oneapi/dnnl/dnnl.h>)
-#include <oneapi/dnnl/dnnl.h>
-#if DNNL_VERSION_MAJOR == 2
-#define HAVE_DNNL 2
-#endif
-#endif
-#endif
+#include "onednn_plan.h"
 
-#ifndef HAVE_DNNL
+#ifndef TN_HAVE_DNNL
+
+bool tn__onednn_conv_pays(const tn_onednn_conv *c) {
+  (void)c;
+  return false;
+}
 
 bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
   (void)pool, (void)c;
@@ -26,92 +22,52 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
 
 #else
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "onednn.h"
 
-/* Products of two elements in all from which opening the library pays, those of one task, and
- * elements of its images that fit into a second-level cache. */
+/* Products of two elements in all from which opening the library pays, and bytes of a task's images
+ * that fit into a second-level cache. */
 #define LEAST_PRODUCTS 3e7
-#define TASK_PRODUCTS 4e6
-#define CACHED_ELEMENTS (256 * 1024)
-enum { KEPT = 48, ALIGNMENT = 64 };
-
-/* -- The library ------------------------------------------------------------------------------- */
-
-#define FUNCTIONS(X)                                                                              \
-  X(engine_create) X(stream_create) X(stream_destroy) X(stream_wait)                              \
-  X(memory_desc_init_by_tag) X(memory_desc_equal) X(memory_desc_get_size)                         \
-  X(memory_create) X(memory_destroy) X(memory_set_data_handle)                                    \
-  X(dilated_convolution_forward_desc_init) X(dilated_convolution_backward_data_desc_init)         \
-  X(dilated_convolution_backward_weights_desc_init)                                               \
-  X(primitive_attr_create) X(primitive_attr_set_scratchpad_mode)                                  \
-  X(primitive_desc_create) X(primitive_desc_destroy) X(primitive_desc_query)                      \
-  X(primitive_desc_query_md) X(reorder_primitive_desc_create) X(primitive_create)                 \
-  X(primitive_destroy) X(primitive_execute)
-
-/* Written once, under pthread_once; constant for the life of the process afterwards. */
-static struct {
-#define X(name) __typeof__(&dnnl_##name) name;
-  FUNCTIONS(X)
-#undef X
-  dnnl_engine_t engine;
-  dnnl_primitive_attr_t attr; /* scratch memory is ours */
-  bool ready;
-} d;
-
-static void open_functions(void) {
-  const char *wish = getenv("MOONLET_BLAS");
-  if (wish != NULL && strcmp(wish, "builtin") == 0) return;
-  void *library = tn__onednn_library(HAVE_DNNL);
-  bool all = library != NULL;
-#define X(name) all = all && (*(void **)&d.name = dlsym(library, "dnnl_" #name)) != NULL;
-  FUNCTIONS(X)
-#undef X
-  d.ready = all && d.engine_create(&d.engine, dnnl_cpu, 0) == dnnl_success &&
-            d.primitive_attr_create(&d.attr) == dnnl_success &&
-            d.primitive_attr_set_scratchpad_mode(d.attr, dnnl_scratchpad_mode_user) == dnnl_success;
-}
+#define LEAST_PRODUCTS_BF16 1e7
+#define CACHED_BYTES (1 << 20)
+enum { TASKS_PER_THREAD = 4 };
 
 /* -- Plans ------------------------------------------------------------------------------------- */
 
 enum { LARGE, SMALL, KERNEL, SIDES };
 
-/* What a primitive depends on; compared as memory, so it is cleared first. */
+/* What a primitive depends on; cleared first. */
 typedef struct {
-  int result, dims, bias;
+  int64_t result, dims, bias, bf16;
   int64_t images, groups, from, to;
   int64_t in[TN_SPACE], out[TN_SPACE], kernel[TN_SPACE], stride[TN_SPACE], pad[TN_SPACE],
       dilation[TN_SPACE];
 } key;
 
 typedef struct {
+  tn_dnnl_plan head;
   key key;
-  bool usable; /* false: asked for before, and declined */
-  int users;
-  uint64_t used;
-  dnnl_primitive_t conv, turn[SIDES]; /* NULL where an order is the plain one */
+  dnnl_primitive_t conv, turn[SIDES];
+  bool same[SIDES]; /* where an order is the plain one, it needs no turn */
   dnnl_memory_desc_t plain[SIDES], own[SIDES], scratch, bias;
   size_t bytes[SIDES], scratch_bytes;
 } plan;
 
-/* Entries are taken and given back under `lock`. */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static plan *kept[KEPT];
-static uint64_t clock_of_use;
-
-static void destroy(plan *p) {
-  if (p == NULL) return;
-  if (p->conv != NULL) d.primitive_destroy(p->conv);
+static void destroy(tn_dnnl_plan *head) {
+  plan *p = (plan *)head;
+  if (p->conv != NULL) tn__dnnl.primitive_destroy(p->conv);
   for (int k = 0; k < SIDES; k++) {
-    if (p->turn[k] != NULL) d.primitive_destroy(p->turn[k]);
+    if (p->turn[k] != NULL) tn__dnnl.primitive_destroy(p->turn[k]);
   }
   free(p);
+}
+
+/* Kernels that are the result are sums over tasks, so they are floats. */
+static dnnl_data_type_t type_of(bool bf16, int side, int result) {
+  return bf16 && !(side == KERNEL && result == KERNEL) ? dnnl_bf16 : dnnl_f32;
 }
 
 /* The sizes of one side, as oneDNN wants them; returns how many. */
@@ -126,7 +82,7 @@ static int sizes_of(const key *k, int side, dnnl_dims_t dims) {
     dims[n++] = k->images;
     dims[n++] = k->groups * (side == LARGE ? k->from : k->to);
   }
-  for (int s = TN_SPACE - k->dims; s < TN_SPACE; s++) dims[n++] = space[s];
+  for (int s = TN_SPACE - (int)k->dims; s < TN_SPACE; s++) dims[n++] = space[s];
   return n;
 }
 
@@ -134,8 +90,8 @@ static bool describe(const key *k, int side, bool plain, dnnl_memory_desc_t *md)
   static const dnnl_format_tag_t tags[] = {dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
   dnnl_dims_t dims;
   const int n = sizes_of(k, side, dims);
-  return d.memory_desc_init_by_tag(md, n, dims, dnnl_f32, plain ? tags[n - 3]
-                                                                : dnnl_format_tag_any) ==
+  return tn__dnnl.memory_desc_init_by_tag(md, n, dims, type_of(k->bf16, side, (int)k->result),
+                                          plain ? tags[n - 3] : dnnl_format_tag_any) ==
          dnnl_success;
 }
 
@@ -148,45 +104,43 @@ static bool padding_behind(const key *k, int s, int64_t *behind) {
   return room >= 0 && room / k->stride[s] + 1 == k->out[s];
 }
 
-/* Does the library have code of its own for it? Its fallbacks are slower than ours. */
-static bool is_fast(dnnl_primitive_desc_t pd) {
-  const char *name = NULL;
-  if (d.primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success) {
-    return false;
-  }
-  return strncmp(name, "jit", 3) == 0 || strncmp(name, "brg", 3) == 0;
-}
-
 /* The primitive's descriptor, for images in whatever order it likes best. */
 static dnnl_primitive_desc_t new_descriptor(const key *k, const dnnl_memory_desc_t *bias) {
-  dnnl_memory_desc_t any[SIDES];
+  dnnl_memory_desc_t any[SIDES], hint;
   dnnl_dims_t stride, dilation, before, behind;
   dnnl_convolution_desc_t op;
   dnnl_primitive_desc_t forward = NULL, pd = NULL;
   bool ok = true;
   for (int side = 0; side < SIDES; side++) ok = ok && describe(k, side, false, &any[side]);
-  for (int n = 0, s = TN_SPACE - k->dims; s < TN_SPACE; s++, n++) {
+  for (int n = 0, s = TN_SPACE - (int)k->dims; s < TN_SPACE; s++, n++) {
     stride[n] = k->stride[s];
     dilation[n] = k->dilation[s] - 1;
     before[n] = k->pad[s];
     ok = ok && padding_behind(k, s, &behind[n]);
   }
-  ok = ok && d.dilated_convolution_forward_desc_init(
-                 &op, dnnl_forward_training, dnnl_convolution_direct, &any[LARGE], &any[KERNEL],
-                 bias, &any[SMALL], stride, dilation, before, behind) == dnnl_success;
-  ok = ok && d.primitive_desc_create(&forward, &op, d.attr, d.engine, NULL) == dnnl_success;
+  key as_read = *k; /* the kernel of a forward pass is never a sum */
+  as_read.result = SMALL;
+  ok = ok && describe(&as_read, KERNEL, false, &hint) &&
+       tn__dnnl.dilated_convolution_forward_desc_init(
+           &op, dnnl_forward_training, dnnl_convolution_direct, &any[LARGE], &hint, bias,
+           &any[SMALL], stride, dilation, before, behind) == dnnl_success &&
+       tn__dnnl.primitive_desc_create(&forward, &op, tn__dnnl.attr, tn__dnnl.engine, NULL) ==
+           dnnl_success;
   if (!ok || k->result == SMALL) return forward;
   if (k->result == LARGE) {
-    ok = d.dilated_convolution_backward_data_desc_init(
+    ok = tn__dnnl.dilated_convolution_backward_data_desc_init(
              &op, dnnl_convolution_direct, &any[LARGE], &any[KERNEL], &any[SMALL], stride, dilation,
              before, behind) == dnnl_success;
   } else {
-    ok = d.dilated_convolution_backward_weights_desc_init(
+    ok = tn__dnnl.dilated_convolution_backward_weights_desc_init(
              &op, dnnl_convolution_direct, &any[LARGE], &any[KERNEL], NULL, &any[SMALL], stride,
              dilation, before, behind) == dnnl_success;
   }
-  if (ok && d.primitive_desc_create(&pd, &op, d.attr, d.engine, forward) != dnnl_success) pd = NULL;
-  d.primitive_desc_destroy(forward);
+  if (ok && tn__dnnl.primitive_desc_create(&pd, &op, tn__dnnl.attr, tn__dnnl.engine, forward) !=
+                dnnl_success) {
+    pd = NULL;
+  }
+  tn__dnnl.primitive_desc_destroy(forward);
   return pd;
 }
 
@@ -198,76 +152,53 @@ static dnnl_query_t question(int result, int side) {
 }
 
 static bool add_reorder(plan *p, int side, dnnl_primitive_desc_t pd) {
-  const dnnl_memory_desc_t *own = d.primitive_desc_query_md(pd, question(p->key.result, side), 0);
+  const dnnl_memory_desc_t *own =
+      tn__dnnl.primitive_desc_query_md(pd, question((int)p->key.result, side), 0);
   dnnl_primitive_desc_t turn = NULL;
   if (own == NULL || !describe(&p->key, side, true, &p->plain[side])) return false;
   p->own[side] = *own;
-  p->bytes[side] = d.memory_desc_get_size(own);
-  if (d.memory_desc_equal(own, &p->plain[side])) return true;
+  p->bytes[side] = tn__dnnl.memory_desc_get_size(own);
+  p->same[side] = tn__dnnl.memory_desc_equal(own, &p->plain[side]);
+  if (p->same[side]) return true;
   const bool back = side == p->key.result;
   const dnnl_memory_desc_t *from = back ? own : &p->plain[side], *to = back ? &p->plain[side] : own;
-  if (d.reorder_primitive_desc_create(&turn, from, d.engine, to, d.engine, d.attr) !=
-      dnnl_success) {
+  if (tn__dnnl.reorder_primitive_desc_create(&turn, from, tn__dnnl.engine, to, tn__dnnl.engine,
+                                             tn__dnnl.attr) != dnnl_success) {
     return false;
   }
-  const bool ok = d.primitive_create(&p->turn[side], turn) == dnnl_success;
-  d.primitive_desc_destroy(turn);
+  const bool ok = tn__dnnl.primitive_create(&p->turn[side], turn) == dnnl_success;
+  tn__dnnl.primitive_desc_destroy(turn);
   return ok;
 }
 
-static plan *new_plan(const key *k) {
+static tn_dnnl_plan *new_plan(const void *wanted) {
   plan *p = calloc(1, sizeof *p);
-  const dnnl_dims_t outputs = {k->groups * k->to};
   if (p == NULL) return NULL;
-  p->key = *k;
-  if (d.memory_desc_init_by_tag(&p->bias, 1, outputs, dnnl_f32, dnnl_a) != dnnl_success) return p;
+  p->key = *(const key *)wanted;
+  p->head.key = &p->key;
+  const key *k = &p->key;
+  const dnnl_data_type_t type = type_of(k->bf16, SMALL, (int)k->result);
+  const dnnl_dims_t outputs = {k->groups * k->to};
+  if (tn__dnnl.memory_desc_init_by_tag(&p->bias, 1, outputs, type, dnnl_a) != dnnl_success) {
+    return &p->head;
+  }
   dnnl_primitive_desc_t pd = new_descriptor(k, k->bias ? &p->bias : NULL);
-  if (pd == NULL) return p;
-  const dnnl_memory_desc_t *scratch = d.primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-  p->usable = scratch != NULL && is_fast(pd);
-  for (int side = 0; side < SIDES && p->usable; side++) p->usable = add_reorder(p, side, pd);
-  if (p->usable) {
+  if (pd == NULL) return &p->head;
+  const dnnl_memory_desc_t *scratch =
+      tn__dnnl.primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+  bool ok = scratch != NULL && tn__dnnl_is_fast(pd, type);
+  for (int side = 0; side < SIDES && ok; side++) ok = add_reorder(p, side, pd);
+  if (ok) {
     p->scratch = *scratch;
-    p->scratch_bytes = d.memory_desc_get_size(scratch);
-    p->usable = d.primitive_create(&p->conv, pd) == dnnl_success;
+    p->scratch_bytes = tn__dnnl.memory_desc_get_size(scratch);
+    p->head.usable = tn__dnnl.primitive_create(&p->conv, pd) == dnnl_success;
   }
-  d.primitive_desc_destroy(pd);
-  return p;
+  tn__dnnl.primitive_desc_destroy(pd);
+  return &p->head;
 }
 
-/* Finds the plan, or makes it in place of the one that has not been used for the longest time. NULL
- * where there is none; otherwise it must be given back. */
-static plan *take_plan(const key *k) {
-  pthread_mutex_lock(&lock);
-  plan *p = NULL;
-  int place = -1;
-  for (int i = 0; i < KEPT && p == NULL; i++) {
-    if (kept[i] == NULL) place = i;
-    else if (memcmp(&kept[i]->key, k, sizeof *k) == 0) p = kept[i];
-  }
-  for (int i = 0; i < KEPT && p == NULL && place < 0; i++) {
-    if (kept[i]->users == 0) place = i;
-  }
-  for (int i = 0; i < KEPT && p == NULL && place >= 0 && kept[place] != NULL; i++) {
-    if (kept[i]->users == 0 && kept[i]->used < kept[place]->used) place = i;
-  }
-  if (p == NULL && place >= 0 && (p = new_plan(k)) != NULL) {
-    destroy(kept[place]);
-    kept[place] = p;
-  }
-  if (p != NULL) p->used = ++clock_of_use;
-  if (p != NULL && !p->usable) p = NULL;
-  if (p != NULL) p->users++;
-  pthread_mutex_unlock(&lock);
-  return p;
-}
-
-static void give_back(plan *p) {
-  if (p == NULL) return;
-  pthread_mutex_lock(&lock);
-  p->users--;
-  pthread_mutex_unlock(&lock);
-}
+static tn_dnnl_plans plans = {.key_bytes = sizeof(key), .make = new_plan, .destroy = destroy,
+                              .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* -- Work -------------------------------------------------------------------------------------- */
 
@@ -279,45 +210,41 @@ typedef struct {
   const char *kernel;  /* in the order of `plan`, where it is read; of all slices */
   size_t kernel_bytes; /* of one */
   float *parts;        /* kernels of the tasks but the first, where it is the result */
-  int64_t large, small, kernels; /* elements of one image, and of a kernel */
+  int64_t elements[SIDES]; /* of one image, and of a kernel */
+  size_t item;         /* of an image's element */
   atomic_bool failed;
 } job;
 
-/* Runs a primitive between memory with these descriptions. */
-typedef struct {
-  int argument;
-  const dnnl_memory_desc_t *md;
-  void *data;
-} operand;
-
-static bool execute(dnnl_stream_t stream, dnnl_primitive_t primitive, int n, const operand *given) {
-  dnnl_exec_arg_t args[5];
-  int made = 0;
-  bool ok = true;
-  for (; made < n && ok; made++) {
-    args[made].arg = given[made].argument;
-    args[made].memory = NULL;
-    ok = d.memory_create(&args[made].memory, given[made].md, d.engine, given[made].data) ==
-         dnnl_success;
-  }
-  ok = ok && d.primitive_execute(primitive, stream, n, args) == dnnl_success;
-  for (int i = 0; i < made; i++) {
-    if (args[i].memory != NULL) d.memory_destroy(args[i].memory);
-  }
-  return ok;
+/* A side from the plain order to the plan's own, or back if it is the result. */
+static bool turn(dnnl_stream_t stream, const plan *p, int side, char *plain, char *own) {
+  const bool back = side == p->key.result;
+  const tn_dnnl_operand a = {back ? DNNL_ARG_TO : DNNL_ARG_FROM, &p->plain[side], plain};
+  const tn_dnnl_operand b = {back ? DNNL_ARG_FROM : DNNL_ARG_TO, &p->own[side], own};
+  return tn__dnnl_execute(stream, p->turn[side], 2, (tn_dnnl_operand[]){a, b});
 }
 
 /* A side in the plan's own order: turned into `room` unless it is so already. */
 static bool arrange(dnnl_stream_t stream, const plan *p, int side, void *plain, void *room,
                     void **own) {
-  *own = p->turn[side] != NULL ? room : plain;
-  if (p->turn[side] == NULL || side == p->key.result) return true;
-  const operand both[2] = {{DNNL_ARG_FROM, &p->plain[side], plain}, {DNNL_ARG_TO, &p->own[side],
-                           room}};
-  return execute(stream, p->turn[side], 2, both);
+  *own = p->same[side] ? plain : room;
+  return p->same[side] || side == p->key.result || turn(stream, p, side, plain, room);
 }
 
 static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* Where the images, or the kernel, of a task are. */
+static void *side_of(const job *j, int side, int64_t task) {
+  const tn_onednn_conv *c = j->c;
+  const int64_t first = j->slices > 1 ? 0 : task * j->images;
+  if (side == KERNEL) {
+    return task == 0 ? c->out : (void *)(j->parts + (task - 1) * j->elements[KERNEL]);
+  }
+  const void *base = side == c->result ? c->out
+                     : side == LARGE || c->result == LARGE ? c->a : c->b;
+  int64_t at = first * j->elements[side];
+  if (side == SMALL && j->slices > 1) at = task * j->elements[SMALL];
+  return (char *)base + at * (int64_t)j->item;
+}
 
 /* One task. `room` is for both sides of images, a kernel that is the result, and scratch. */
 static bool run_images(const job *j, const plan *p, int64_t task, dnnl_stream_t stream,
@@ -326,44 +253,40 @@ static bool run_images(const job *j, const plan *p, int64_t task, dnnl_stream_t 
       {DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS},
       {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_WEIGHTS},
       {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS}};
-  const tn_onednn_conv *c = j->c;
-  const int result = c->result;
-  const int64_t first = task * j->images, slice = j->slices > 1 ? task : 0;
+  const int result = j->c->result;
+  const int64_t slice = j->slices > 1 ? task : 0;
   void *plain[SIDES], *own[SIDES];
-  plain[LARGE] = (result == LARGE ? c->out : (float *)c->a) + (slice > 0 ? 0 : first) * j->large;
-  plain[SMALL] = (result == SMALL ? c->out : (float *)(result == LARGE ? c->a : c->b)) +
-                 first * j->small;
-  plain[KERNEL] = task == 0 ? c->out : j->parts + (task - 1) * j->kernels;
-  char *at[SIDES] = {room, room + whole_lines(p->bytes[LARGE]), NULL};
-  at[KERNEL] = at[SMALL] + whole_lines(p->bytes[SMALL]);
-  char *scratch = at[KERNEL] + (result == KERNEL ? whole_lines(p->bytes[KERNEL]) : 0);
-  bool ok = arrange(stream, p, LARGE, plain[LARGE], at[LARGE], &own[LARGE]) &&
-            arrange(stream, p, SMALL, plain[SMALL], at[SMALL], &own[SMALL]);
-  if (result == KERNEL) ok = ok && arrange(stream, p, KERNEL, plain[KERNEL], at[KERNEL],
-                                           &own[KERNEL]);
-  else own[KERNEL] = (void *)(j->kernel + slice * (int64_t)j->kernel_bytes);
-  operand operands[5];
+  tn_dnnl_operand operands[TN_DNNL_OPERANDS];
+  bool ok = true;
   int n = 0;
-  for (int side = 0; side < SIDES; side++) {
-    operands[n++] = (operand){arguments[result][side], &p->own[side], own[side]};
+  for (int side = 0; side < SIDES && ok; side++) {
+    if (side == KERNEL && result != KERNEL) {
+      own[KERNEL] = (void *)(j->kernel + slice * (int64_t)j->kernel_bytes);
+    } else {
+      plain[side] = side_of(j, side, task);
+      ok = arrange(stream, p, side, plain[side], room, &own[side]);
+      room += whole_lines(p->bytes[side]);
+    }
+    operands[n++] = (tn_dnnl_operand){arguments[result][side], &p->own[side], own[side]};
   }
-  operands[n++] = (operand){DNNL_ARG_SCRATCHPAD, &p->scratch, scratch};
+  operands[n++] = (tn_dnnl_operand){DNNL_ARG_SCRATCHPAD, &p->scratch, room};
   if (p->key.bias) {
-    operands[n++] = (operand){DNNL_ARG_BIAS, &p->bias, (void *)(c->bias + slice * p->key.to)};
+    const char *bias = (const char *)j->c->bias + slice * p->key.to * (int64_t)j->item;
+    operands[n++] = (tn_dnnl_operand){DNNL_ARG_BIAS, &p->bias, (void *)bias};
   }
-  ok = ok && execute(stream, p->conv, n, operands);
-  if (ok && p->turn[result] != NULL) {
-    const operand back[2] = {{DNNL_ARG_FROM, &p->own[result], own[result]},
-                             {DNNL_ARG_TO, &p->plain[result], plain[result]}};
-    ok = execute(stream, p->turn[result], 2, back);
-  }
-  return ok;
+  ok = ok && tn__dnnl_execute(stream, p->conv, n, operands);
+  return ok && (p->same[result] || turn(stream, p, result, plain[result], own[result]));
 }
 
 static size_t room_of(const plan *p) {
   size_t bytes = 0;
   for (int side = 0; side < SIDES; side++) bytes += whole_lines(p->bytes[side]);
-  return bytes + whole_lines(p->scratch_bytes) + ALIGNMENT;
+  return bytes + whole_lines(p->scratch_bytes) + TN_DNNL_ALIGNMENT;
+}
+
+static bool new_stream(dnnl_stream_t *stream) {
+  return tn__dnnl.stream_create(stream, tn__dnnl.engine, dnnl_stream_default_flags) ==
+         dnnl_success;
 }
 
 static void run_tasks(void *arg, int64_t begin, int64_t end) {
@@ -371,14 +294,14 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
   const int before = tn__onednn_alone();
   dnnl_stream_t stream = NULL;
   void *room = NULL;
-  bool ok = d.stream_create(&stream, d.engine, dnnl_stream_default_flags) == dnnl_success &&
-            posix_memalign(&room, ALIGNMENT, room_of(j->plan)) == 0;
+  bool ok = new_stream(&stream) &&
+            posix_memalign(&room, TN_DNNL_ALIGNMENT, room_of(j->plan)) == 0;
   for (int64_t task = begin; ok && task < end; task++) {
     const bool last = task == j->tasks - 1;
     ok = run_images(j, last && j->rest != NULL ? j->rest : j->plan, task, stream, room);
   }
   free(room);
-  if (stream != NULL) d.stream_destroy(stream);
+  if (stream != NULL) tn__dnnl.stream_destroy(stream);
   tn__onednn_together(before);
   if (!ok) atomic_store(&j->failed, true);
 }
@@ -390,33 +313,39 @@ static bool arrange_kernel(job *j, void **room) {
   void *own = NULL;
   *room = NULL;
   j->kernel = (const char *)j->c->b;
-  j->kernel_bytes = (size_t)j->kernels * sizeof(float);
-  if (p->turn[KERNEL] == NULL) return true;
+  j->kernel_bytes = (size_t)j->elements[KERNEL] * j->item;
+  if (p->same[KERNEL]) return true;
+  const size_t plain = j->kernel_bytes;
   j->kernel_bytes = whole_lines(p->bytes[KERNEL]);
-  if (posix_memalign(room, ALIGNMENT, (size_t)j->slices * j->kernel_bytes) != 0) return false;
-  bool ok = d.stream_create(&stream, d.engine, dnnl_stream_default_flags) == dnnl_success;
+  if (posix_memalign(room, TN_DNNL_ALIGNMENT, (size_t)j->slices * j->kernel_bytes) != 0) {
+    return false;
+  }
+  bool ok = new_stream(&stream);
   for (int64_t k = 0; k < j->slices && ok; k++) {
-    ok = arrange(stream, p, KERNEL, (void *)(j->c->b + k * j->kernels),
+    ok = arrange(stream, p, KERNEL, (char *)j->c->b + k * (int64_t)plain,
                  (char *)*room + k * (int64_t)j->kernel_bytes, &own);
   }
-  if (stream != NULL) d.stream_destroy(stream);
+  if (stream != NULL) tn__dnnl.stream_destroy(stream);
   j->kernel = *room;
   return ok;
 }
 
 static void add_parts(const job *j) {
+  const int64_t count = j->elements[KERNEL];
+  float *sum = j->c->out;
   for (int64_t p = 0; p + 1 < j->tasks; p++) {
-    for (int64_t i = 0; i < j->kernels; i++) j->c->out[i] += j->parts[p * j->kernels + i];
+    for (int64_t i = 0; i < count; i++) sum[i] += j->parts[p * count + i];
   }
 }
 
-/* Images of a task: enough work, but no more than fits the cache or leaves a thread without any. */
-static int64_t images_of(const tn_onednn_conv *c, int64_t threads, double products, int64_t each) {
-  const int64_t share = (c->batch + threads - 1) / threads;
-  if (c->result == KERNEL) return share; /* each task makes a kernel of its own */
-  const double wanted = TASK_PRODUCTS / (products / (double)c->batch + 1);
-  int64_t n = wanted < (double)share ? (int64_t)wanted : share;
-  if (n * each > CACHED_ELEMENTS) n = CACHED_ELEMENTS / each;
+/* Images of a task: as many as fit the cache, but so few that no thread is left waiting long. */
+static int64_t images_of(const job *j, int64_t threads) {
+  const tn_onednn_conv *c = j->c;
+  if (c->result == KERNEL) return (c->batch + threads - 1) / threads; /* each makes a kernel */
+  const int64_t bytes = (j->elements[LARGE] + j->elements[SMALL]) * (int64_t)j->item;
+  const int64_t tasks = threads > 1 ? threads * TASKS_PER_THREAD : 1;
+  int64_t n = (c->batch + tasks - 1) / tasks;
+  if (n * bytes > CACHED_BYTES) n = CACHED_BYTES / bytes;
   return n < 1 ? 1 : n;
 }
 
@@ -429,6 +358,7 @@ static key key_of(const tn_onednn_conv *c) {
   memset(&k, 0, sizeof k);
   k.result = c->result;
   k.bias = c->bias != NULL;
+  k.bf16 = c->bf16;
   k.groups = c->groups;
   k.from = c->from;
   k.to = c->to;
@@ -442,12 +372,17 @@ static key key_of(const tn_onednn_conv *c) {
   return k;
 }
 
-/* Is it work that oneDNN does faster? One or two channels give its blocks nothing to do. */
-static bool is_worth_it(const tn_onednn_conv *c, double products) {
+static double products_of(const tn_onednn_conv *c) {
+  return (double)c->batch * (double)c->groups * (double)c->from * (double)c->to *
+         (double)tn__window_cells(c->w.out) * (double)tn__window_cells(c->w.kernel);
+}
+
+bool tn__onednn_conv_pays(const tn_onednn_conv *c) {
   const bool separate = c->from == 1 && c->to == 1 && c->groups >= 8;
-  const int64_t least = c->result == SMALL ? 3 : 8;
-  return products >= (separate ? LEAST_PRODUCTS / 20 : LEAST_PRODUCTS) &&
-         (separate || (c->from >= least && c->to >= 8));
+  const int64_t least = c->result == 1 ? 3 : 8;
+  const double products = c->bf16 ? LEAST_PRODUCTS_BF16 : LEAST_PRODUCTS;
+  if (products_of(c) < (separate ? products / 20 : products)) return false;
+  return separate || (c->from >= least && c->to >= 8);
 }
 
 /* One image is cut by its outputs, in whole blocks, so that every thread has some. */
@@ -457,35 +392,33 @@ static int64_t slices_of(const tn_onednn_conv *c, int64_t threads) {
   return n;
 }
 
+/* The plans, for as many images as a task has, and for the last one. The kernel is put in order
+ * once: both must agree on it, and on room. */
+static bool take_plans(job *j, int64_t threads) {
+  key k = key_of(j->c);
+  k.to /= j->slices;
+  j->images = k.images = images_of(j, threads);
+  j->tasks = j->slices > 1 ? j->slices : (j->c->batch + j->images - 1) / j->images;
+  j->plan = (plan *)tn__dnnl_take(&plans, &k);
+  if (j->slices == 1) k.images = j->c->batch - (j->tasks - 1) * j->images;
+  if (j->plan == NULL || k.images == j->images) return j->plan != NULL;
+  j->rest = (plan *)tn__dnnl_take(&plans, &k);
+  return j->rest != NULL && room_of(j->rest) <= room_of(j->plan) &&
+         tn__dnnl.memory_desc_equal(&j->plan->own[KERNEL], &j->rest->own[KERNEL]);
+}
+
 bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
-  const int64_t outside = tn__window_cells(c->w.out), inside = tn__window_cells(c->w.in);
-  const int64_t places = tn__window_cells(c->w.kernel);
-  const double products = (double)c->batch * (double)c->groups * (double)c->from * (double)c->to *
-                          (double)outside * (double)places;
-  if (!is_worth_it(c, products) || tn__pool_inside()) return false;
-  pthread_once(&once, open_functions);
-  if (!d.ready) return false;
-  job j = {.c = c, .slices = slices_of(c, tn__pool_threads(pool)), .failed = false};
+  if (!tn__onednn_conv_pays(c) || tn__pool_inside() || !tn__dnnl_ready()) return false;
+  const int64_t threads = tn__pool_threads(pool);
+  job j = {.c = c, .slices = slices_of(c, threads), .item = c->bf16 ? 2 : 4, .failed = false};
   const int before = tn__onednn_alone();
-  key k = key_of(c);
   void *kernel = NULL;
-  k.to /= j.slices;
-  j.large = c->groups * c->from * inside;
-  j.small = c->groups * k.to * outside;
-  j.kernels = c->groups * k.to * c->from * places;
-  j.images = k.images = images_of(c, tn__pool_threads(pool), products, j.large + j.small);
-  j.tasks = j.slices > 1 ? j.slices : (c->batch + j.images - 1) / j.images;
-  j.plan = take_plan(&k);
-  if (j.slices == 1) k.images = c->batch - (j.tasks - 1) * j.images;
-  if (j.plan != NULL && k.images != j.images) j.rest = take_plan(&k);
-  bool ok = j.plan != NULL && (k.images == j.images || j.rest != NULL);
-  /* the kernel is put in order once: both plans must agree on it, and on room */
-  if (ok && j.rest != NULL) {
-    ok = d.memory_desc_equal(&j.plan->own[KERNEL], &j.rest->own[KERNEL]) &&
-         room_of(j.rest) <= room_of(j.plan);
-  }
+  j.elements[LARGE] = c->groups * c->from * tn__window_cells(c->w.in);
+  j.elements[SMALL] = c->groups * (c->to / j.slices) * tn__window_cells(c->w.out);
+  j.elements[KERNEL] = c->groups * (c->to / j.slices) * c->from * tn__window_cells(c->w.kernel);
+  bool ok = take_plans(&j, threads);
   if (ok && c->result == KERNEL && j.tasks > 1) {
-    j.parts = malloc((size_t)((j.tasks - 1) * j.kernels) * sizeof(float));
+    j.parts = malloc((size_t)((j.tasks - 1) * j.elements[KERNEL]) * sizeof(float));
     ok = j.parts != NULL;
   }
   if (ok && c->result != KERNEL) ok = arrange_kernel(&j, &kernel);
@@ -497,8 +430,8 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
   if (ok && c->result == KERNEL) add_parts(&j);
   free(kernel);
   free(j.parts);
-  give_back(j.plan);
-  give_back(j.rest);
+  tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.plan);
+  tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.rest);
   return ok;
 }
 

@@ -1,4 +1,4 @@
-/* onednn_conv.h -- oneDNN's convolutions of floats, where it is present and faster. */
+/* onednn_conv.h -- oneDNN's convolutions of float32 or bfloat16, where it is present and faster. */
 #ifndef TN_CPU_ONEDNN_CONV_H
 #define TN_CPU_ONEDNN_CONV_H
 
@@ -8,16 +8,21 @@
 #include "im2col.h"
 #include "pool.h"
 
-/* One of the products of tensor/ops/convolve.c, of contiguous tensors. */
+/* One of the products of tensor/ops/convolve.c, of contiguous tensors. All are floats, or with bf16
+ * all are bfloat16 but a kernel that is the result. */
 typedef struct {
   int result; /* 0 the large side, 1 the small one, 2 the kernel */
+  bool bf16;
   int64_t batch, groups, from, to;
   tn_window w;
-  const float *a, *b, *bias;
-  float *out;
+  const void *a, *b, *bias; /* bias may be NULL */
+  void *out;
 } tn_onednn_conv;
 
-/* False, and nothing done, where oneDNN is missing, declines or would not be the faster way. */
+/* Would oneDNN be worth its overhead? One or two channels give its blocks nothing to do. Asks
+ * neither for the library nor for instructions. */
+bool tn__onednn_conv_pays(const tn_onednn_conv *c);
+/* False, and nothing done, where it would not, or oneDNN is missing or declines. */
 bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c);
 
 #endif

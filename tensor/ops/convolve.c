@@ -347,32 +347,65 @@ static void run_weight(tn_ctx *ctx, job *j) {
   free(j->parts);
 }
 
-static bool run_library(tn_ctx *ctx, const job *j, int result) {
+static bool run_library(tn_ctx *ctx, const job *j, int result, bool bf16) {
   const geometry *g = &j->g;
-  const tn_onednn_conv c = {.result = result, .batch = g->batch, .groups = g->groups,
-                            .from = g->from, .to = g->to, .w = g->w, .a = (const float *)j->a,
-                            .b = (const float *)j->b, .bias = (const float *)j->bias,
-                            .out = (float *)j->result};
-  return j->item == sizeof(float) && tn__onednn_conv(ctx->pool, &c);
+  const tn_onednn_conv c = {.result = result, .bf16 = bf16, .batch = g->batch,
+                            .groups = g->groups, .from = g->from, .to = g->to, .w = g->w,
+                            .a = j->a, .b = j->b, .bias = j->bias, .out = j->result};
+  return (bf16 || j->item == sizeof(float)) && tn__onednn_conv(ctx->pool, &c);
+}
+
+/* The contiguous tensors of a call, in the type that it calculates in. */
+typedef struct {
+  tn_tensor *in[3], *to;
+} operands;
+
+static tn_status begin(tn_call *call, operands *o, tn_dtype type, tn_dtype result, job *j) {
+  tn_status s = TN_OK;
+  for (int k = 0; k < call->nin && s == TN_OK; k++) {
+    s = tn__contiguous_of(call->ctx, &o->in[k], call->in[k], type);
+  }
+  if (s == TN_OK) s = tn__result_begin(call, 0, result, &o->to);
+  if (s != TN_OK) return s;
+  j->item = tn__item_size(type);
+  j->a = tn__data(o->in[0]);
+  j->b = tn__data(o->in[1]);
+  j->bias = o->in[2] != NULL ? tn__data(o->in[2]) : NULL;
+  j->result = tn__data(o->to);
+  return s;
+}
+
+static void release(operands *o) {
+  for (int k = 0; k < 3; k++) tn_tensor_release(o->in[k]);
+}
+
+/* By the processor's own instructions for bfloat16, where the library has them: then *done. */
+static tn_status run_bfloat(tn_call *call, int result, job *j, bool *done) {
+  const geometry *g = &j->g;
+  const tn_onednn_conv wish = {.result = result, .bf16 = true, .batch = g->batch,
+                               .groups = g->groups, .from = g->from, .to = g->to, .w = g->w};
+  operands o = {0};
+  if (call->in[0]->dtype != TN_BF16 || !tn__onednn_conv_pays(&wish)) return TN_OK;
+  tn_status s = begin(call, &o, TN_BF16, result == KERNEL ? TN_F32 : TN_BF16, j);
+  *done = s == TN_OK && run_library(call->ctx, j, result, true);
+  if (*done) s = tn__result_end(call, 0, o.to, s);
+  else tn_tensor_release(o.to);
+  release(&o);
+  return s;
 }
 
 static tn_status run(tn_call *call, int result) {
   tn_dtype type = tn__compute_dtype((tn_dtype)call->in[0]->dtype);
-  tn_tensor *a = NULL, *b = NULL, *bias = NULL, *to = NULL;
   job j = {.failed = false};
+  operands o = {0};
+  bool done = false;
   if (type == TN_I64) type = TN_F64; /* exact up to 2^53 */
   tn_status s = read_geometry(call, result, &j.g);
-  if (s == TN_OK) s = tn__contiguous_of(call->ctx, &a, call->in[0], type);
-  if (s == TN_OK) s = tn__contiguous_of(call->ctx, &b, call->in[1], type);
-  if (s == TN_OK && call->nin > 2) s = tn__contiguous_of(call->ctx, &bias, call->in[2], type);
-  if (s == TN_OK) s = tn__result_begin(call, 0, type, &to);
-  if (s == TN_OK && tn__numel(to) > 0) {
-    j.item = tn__item_size(type);
-    j.a = tn__data(a);
-    j.b = tn__data(b);
-    j.bias = bias != NULL ? tn__data(bias) : NULL;
-    j.result = tn__data(to);
-    if (run_library(call->ctx, &j, result)) atomic_store(&j.failed, false);
+  if (s == TN_OK) s = run_bfloat(call, result, &j, &done);
+  if (s != TN_OK || done) return s;
+  s = begin(call, &o, type, type, &j);
+  if (s == TN_OK && tn__numel(o.to) > 0) {
+    if (run_library(call->ctx, &j, result, false)) atomic_store(&j.failed, false);
     else if (result == SMALL) run_forward(call->ctx, &j);
     else if (result == LARGE) run_input(call->ctx, &j);
     else run_weight(call->ctx, &j);
@@ -380,10 +413,8 @@ static tn_status run(tn_call *call, int result) {
       s = tn_fail(call->ctx, TN_ENOMEM, "not enough memory for a convolution");
     }
   }
-  s = tn__result_end(call, 0, to, s);
-  tn_tensor_release(a);
-  tn_tensor_release(b);
-  tn_tensor_release(bias);
+  s = tn__result_end(call, 0, o.to, s);
+  release(&o);
   return s;
 }
 

@@ -1,4 +1,4 @@
-/* move_kernel.c -- matrices of 4-byte and 8-byte elements turned over, in blocks of registers. */
+/* move_kernel.c -- matrices of 2-, 4- and 8-byte elements turned over, in blocks of registers. */
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -13,11 +13,36 @@
     }                                                                                             \
   }
 
+REST(uint16_t)
 REST(uint32_t)
 REST(uint64_t)
 
 #if defined(__AVX2__)
-enum { SIDE_4 = 8, SIDE_8 = 4 };
+enum { DOWN_2 = 16, SIDE_2 = 8, SIDE_4 = 8, SIDE_8 = 4 };
+
+/* 8 rows of 16 elements to 16 rows of 8: each half of the registers is a square of its own. */
+static inline void block_2(uint16_t *d, int64_t to, const uint16_t *s, int64_t from) {
+  __m256i a[8], b[8];
+  for (int k = 0; k < 8; k++) a[k] = _mm256_loadu_si256((const __m256i *)(s + k * from));
+  for (int k = 0; k < 8; k += 2) {
+    b[k] = _mm256_unpacklo_epi16(a[k], a[k + 1]);
+    b[k + 1] = _mm256_unpackhi_epi16(a[k], a[k + 1]);
+  }
+  for (int k = 0; k < 8; k += 4) {
+    a[k] = _mm256_unpacklo_epi32(b[k], b[k + 2]);
+    a[k + 1] = _mm256_unpackhi_epi32(b[k], b[k + 2]);
+    a[k + 2] = _mm256_unpacklo_epi32(b[k + 1], b[k + 3]);
+    a[k + 3] = _mm256_unpackhi_epi32(b[k + 1], b[k + 3]);
+  }
+  for (int k = 0; k < 4; k++) {
+    b[2 * k] = _mm256_unpacklo_epi64(a[k], a[k + 4]);
+    b[2 * k + 1] = _mm256_unpackhi_epi64(a[k], a[k + 4]);
+  }
+  for (int k = 0; k < 8; k++) {
+    _mm_storeu_si128((__m128i *)(d + k * to), _mm256_castsi256_si128(b[k]));
+    _mm_storeu_si128((__m128i *)(d + (k + 8) * to), _mm256_extracti128_si256(b[k], 1));
+  }
+}
 
 static inline void block_4(float *d, int64_t to, const float *s, int64_t from) {
   __m256 a0 = _mm256_loadu_ps(s), a1 = _mm256_loadu_ps(s + from);
@@ -53,7 +78,7 @@ static inline void block_8(double *d, int64_t to, const double *s, int64_t from)
   _mm256_storeu_pd(d + 3 * to, _mm256_permute2f128_pd(b1, b3, 0x31));
 }
 #else
-enum { SIDE_4 = 4, SIDE_8 = 4 };
+enum { DOWN_2 = 4, SIDE_2 = 4, SIDE_4 = 4, SIDE_8 = 4 };
 
 /* A constant number of loads and stores, which the compiler arranges. */
 #define BLOCK(name, T)                                                                            \
@@ -62,18 +87,19 @@ enum { SIDE_4 = 4, SIDE_8 = 4 };
       for (int c = 0; c < 4; c++) d[r * to + c] = s[c * from + r];                                \
     }                                                                                             \
   }
+BLOCK(block_2, uint16_t)
 BLOCK(block_4, float)
 BLOCK(block_8, double)
 #endif
 
 /* A few rows of the source at a time, along all that is wanted of them: lines of the cache that two
  * blocks share are read once. They lie too far apart for the processor to guess the next ones. */
-#define TURN(name, T, Raw, SIDE, block)                                                           \
+#define TURN(name, T, Raw, DOWN, SIDE, block)                                                       \
   static void name(int64_t rows, int64_t columns, void *to, int64_t dst_step, const void *from,   \
                    int64_t src_step) {                                                            \
     T *dst = to;                                                                                  \
     const T *src = from;                                                                          \
-    const int64_t whole = rows - rows % SIDE;                                                     \
+    const int64_t whole = rows - rows % DOWN;                                                     \
     int64_t c = 0;                                                                                \
     for (; c + SIDE <= columns; c += SIDE) {                                                      \
       for (int64_t k = c + SIDE; k < c + 2 * SIDE && k < columns; k++) {                          \
@@ -81,7 +107,7 @@ BLOCK(block_8, double)
           __builtin_prefetch(src + k * src_step + r);                                             \
         }                                                                                         \
       }                                                                                           \
-      for (int64_t r = 0; r < whole; r += SIDE) {                                                 \
+      for (int64_t r = 0; r < whole; r += DOWN) {                                                 \
         block(dst + r * dst_step + c, dst_step, src + c * src_step + r, src_step);                \
       }                                                                                           \
       rest_##Raw(rows - whole, SIDE, (Raw *)(dst + whole * dst_step + c), dst_step,               \
@@ -91,8 +117,9 @@ BLOCK(block_8, double)
                src_step);                                                                         \
   }
 
-TURN(turn_4, float, uint32_t, SIDE_4, block_4)
-TURN(turn_8, double, uint64_t, SIDE_8, block_8)
+TURN(turn_2, uint16_t, uint16_t, DOWN_2, SIDE_2, block_2)
+TURN(turn_4, float, uint32_t, SIDE_4, SIDE_4, block_4)
+TURN(turn_8, double, uint64_t, SIDE_8, SIDE_8, block_8)
 
 /* Rows of a constant length, without a loop within them. */
 #define FIXED_ROWS(count, moves)                                                                  \
@@ -148,4 +175,4 @@ enum { LANES_4 = 4, LANES_8 = 2 };
 ROWS(rows_4, uint32_t, LANES_4)
 ROWS(rows_8, uint64_t, LANES_8)
 
-const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_4, turn_8, rows_4, rows_8};
+const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_2, turn_4, turn_8, rows_4, rows_8};
