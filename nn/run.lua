@@ -22,7 +22,7 @@ local path, depth, base = {}, 0, 0
 local watching = false
 -- Which of all forwards it is. Recurrent modules begin a new history with each.
 local pass, passes = 0, 0
--- The backward pass under way: the factor in its gradient, and whether parameters get theirs.
+-- The backward pass under way: the factor in the parameters' gradients, and whether they get any.
 local factor, accumulating = 1, true
 
 -- What a forward left behind, by module. Not a field of it: a file or a clone has no use for it.
@@ -264,7 +264,7 @@ local watchers = setmetatable({}, {__mode = 'k'})
 local function new_watcher(module)
   local box = setmetatable({module}, {__mode = 'v'})
   local function note(d)
-    if box[1] then box[1].gradInput = factor == 1 and d or d / factor end
+    if box[1] then box[1].gradInput = d end
     return d
   end
   watchers[module] = note
@@ -288,7 +288,7 @@ local function watched_input(module, input)
       if not tensor.requires_grad then return tensor end
       local alias = tensor:detach()
       record(function(d)
-        notes[key] = factor == 1 and d or d / factor
+        notes[key] = d
         if box[1] then box[1].gradInput = notes end
         return d
       end, {tensor}, {alias})
@@ -392,9 +392,9 @@ local function tape_of(module, input, target)
   return tapes[module]
 end
 
--- One tensor to go backward from, and its gradient, times `scale`: several results become one
--- through a node. Nothing when no result depends on anything.
-local function root_of(result, dy, scale)
+-- One tensor to go backward from, and its gradient: several results become one through a node.
+-- Nothing when no result depends on anything.
+local function root_of(result, dy)
   local roots, seeds = {}, {}
   each(function(tensor, seed)
     if not tensor.requires_grad then return end
@@ -403,16 +403,12 @@ local function root_of(result, dy, scale)
       seed = torch.ones_like(tensor):mul(seed or 1)
     end
     roots[#roots + 1] = tensor
-    seeds[#seeds + 1] = scale == 1 and seed or seed * scale
+    seeds[#seeds + 1] = seed
   end, result, dy)
   if #roots < 2 then return roots[1], seeds[1] end
   local root = torch.zeros(1)
   local was_grad = set_grad_enabled(true)
-  record(function(d)
-    local times, scaled = d:item(), {}
-    for i, seed in ipairs(seeds) do scaled[i] = times == 1 and seed or seed * times end
-    return unpack(scaled)
-  end, roots, {root})
+  record(function() return unpack(seeds) end, roots, {root})
   set_grad_enabled(was_grad)
   return root, torch.ones(1)
 end
@@ -427,43 +423,41 @@ local function check_gradient(result, dy)
   end
 end
 
--- Gradients of `wanted`, leaves, each handed to use(i, gradient).
-local function take_gradients(root, seed, wanted, use)
-  if not root or #wanted == 0 then return end
-  local gradients = torch.grad({root}, wanted, {seed}, RETAIN)
-  for i = 1, #wanted do
-    if gradients[i] then use(i, gradients[i]) end
-  end
-end
-
--- The parameters that are in the tape, each once, and their gradients.
-local function trained(module)
-  local wanted, into, seen = {}, {}, {}
+-- Adds the parameters in the tape, each once, to the list `wanted`; into[i] is the gradient of
+-- wanted[i].
+local function want_parameters(module, wanted, into)
+  local seen = {}
   local tensors, gradients = module:parameters()
   for i, tensor in ipairs(tensors or {}) do
     local address = torch.pointer(tensor)
     if tensor.requires_grad and not seen[address] then
-      wanted[#wanted + 1], into[#into + 1], seen[address] = tensor, gradients[i], true
+      wanted[#wanted + 1], seen[address] = tensor, true
+      into[#wanted] = gradients[i]
     end
   end
-  return wanted, into
 end
 
--- All is linear in the gradient of the output: the parameters get `scale` times as much.
+-- Fills leaf.grad for the input, and adds to the gradients of the parameters.
 local function differentiate(module, tape, dy, options)
+  local root, seed = root_of(tape.result, dy)
   factor = accumulating and options.scale or 1
-  local root, seed = root_of(tape.result, dy, factor)
-  if root and accumulating and options.input then
-    root:backward(seed, RETAIN)
-  elseif accumulating then
-    local wanted, into = trained(module)
-    take_gradients(root, seed, wanted, function(i, gradient) into[i]:add(gradient) end)
-  else
-    local wanted = {}
+  if not root then return end
+  if accumulating and options.input and factor == 1 then return root:backward(seed, RETAIN) end
+  local wanted, into = {}, {}
+  if options.input then
     each(function(leaf)
       if leaf.requires_grad then wanted[#wanted + 1] = leaf end
     end, tape.leaf)
-    take_gradients(root, seed, wanted, function(i, gradient) wanted[i].grad = gradient end)
+  end
+  if accumulating then want_parameters(module, wanted, into) end
+  if #wanted == 0 then return end
+  local gradients = torch.grad({root}, wanted, {seed}, RETAIN)
+  for i = 1, #wanted do
+    if not into[i] then
+      wanted[i].grad = gradients[i]
+    elseif gradients[i] then
+      into[i]:add(factor, gradients[i])
+    end
   end
 end
 
@@ -500,10 +494,7 @@ local function backward(module, input, dy, options)
   for _, leaf in ipairs(leaves) do leaf.grad = nil end
   tape = differentiate_anew(module, input, dy, options)
   if options.input and module.gradInput ~= nil then
-    module.gradInput = map(function(leaf)
-      local gradient = input_gradient(leaf)
-      return factor == 1 and gradient or gradient / factor
-    end, tape.leaf)
+    module.gradInput = map(input_gradient, tape.leaf)
   end
   each(function(leaf) leaf.grad = nil end, tape.leaf)
   factor, accumulating = was_factor, was_accumulating

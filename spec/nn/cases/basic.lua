@@ -30,6 +30,10 @@ return {
     return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Sequential(nn.Linear(6, 3), nn.Sigmoid()))
   end, randn(5, 4), single = randn(4), batched = true},
 
+  GradientReversal = {make('GradientReversal', 2), randn(5, 4), own_gradient = true},
+  ZeroGrad = {make('ZeroGrad'), randn(5, 4), own_gradient = true},
+  L1Penalty = {make('L1Penalty', 0.5), randn(5, 4), own_gradient = true},
+
   MSECriterion = {make('MSECriterion'), randn(4, 3), randn(4, 3)},
   ['MSECriterion, summed'] = {make('MSECriterion', false), randn(5), randn(5)},
   CrossEntropyCriterion = {make('CrossEntropyCriterion'), randn(4, 3), classes(1, 3, 2, 2)},
