@@ -76,6 +76,7 @@ end
 function Module:parameters()
   return parameters.list(self)
 end
+parameters.method = Module.parameters
 
 --- All parameters as one vector, and all gradients as another: both move into new storages.
 function Module:getParameters()
@@ -229,10 +230,13 @@ function Module:cudaDouble() return self:cuda():double() end
 function Module:children()
   if self.modules then return self.modules end
   local names, list = {}, {}
-  for name, value in pairs(self) do
-    if type(name) == 'string' and torch.isTypeOf(value, Module) then names[#names + 1] = name end
+  for name, value in next, self do
+    if type(value) == 'table' and getmetatable(value) ~= nil and type(name) == 'string'
+        and torch.isTypeOf(value, Module) then
+      names[#names + 1] = name
+    end
   end
-  table.sort(names)
+  if #names > 1 then table.sort(names) end
   for i, name in ipairs(names) do list[i] = self[name] end
   return list
 end

@@ -4,37 +4,38 @@ local torch = require 'torch'
 local parameters = {}
 
 -- weight -> gradWeight
-local function gradient_name(name)
-  return 'grad' .. name:sub(1, 1):upper() .. name:sub(2)
-end
+local gradient_names = setmetatable({}, {__index = function(names, name)
+  names[name] = 'grad' .. name:sub(1, 1):upper() .. name:sub(2)
+  return names[name]
+end})
 
 -- Torch7's modules have no list of names, but these two.
 local CLASSIC = {'weight', 'bias'}
 
-local function names_of(module)
-  return module.parameterNames or CLASSIC
-end
-
--- A gradient of a parameter is the tensor that backward adds to.
-local function link_pair(tensor, gradient)
-  if tensor.grad == gradient then return end
+-- Makes the gradient of a parameter where it is missing. It is the tensor that backward adds to.
+local function tie(module, tensor, grad)
+  if not torch.isTensor(tensor) or tensor:nElement() == 0 then return end
+  if not torch.isTensor(module[grad]) or module[grad]:nElement() ~= tensor:nElement() then
+    module[grad] = torch.zeros_like(tensor:detach())
+  end
   tensor.requires_grad = true
-  tensor.grad = gradient
+  tensor.grad = module[grad]
 end
 
---- Ties each parameter of the module itself to its gradient, which is made where it is missing.
+--- Ties each parameter of the module itself to its gradient. Programs may have put other tensors
+-- in their places since the last time.
 function parameters.link(module)
-  for _, name in ipairs(names_of(module)) do
-    local tensor = module[name]
-    if torch.isTensor(tensor) and tensor:nElement() > 0 then
-      local grad = gradient_name(name)
-      if not torch.isTensor(module[grad]) or module[grad]:nElement() ~= tensor:nElement() then
-        module[grad] = torch.zeros_like(tensor:detach())
-      end
-      link_pair(tensor, module[grad])
+  local names = module.parameterNames or CLASSIC
+  for i = 1, #names do
+    local tensor = module[names[i]]
+    if type(tensor) == 'userdata' then
+      local grad = gradient_names[names[i]]
+      local gradient = module[grad]
+      if gradient == nil or tensor.grad ~= gradient then tie(module, tensor, grad) end
     end
   end
 end
+local link = parameters.link
 
 --- See Module:parameter.
 function parameters.create(module, name, ...)
@@ -42,31 +43,43 @@ function parameters.create(module, name, ...)
   if not module.parameterNames then module.parameterNames = {} end
   table.insert(module.parameterNames, name)
   module[name] = tensor
-  module[gradient_name(name)] = torch.zeros(...)
-  parameters.link(module)
+  module[gradient_names[name]] = torch.zeros(...)
+  link(module)
   return tensor
 end
 
 local function add_own(module, tensors, gradients)
-  parameters.link(module)
-  for _, name in ipairs(names_of(module)) do
-    if torch.isTensor(module[name]) then
-      tensors[#tensors + 1] = module[name]
-      gradients[#gradients + 1] = module[gradient_name(name)]
+  link(module)
+  local names = module.parameterNames or CLASSIC
+  for i = 1, #names do
+    local tensor = module[names[i]]
+    if type(tensor) == 'userdata' and torch.isTensor(tensor) then
+      tensors[#tensors + 1] = tensor
+      gradients[#gradients + 1] = module[gradient_names[names[i]]]
     end
   end
+end
+
+-- A module that lists its parameters itself need not have tied them.
+local function tie_pair(tensor, gradient)
+  if tensor.grad == gradient then return end
+  tensor.requires_grad = true
+  tensor.grad = gradient
 end
 
 --- See Module:parameters.
 function parameters.list(module)
   local tensors, gradients = {}, {}
   add_own(module, tensors, gradients)
-  for _, child in ipairs(module:children()) do
+  local children = module:children()
+  for c = 1, #children do
+    local child = children[c]
     local more, more_gradients = child:parameters()
-    for i, tensor in ipairs(more or {}) do
-      tensors[#tensors + 1] = tensor
+    local foreign = child.parameters ~= parameters.method
+    for i = 1, more and #more or 0 do
+      tensors[#tensors + 1] = more[i]
       gradients[#gradients + 1] = more_gradients[i]
-      link_pair(tensor, more_gradients[i])
+      if foreign then tie_pair(more[i], more_gradients[i]) end
     end
   end
   return tensors, gradients

@@ -7,6 +7,7 @@
 --                   stays until the next forward; all results that one sees are plain tensors.
 local torch = require 'torch'
 local values = require 'nn.values'
+local link = require('nn.parameters').link
 
 local map, each, list_of, same = values.map, values.each, values.list_of, values.same
 local is_tracked, detach, clone = values.is_tracked, values.detach, values.clone
@@ -304,6 +305,8 @@ local function call(module, input, target)
   if is_classic(module) then return call_classic(module, input, target) end
   enter(module)
   if watching then
+    -- Old programs put tensors in the places of parameters.
+    if module.accGradParameters then link(module) end
     output = pure_output(module, watched_input(module, input), target)
     module.output = module:plain(output)
   else
@@ -327,6 +330,7 @@ function run.taped(module, input, target)
   enter(module)
   passes = passes + 1
   watching, pass = true, passes
+  if module.accGradParameters then link(module) end
   local result = pure_output(module, leaf, target)
   watching, pass = was_watching, was_pass
   if observer then observer.leave(module, input, result) end
@@ -487,6 +491,7 @@ end
 local function backward(module, input, dy, options)
   local tape = tape_of(module, input, options.target)
   enter(module)
+  if options.parameters then link(module) end
   check_gradient(tape.result, dy)
   local was_factor, was_accumulating = factor, accumulating
   accumulating = options.parameters and options.scale ~= 0

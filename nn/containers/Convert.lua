@@ -56,8 +56,20 @@ local function plan(from, to)
   return sources, taker and {} or rest
 end
 
-local function reshaped(self, input)
+-- The shapes for this input: with a batch that they do not name, or without the one they name.
+local function shapes_for(self, input)
   local from, to = self.inputShape, self.outputShape
+  local named = from:find('b', 1, true) and to:find('b', 1, true)
+  if not (from .. to):find('b', 1, true) and input:dim() == #from + 1 then
+    return 'b' .. from, 'b' .. to
+  elseif named and input:dim() == #from - 1 and #to > 1 then
+    return (from:gsub('b', '')), (to:gsub('b', ''))
+  end
+  return from, to
+end
+
+local function reshaped(self, input)
+  local from, to = shapes_for(self, input)
   if input:dim() ~= #from then
     error(('input of size [%s], expected %d dimensions: %s'):format(inputs.sizes(input), #from,
       from), 0)

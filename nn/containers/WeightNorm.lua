@@ -40,6 +40,8 @@ function WeightNorm:__init(module, outputDim)
   -- From now on the module's weight is a result, no parameter.
   module.parameterNames = without(module.parameterNames or {'weight', 'bias'}, 'weight')
   module.weight, module.gradWeight = plain, nil
+  -- As programs expect it: the same tensors.
+  self.bias, self.gradBias = module.bias, module.gradBias
 end
 
 --- The weight from its parts.

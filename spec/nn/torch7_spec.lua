@@ -223,6 +223,22 @@ describe('updates', function()
 end)
 
 describe('a module', function()
+  it('takes tensors that a program puts in the places of its parameters', function()
+    local layer, x, dy = nn.Linear(3, 2), torch.randn(4, 3), torch.randn(4, 2)
+    layer:zeroGradParameters()
+    layer.weight, layer.bias = torch.ones(2, 3), torch.zeros(2)
+    local model = nn.Sequential(layer)
+    for _, module in ipairs {layer, model} do
+      layer.gradWeight = torch.zeros(2, 3)
+      module:forward(x)
+      module:backward(x, dy)
+      assert.is_true(distance(dy:t() * x, layer.gradWeight) < 1e-5)
+    end
+    layer.gradWeight = torch.zeros(2, 3)
+    layer:backward(x, dy)
+    assert.is_true(distance(dy:t() * x, layer.gradWeight) < 1e-5)
+  end)
+
   it('has its fields from the beginning, whatever its constructor does', function()
     local Bare = torch.class('spec.Bare', 'nn.Module', {})
     function Bare:__init() self.fine = true end
