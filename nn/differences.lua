@@ -7,6 +7,7 @@ local differences = {}
 
 --- The tensors of a value as one new vector.
 local function flat(value)
+  if type(value) == 'number' then return torch.Tensor{value} end
   local parts = {}
   values.each(function(tensor)
     if tensor:nElement() > 0 then
@@ -37,6 +38,7 @@ differences.each_cell = each_cell
 
 -- One element of the output's gradient after the other is 1: fn(dy, k).
 local function each_seed(output, fn)
+  if type(output) == 'number' then return fn(1, 1) end
   local dy = values.map(function(tensor) return torch.zeros_like(tensor:detach()) end, output)
   each_cell(dy, function(cell, k)
     cell[1] = 1

@@ -45,8 +45,9 @@ function MapTable:parameters()
   return Container.parameters(self)
 end
 
+--- Copies that share all with the module can be made again.
 function MapTable:clearState()
-  if self.module then self:resize(1) end
+  if self.module and self.shared then self:resize(1) end
   return Container.clearState(self)
 end
 

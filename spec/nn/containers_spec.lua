@@ -125,6 +125,7 @@ describe('nn.MapTable', function()
     assert.equal(6, #map:parameters())
     map:get(1).weight:zero()
     assert.is_true(map:get(2).weight:norm():item() > 0)
+    assert.equal(3, map:clearState():size())
   end)
 end)
 
