@@ -70,30 +70,39 @@ local function first_tensor(value)
   return values.list_of(value)[1]
 end
 
--- How often a matrix of weights is applied: once for each position of the output, which has all
--- its channels or features.
-local function positions(module, input, output)
-  local kind = torch.type(module)
-  local result = first_tensor(output)
+-- How often weights are applied: once for each position, which has all channels or features.
+local function positions(module, weights, input, output)
+  local kind, result = torch.type(module), first_tensor(output)
   if not result or result:nElement() == 0 then return 0 end
-  if kind:find('FullConvolution') and module.nInputPlane then
-    return first_tensor(input):nElement() / module.nInputPlane
-  elseif kind:find('ConvolutionLocal') then -- has weights of their own for each position
+  if kind:find('ConvolutionLocal') then -- has weights of their own for each position
     return result:dim() > 3 and result:size(1) or 1
+  elseif kind:find('ConvolutionMap') then -- weights are rows of connections
+    return result:nElement() / module.nOutputPlane
+  elseif kind:find('FullConvolution') or kind:find('ConvTranspose') then
+    return first_tensor(input):nElement() / weights:size(1)
+  elseif weights:dim() > 2 or module.nOutputPlane then
+    return result:nElement() / weights:size(1)
   end
-  return count_elements(output) / (module.nOutputPlane or result:size(result:dim()))
+  return count_elements(output) / result:size(result:dim())
+end
+
+-- Has the module one factor, at most, for each element?
+local function is_elementwise(module, weights)
+  local kind = torch.type(module)
+  return weights:dim() == 1 or kind:find('Norm') and not kind:find('WeightNorm')
+    or kind:find('%.C?Mul$') or kind:find('%.C?Add$')
 end
 
 -- A class may know better: module:multiplyAdds(input, output).
 local function multiply_adds(module, own, input, output)
   if module.multiplyAdds then return module:multiplyAdds(input, output) end
-  if torch.type(module):find('LookupTable') then return 0 end
-  local count = 0
+  local kind, count = torch.type(module), 0
+  if kind:find('LookupTable') or kind:find('Embedding') or kind:find('Add$') then return 0 end
   for _, tensor in ipairs(own) do
-    if tensor:dim() > 1 then
-      count = count + tensor:nElement() * positions(module, input, output)
-    elseif rawequal(tensor, module.weight) then -- one factor for each element
-      count = count + count_elements(output)
+    if is_elementwise(module, tensor) then
+      if rawequal(tensor, module.weight) then count = count + count_elements(output) end
+    else
+      count = count + tensor:nElement() * positions(module, tensor, input, output)
     end
   end
   return count

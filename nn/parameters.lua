@@ -40,8 +40,11 @@ local link = parameters.link
 --- See Module:parameter.
 function parameters.create(module, name, ...)
   local tensor = torch.zeros(...)
-  if not module.parameterNames then module.parameterNames = {} end
-  table.insert(module.parameterNames, name)
+  local names = rawget(module, 'parameterNames') or {}
+  module.parameterNames = names
+  local known = false -- as of a class that gives another size to one of its parent's
+  for _, other in ipairs(names) do known = known or other == name end
+  if not known then names[#names + 1] = name end
   module[name] = tensor
   module[gradient_names[name]] = torch.zeros(...)
   link(module)

@@ -19,6 +19,8 @@ local run = {}
 -- The modules that are running, outermost first. Those up to `base` wait in code that manages its
 -- gradient itself: a module that is called there is on its own.
 local path, depth, base = {}, 0, 0
+-- Their inputs, while they run.
+local given = {}
 -- Is this a forward, in which every module notes its output and gradInput?
 local watching = false
 -- Which of all forwards it is. Recurrent modules begin a new history with each.
@@ -124,6 +126,9 @@ local function explain(message, first)
     names[#names + 1] = torch.type(path[i])
   end
   local text = own_line and message:gsub(own_line, '') or message
+  if text:find('^attempt to ') and type(given[depth]) ~= 'userdata' then
+    text = 'a tensor expected, got ' .. torch.type(given[depth]) -- our own code fails with no other
+  end
   local last = path[depth] and torch.type(path[depth]):match('[^.]*$'):lower()
   if last then text = text:gsub('^' .. last .. ': ', '') end
   return table.concat(names) .. ': ' .. text .. torch7_lines(first)
@@ -142,7 +147,7 @@ local function guard(fn, module, a, b, c)
   if type(result) == 'string' and not result:find('interrupted$') and depth > was_depth then
     message, level = explain(result, was_depth + 1), 2
   end
-  for i = was_depth + 1, depth do path[i] = nil end
+  for i = was_depth + 1, depth do path[i], given[i] = nil, nil end
   depth, watching, factor, accumulating = was_depth, was_watching, was_factor, was_accumulating
   set_grad_enabled(was_grad)
   error(message, level)
@@ -151,14 +156,14 @@ end
 -- Who is told of each module that begins and ends, or nil.
 local observer
 
-local function enter(module)
+local function enter(module, input)
   depth = depth + 1
-  path[depth] = module
+  path[depth], given[depth] = module, input
   if observer then observer.enter(module, depth, depth > 1 and place(path[depth - 1], module)) end
 end
 
 local function leave()
-  path[depth] = nil
+  path[depth], given[depth] = nil, nil
   depth = depth - 1
 end
 
@@ -243,7 +248,7 @@ local function call_classic(module, input, target)
   if not was_grad then return output end
   if type(output) == 'number' then output = torch.tensor(output) end
   local inputs = list_of(input)
-  local given = #inputs
+  local count = #inputs
   if module.parameters then
     for _, parameter in ipairs((module:parameters()) or {}) do inputs[#inputs + 1] = parameter end
   end
@@ -251,7 +256,7 @@ local function call_classic(module, input, target)
   -- In a forward the output is used up before the module runs again.
   local tied = map(watching and detach or clone, output)
   local gradient = classic_gradient(module, plain, target)
-  tie(function(dy) return unpack(list_of(gradient(dy)), 1, given) end, inputs, tied)
+  tie(function(dy) return unpack(list_of(gradient(dy)), 1, count) end, inputs, tied)
   return tied
 end
 
@@ -303,7 +308,7 @@ end
 local function call(module, input, target)
   local output
   if is_classic(module) then return call_classic(module, input, target) end
-  enter(module)
+  enter(module, input)
   if watching then
     -- Old programs put tensors in the places of parameters.
     if module.accGradParameters then link(module) end
@@ -327,7 +332,7 @@ end
 function run.taped(module, input, target)
   local leaf = map(module.gradInput == nil and detach or values.to_leaf, input)
   local was_watching, was_pass, was_grad = watching, pass, set_grad_enabled(true)
-  enter(module)
+  enter(module, input)
   passes = passes + 1
   watching, pass = true, passes
   if module.accGradParameters then link(module) end

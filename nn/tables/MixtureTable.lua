@@ -22,6 +22,7 @@ end
 
 function MixtureTable:updateOutput(input)
   inputs.check_list(input, 2)
+  inputs.check_tensors({input[1]})
   local gater = input[1]
   local batched = gater:dim() == 2
   local experts, dim = stacked(self, input[2], batched)

@@ -17,6 +17,17 @@ describe('nn.Module', function()
     assert.is_true(layer.gradWeight:norm() > 0)
   end)
 
+  it('may give a parameter of its parent another size', function()
+    local Wide = torch.class('spec.Wide', 'nn.Linear', {})
+    function Wide:__init()
+      nn.Linear.__init(self, 2, 2)
+      self:parameter('weight', 2, 5)
+    end
+    local module = Wide.new()
+    assert.equal(2, #module:parameters())
+    assert.equal(12, (module:getParameters()):nElement())
+  end)
+
   it('keeps what children have done in forward and backward, and not in a call', function()
     local model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
     local x = torch.randn(4, 3)
@@ -147,6 +158,17 @@ describe('errors of modules', function()
       local message = message_of(fn)
       assert.is_truthy(message:find(wanted, 1, true))
       assert.is_truthy(message:find('^[^:]*module_spec.lua:%d+: nn'))
+    end
+  end)
+
+  it('tell what is no tensor', function()
+    local cases = {{nn.View(2), 'number', 3}, {nn.Linear(2, 2), 'nil'}, {nn.View(2), 'table', {}}}
+    for _, case in ipairs(cases) do
+      local message = message_of(function()
+        local y = nn.Sequential(nn.Identity(), case[1]):forward(case[3])
+        return y
+      end)
+      assert.is_truthy(message:find('{2} nn%.%a+: a tensor expected, got ' .. case[2]))
     end
   end)
 

@@ -63,6 +63,26 @@ Memory: 402.6 KiB of parameters + 25.9 KiB of results = 428.5 KiB]],
     assert.equal(2 * 2 * 9, twice.multiplyAdds)
   end)
 
+  it('knows how often weights are used', function()
+    local function of(module, ...) return module:summary{...}.multiplyAdds end
+    assert.equal(2 * 4 * 9 * 3 * 25, of(nn.SpatialConvolution(3, 4, 3, 3), 2, 3, 7, 7))
+    assert.equal(4 * 9 * 3 * 25, of(nn.SpatialConvolutionMM(3, 4, 3, 3), 3, 7, 7))
+    assert.equal(4 * 9 * 25, of(nn.Conv2d(4, 4, 3, {groups = 4}), 1, 4, 7, 7))
+    assert.equal(2 * 3 * 4 * 9 * 49, of(nn.SpatialFullConvolution(3, 4, 3, 3), 2, 3, 7, 7))
+    assert.equal(4 * 3 * 2 * 5, of(nn.TemporalConvolution(3, 4, 2), 6, 3))
+    assert.equal(2 * 3 * 5, of(nn.BatchNormalization(3), 2 * 5, 3))
+    assert.equal(0, of(nn.LookupTable(10, 3), 7))
+    assert.equal(6, of(nn.CMul(1, 3), 2, 3))
+    assert.equal(2 * 3 * 4 * 5, of(nn.Bottle(nn.Linear(4, 5)), 2, 3, 4))
+  end)
+
+  it('takes the word of a class that counts itself', function()
+    local Count = torch.class('spec.SummaryCount', 'nn.Module', {})
+    function Count:updateOutput(x) return x end
+    function Count:multiplyAdds(x, y) return x:nElement() + y:nElement() end
+    assert.equal(12, Count.new():summary{2, 3}.multiplyAdds)
+  end)
+
   it('changes nothing', function()
     local model = model_of_branches()
     torch.manualSeed(3)
