@@ -9,7 +9,7 @@ local FOLDERS = {'', 'layers.', 'transfer.', 'containers.', 'criterions.', 'tabl
 
 -- Tables of functions, and functions: the module that gives each.
 local LIBRARIES = {utils = 'nn.utils', init = 'nn.initializers', hessian = 'nn.hessian',
-  test = 'nn.selftest', testTHNN = 'nn.selftest', tables = 'nn.convolutions.connections'}
+  test = 'nn.selftest', testTHNN = 'nn.selftest', tables = 'nn.convolutions.tables'}
 
 -- The module that defines `name`. Files in lower case are no classes.
 local function module_of(name)
