@@ -1,5 +1,5 @@
---- rnn's GRU over whole sequences, (time, batch, inputsize) -> (time, batch, outputsize). The rows of
--- `weight`, (inputsize + outputsize) x (3 outputsize), belong to the input, then to the output
+--- rnn's GRU over whole sequences, (time, batch, inputsize) -> (time, batch, outputsize). The rows
+-- of `weight`, (inputsize + outputsize) x (3 outputsize), belong to the input, then to the output
 -- before; its columns, and `bias`, to the update gate, the reset gate and the candidate. The reset
 -- gate acts on the output before it is multiplied (Cho et al. 2014).
 --

@@ -2,8 +2,8 @@
 -- of `weight`, (inputsize + outputsize) x (4 hiddensize), belong to the input, then to the output
 -- before; its columns, and `bias`, to the gates i, f, o, g (Hochreiter and Schmidhuber 1997).
 --
--- Fields to set: batchfirst, for (batch, time, features); maskzero, so that steps whose input is all
--- zeros give zeros and begin anew; userPrevOutput, userPrevCell, a state to begin with.
+-- Fields to set: batchfirst, for (batch, time, features); maskzero, so that steps whose input is
+-- all zeros give zeros and begin anew; userPrevOutput, userPrevCell, a state to begin with.
 local torch = require 'torch'
 require 'nn.Module'
 local sequences = require 'nn.recurrent.sequences'
@@ -12,8 +12,8 @@ local cells = require 'nn.recurrent.cells'
 local SeqLSTM, Module = torch.class('nn.SeqLSTM', 'nn.Module')
 sequences.class(SeqLSTM, Module)
 
---- outputsize: with it the output is projected to this size, by weightO (Sak et al. 2014); else it is
--- that of the cells.
+--- outputsize: with it the output is projected to this size, by weightO (Sak et al. 2014); else it
+-- is that of the cells.
 function SeqLSTM:__init(inputsize, hiddensize, outputsize)
   Module.__init(self)
   hiddensize = hiddensize or inputsize

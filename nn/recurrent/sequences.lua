@@ -60,9 +60,9 @@ function sequences.start(self, k, given, x, size)
   local state = given or remembers(self) and self._state and self._state[k]
   if not state then return torch.zeros(batch, size):typeAs(x) end
   if state:dim() ~= 2 or state:size(1) ~= batch or state:size(2) ~= size then
+    local advice = given and '' or ': forget() before the batch changes'
     error(('a state of %dx%d expected, got %s%s'):format(batch, size,
-      table.concat(state:size():totable(), 'x'), given and '' or ': forget() before the batch changes'),
-      0)
+      table.concat(state:size():totable(), 'x'), advice), 0)
   end
   return state
 end
@@ -91,7 +91,8 @@ end
 function sequences.check_sizes(self, ...)
   for _, size in ipairs {...} do
     if type(size) ~= 'number' or size < 1 or size % 1 ~= 0 then
-      error(('%s: a size of 1 or more expected, got %s'):format(torch.type(self), tostring(size)), 3)
+      error(('%s: a size of 1 or more expected, got %s'):format(torch.type(self),
+        tostring(size)), 3)
     end
   end
 end

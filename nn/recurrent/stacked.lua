@@ -7,8 +7,8 @@
 --   out = layers{x, state, lengths}          steps that each sequence of the batch has; beyond them
 --                                            y is 0, and the state stays as it is
 --
--- The state of an LSTM is {h, c}, that of the others h, each (layers * directions, batch, hidden). It
--- may be left out, as {x, nil, lengths} or {x, lengths = lengths}, and begins as zeros then.
+-- The state of an LSTM is {h, c}, that of the others h, each (layers * directions, batch, hidden).
+-- It may be left out, as {x, nil, lengths} or {x, lengths = lengths}, and begins as zeros then.
 local torch = require 'torch'
 local cells = require 'nn.recurrent.cells'
 
@@ -41,9 +41,9 @@ local function check(self, ok, message, ...)
   if not ok then error(torch.type(self) .. ': ' .. message:format(...), 4) end
 end
 
---- layers = 1; bidirectional = false; dropout = 0: between layers, in training; batch_first = false:
--- x and y are (batch, time, features); bias = true; nonlinearity = 'tanh' or 'relu', of a RNN; proj =
--- 0: of an LSTM, the size that its outputs are projected to.
+--- layers = 1; bidirectional = false; dropout = 0: between layers, in training; batch_first =
+-- false: x and y are (batch, time, features); bias = true; nonlinearity = 'tanh' or 'relu', of a
+-- RNN; proj = 0: of an LSTM, the size that its outputs are projected to.
 function stacked.init(self, kind, inputSize, hiddenSize, options)
   read(self, kind, options)
   check(self, type(inputSize) == 'number' and inputSize >= 1 and inputSize % 1 == 0
@@ -51,8 +51,8 @@ function stacked.init(self, kind, inputSize, hiddenSize, options)
     'sizes of 1 or more expected, got %s and %s', tostring(inputSize), tostring(hiddenSize))
   check(self, self.layers >= 1 and self.layers % 1 == 0, '1 layer or more expected, got %s',
     self.layers)
-  check(self, self.dropout >= 0 and self.dropout < 1, 'a dropout from 0 to below 1 expected, got %s',
-    self.dropout)
+  check(self, self.dropout >= 0 and self.dropout < 1,
+    'a dropout from 0 to below 1 expected, got %s', self.dropout)
   check(self, kind ~= 'LSTM' or self.proj >= 0 and self.proj < hiddenSize and self.proj % 1 == 0,
     'proj below %d expected, got %s', hiddenSize, tostring(self.proj))
   check(self, kind ~= 'RNN' or self.nonlinearity == 'tanh' or self.nonlinearity == 'relu',
