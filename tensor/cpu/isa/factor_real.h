@@ -146,7 +146,7 @@ static void FN(swap)(int64_t n, REAL *a, int64_t a_step, REAL *b, int64_t b_step
 static inline BITS FN(magnitude)(REAL x) {
   BITS u;
   memcpy(&u, &x, sizeof u);
-  return u & (BITS)~((BITS)1 << (8 * sizeof u - 1));
+  return u & (BITS)(~0ull >> (65 - 8 * sizeof u)); /* all bits but the sign */
 }
 
 /* The place of the largest magnitude; a NaN counts as the largest. */
