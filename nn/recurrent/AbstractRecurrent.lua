@@ -151,7 +151,12 @@ end
 function AbstractRecurrent:getHiddenState(step)
   step = number_of(self, step)
   local mine = memory.of(self)
-  if step < self.step - 1 then return mine.hidden[step] end
+  if step < self.step - 1 then
+    if mine.hidden[step] == nil and step > 0 then
+      error(('%s: the state after step %d was not kept'):format(torch.type(self), step), 2)
+    end
+    return mine.hidden[step]
+  end
   if mine.pass == run.pass() or mine.state == nil then return mine.state end
   return values.detached(mine.state)
 end

@@ -3,7 +3,7 @@
 local torch = require 'torch'
 local nn = require 'nn'
 local run = require 'nn.run'
-local steps = require 'nn.recurrent.steps'
+local sequence = require 'nn.recurrent.sequence'
 require 'nn.recurrent.AbstractSequencer'
 
 local BiSequencer, AbstractSequencer = torch.class('nn.BiSequencer', 'nn.AbstractSequencer')
@@ -33,10 +33,10 @@ local function both_ways(self, list)
 end
 
 function BiSequencer:updateOutput(input)
-  local list, outputs = steps.of(input), {}
+  local list, outputs = sequence.of(input), {}
   local ahead, back = both_ways(self, list)
   for t = 1, #list do outputs[t] = run.call(self.modules[3], {ahead[t], back[t]}) end
-  return steps.like(input, outputs)
+  return sequence.like(input, outputs)
 end
 
 function BiSequencer:__tostring__()

@@ -3,7 +3,7 @@
 local torch = require 'torch'
 local run = require 'nn.run'
 local values = require 'nn.values'
-local steps = require 'nn.recurrent.steps'
+local sequence = require 'nn.recurrent.sequence'
 require 'nn.recurrent.BiSequencer'
 
 local BiSequencerLM, BiSequencer = torch.class('nn.BiSequencerLM', 'nn.BiSequencer')
@@ -18,7 +18,7 @@ local function zeros(value)
 end
 
 function BiSequencerLM:updateOutput(input)
-  local list = steps.of(input)
+  local list = sequence.of(input)
   local count = #list
   if count < 2 then error('a sequence of at least 2 steps expected, got 1', 0) end
   local fwd, bwd, merge = self.modules[1], self.modules[2], self.modules[3]
@@ -32,5 +32,5 @@ function BiSequencerLM:updateOutput(input)
     local after = t < count and back[t + 1] or zeros(back[count])
     outputs[t] = run.call(merge, {before, after})
   end
-  return steps.like(input, outputs)
+  return sequence.like(input, outputs)
 end

@@ -39,7 +39,7 @@ function GRU:gate(input, before)
 end
 
 function GRU:advance(input, before)
-  gates.check(input, self.inputSize)
+  gates.check(input, self.inputSize, before)
   local size = self.outputSize
   before = before or gates.zeros(input, size)
   local output

@@ -4,6 +4,8 @@ local torch = require 'torch'
 local nn = require 'nn'
 local run = require 'nn.run'
 local gates = require 'nn.recurrent.gates'
+local memory = require 'nn.recurrent.memory'
+local sequence = require 'nn.recurrent.sequence'
 
 local LSTM, AbstractRecurrent = torch.class('nn.LSTM', 'nn.AbstractRecurrent')
 
@@ -66,7 +68,7 @@ function LSTM:squash(cell)
 end
 
 function LSTM:advance(input, state)
-  gates.check(input, self.inputSize)
+  gates.check(input, self.inputSize, state and state[1])
   local size = self.outputSize
   local output = state and state[1] or gates.zeros(input, size)
   local cell = state and state[2] or gates.zeros(input, size)
@@ -82,6 +84,43 @@ function LSTM:advance(input, state)
   local give = torch.sigmoid(peep(gates.part(sums, 4, size), self.peepOutput, cell))
   output = torch.cmul(give, self:squash(cell))
   return output, {output, cell}
+end
+
+-- Rows of the gates input, cell, forget, output in PyTorch's order: input, forget, cell, output.
+local function reordered(rows, size)
+  local function part(k) return torch.narrow(rows, 1, (k - 1) * size + 1, size) end
+  return torch.cat({part(1), part(3), part(2), part(4)}, 1)
+end
+
+-- Is there nothing about this module that torch.lstm_layer does not do?
+local function is_plain(self)
+  return not (self.cell2gate or self.recurrentModule or self.maskZeroDims or self.bn_wx)
+    and (self.p == 0 or self.train == false) and self.advance == LSTM.advance
+    and rawget(self.i2g, 'updateOutput') == nil and rawget(self.o2g, 'updateOutput') == nil
+    and torch.type(self.i2g) == 'nn.Linear' and torch.type(self.o2g) == 'nn.LinearNoBias'
+end
+
+--- The outputs for a whole sequence from its beginning, for nn.Sequencer: one operation instead of
+-- many for each step. nil where steps have to be run one by one. Of the states the last is kept.
+function LSTM:allSteps(input)
+  local x = is_plain(self) and sequence.whole(input, self.inputSize, self.i2g.weight)
+  if not x then return nil end
+  local first = memory.enter(self, self.step, x)
+  gates.check(x[1], self.inputSize, first and first[1])
+  local size = self.outputSize
+  local outputs, output, cell = torch.lstm_layer(x, first and first[1], first and first[2],
+    reordered(self.i2g.weight, size), reordered(self.o2g.weight, size),
+    self.i2g.bias and reordered(self.i2g.bias, size))
+  local count = x:size(1)
+  local last = self.step + count - 1
+  outputs = memory.leave(self, last, outputs, {output, cell})
+  if run.pass() then
+    local plain = outputs:detach()
+    for t = 1, count do self.outputs[self.step + t - 1] = plain:select(1, t) end
+    self.output = self.outputs[last]
+  end
+  self.step = last + 1
+  return sequence.like(input, outputs)
 end
 
 function LSTM:__tostring__()

@@ -47,7 +47,7 @@ function MuFuRu:buildModel()
 end
 
 function MuFuRu:advance(input, before)
-  gates.check(input, self.inputSize)
+  gates.check(input, self.inputSize, before)
   local size = self.outputSize
   before = before or gates.zeros(input, size)
   local sums = run.call(self.i2g, input) + run.call(self.o2g, before)

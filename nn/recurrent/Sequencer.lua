@@ -2,7 +2,7 @@
 -- (time, ...); the outputs are of the same form.
 local torch = require 'torch'
 local run = require 'nn.run'
-local steps = require 'nn.recurrent.steps'
+local sequence = require 'nn.recurrent.sequence'
 require 'nn.recurrent.AbstractSequencer'
 
 local Sequencer, AbstractSequencer = torch.class('nn.Sequencer', 'nn.AbstractSequencer')
@@ -15,8 +15,11 @@ function Sequencer:__init(module)
 end
 
 function Sequencer:updateOutput(input)
-  local list, outputs, module = steps.of(input), {}, self.modules[1]
+  local module = self.modules[1]
   self:begin(module)
+  local whole = module.allSteps and module:allSteps(input)
+  if whole then return whole end
+  local list, outputs = sequence.of(input), {}
   for t = 1, #list do outputs[t] = run.call(module, list[t]) end
-  return steps.like(input, outputs)
+  return sequence.like(input, outputs)
 end

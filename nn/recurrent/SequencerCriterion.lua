@@ -1,7 +1,7 @@
 --- A criterion for sequences: the sum of its losses at all steps.
 local torch = require 'torch'
 local run = require 'nn.run'
-local steps = require 'nn.recurrent.steps'
+local sequence = require 'nn.recurrent.sequence'
 require 'nn.Criterion'
 
 local SequencerCriterion, Criterion = torch.class('nn.SequencerCriterion', 'nn.Criterion')
@@ -34,7 +34,7 @@ function SequencerCriterion:check(target, count)
 end
 
 function SequencerCriterion:updateOutput(input, target)
-  local list, sum = steps.of(input), nil
+  local list, sum = sequence.of(input), nil
   self:check(target, #list)
   for t, step in ipairs(list) do
     local loss = run.call(self.criterion, step, self:targetOf(target, t))

@@ -12,8 +12,8 @@ function gates.zeros(input, size)
     torch.LongStorage(shape)):clone()
 end
 
---- The error for an input of other size than the module's.
-function gates.check(input, size)
+--- The error for an input of other size than the module's; before: a state of the steps before.
+function gates.check(input, size, before)
   if not torch.isTensor(input) or input:dim() < 1 or input:dim() > 2 then
     error(('an input (feature) or (batch, feature) expected, got %s'):format(
       torch.isTensor(input) and input:dim() .. ' dimensions' or torch.type(input)), 0)
@@ -22,6 +22,12 @@ function gates.check(input, size)
     error(('input has %d features, expected %d'):format(input:size(input:dim()), size), 0)
   end
   if input:nElement() == 0 then error('input has no examples', 0) end
+  if before and (before:dim() ~= input:dim() or input:dim() == 2
+      and before:size(1) ~= input:size(1)) then
+    local function count(x) return x:dim() == 1 and 'a single one' or tostring(x:size(1)) end
+    error(('as many examples as before expected (%s), got %s: forget() begins a new sequence')
+      :format(count(before), count(input)), 0)
+  end
 end
 
 --- Part k of `size` features.

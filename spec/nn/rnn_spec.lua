@@ -478,6 +478,52 @@ describe('modules for sequences', function()
     close(layer:backward(x:view(600, 3), dy:view(600, 2)):view(300, 2, 3), gradient, 1e-5)
   end)
 
+  it('run an LSTM without peepholes in one operation, with the same numbers', function()
+    local lstm = nn.FastLSTM(D, H):double()
+    local sequencer, xs, dys = nn.Sequencer(lstm), series(D), series(H)
+    local ys, dxs, gradients = by_calls(lstm, xs, dys)
+    local count, advance = 0, lstm.advance
+    local function counted(...)
+      count = count + 1
+      return advance(...)
+    end
+    for _, way in ipairs {'whole', 'steps'} do
+      lstm.advance = way == 'steps' and counted or nil
+      for _, form in ipairs {'table', 'tensor'} do
+        local x = form == 'table' and xs or torch.stack(xs, 1)
+        local dy = form == 'table' and dys or torch.stack(dys, 1)
+        lstm:zeroGradParameters()
+        local output = sequencer:forward(x)
+        local gradient = sequencer:backward(x, dy)
+        for t = 1, T do
+          close(ys[t], output[t])
+          close(dxs[t], gradient[t])
+          close(ys[t], lstm.outputs[t])
+        end
+        close(ys[T], lstm.output)
+        check_gradients(lstm, gradients)
+        assert.equal(T + 1, lstm.step)
+        close(ys[T], lstm:getHiddenState()[1])
+      end
+      if way == 'whole' then fails('was not kept', lstm.getHiddenState, lstm, 2) end
+    end
+    assert.equal(2 * T, count)
+    lstm.advance = nil
+    fails('input has 7 features, expected 5', function()
+      sequencer:forward(torch.randn(3, 2, 7):double())
+    end)
+    -- A single example, and steps of other sizes, go step by step.
+    assert.same({3, H}, sequencer:forward(torch.randn(3, D):double()):size():totable())
+    fails('as many examples as before expected %(3%), got 1: forget', function()
+      sequencer:forward({xs[1], xs[2][1]:view(1, D)})
+    end)
+    sequencer:remember():forget()
+    sequencer:forward(xs)
+    fails('as many examples as before expected %(3%), got 2: forget', function()
+      sequencer:forward(torch.randn(3, 2, D):double())
+    end)
+  end)
+
   it('reverse, merge and shift the two ways', function()
     local step = {}
     for t = 1, 3 do step[t] = torch.Tensor{{t}} end

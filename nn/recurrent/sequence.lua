@@ -2,7 +2,7 @@
 -- of steps already.
 local torch = require 'torch'
 
-local steps = {}
+local sequence = {}
 
 -- The gradients of the parts are put together once, where each by itself would be as large as the
 -- whole. Every part has a node that leaves its gradient for the first one.
@@ -28,7 +28,7 @@ local function take(tensor)
 end
 
 --- The list of the steps.
-function steps.of(input)
+function sequence.of(input)
   if type(input) == 'table' then
     if #input == 0 then error('a sequence of at least one step expected, got an empty table', 0) end
     return input
@@ -40,17 +40,28 @@ function steps.of(input)
   return take(input)
 end
 
---- The outputs in the form of the input: a tensor, or the list.
-function steps.like(input, outputs)
-  if type(input) == 'table' or type(outputs[1]) ~= 'userdata' then return outputs end
+--- The sequence as one tensor (time, batch, feature) of these features, like `like`; nil if it is
+-- none or has one step only.
+function sequence.whole(input, features, like)
+  local first = type(input) == 'table' and input[1] or input
+  local dims = first == input and 3 or 2
+  local function fits(tensor)
+    return torch.isTensor(tensor) and tensor:dim() == dims and tensor:size(dims) == features
+      and tensor:nElement() > 0 and getmetatable(tensor) == getmetatable(like)
+  end
+  if not fits(first) then return nil end
+  if first == input then return input:size(1) > 1 and input or nil end
+  for _, step in ipairs(input) do
+    if not fits(step) or step:size(1) ~= first:size(1) then return nil end
+  end
+  return #input > 1 and torch.stack(input, 1) or nil
+end
+
+--- The outputs, a list or a tensor (time, ...), in the form of the input.
+function sequence.like(input, outputs)
+  if type(input) == 'table' then return sequence.of(outputs) end
+  if type(outputs) == 'userdata' or type(outputs[1]) ~= 'userdata' then return outputs end
   return torch.stack(outputs, 1)
 end
 
---- The list from its end to its beginning.
-function steps.reversed(list)
-  local out = {}
-  for i = #list, 1, -1 do out[#out + 1] = list[i] end
-  return out
-end
-
-return steps
+return sequence
