@@ -347,6 +347,7 @@ function run.taped(module, input, target)
 end
 
 local function forward(module, input, target)
+  if module.forwardStep then return module:forwardStep(input) end
   if not is_classic(module) then return run.taped(module, input, target) end
   local was_grad = set_grad_enabled(false)
   local output = classic_output(module, input, target)
@@ -359,23 +360,17 @@ function run.pass()
   return watching and pass or nil
 end
 
---- The factor in the gradients of the backward pass under way.
-function run.factor()
-  return factor
-end
-
 --- module:forward(input), Torch7's. Inside of a pure updateOutput it is the same as a call. What
 -- has a tape for each of several forwards has a method forwardStep.
 function run.forward(module, input, target)
   if depth > base then return call(module, input, target) end
-  if module.forwardStep then return module:forwardStep(input) end
   return guard(forward, module, input, target)
 end
 
 --- A forward of a module that keeps a tape for each of its steps: the output, and the tape, which
 -- run.take_tape gives back before backward.
 function run.step(module, input)
-  local output = guard(run.taped, module, input)
+  local output = run.taped(module, input)
   return output, tapes[module]
 end
 

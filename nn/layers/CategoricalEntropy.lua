@@ -1,7 +1,6 @@
 --- Passes the probabilities of classes on and makes their mean over the batch more even: adds
 -- -scale times the entropy of this mean to the loss.
 local torch = require 'torch'
-local run = require 'nn.run'
 local on_backward = require 'nn.layers.on_backward'
 require 'nn.Module'
 
@@ -25,5 +24,5 @@ function CategoricalEntropy:updateOutput(input)
   if self.minEntropy and self.entropy >= self.minEntropy then return input end
   -- d -H / d p = log p + 1
   local gradient = ((logarithm + 1) * (self.scale / input:size(1))):expandAs(input:detach())
-  return on_backward(input, function(d) return d + gradient * run.factor() end)
+  return on_backward(input, function(d) return d + gradient end)
 end

@@ -5,7 +5,6 @@
 -- A class defines draw(input) -> output, slopes, where slopes() gives the gradients of log p, one
 -- for each tensor of the input; and expected(input), what takes the place of a draw in use.
 local torch = require 'torch'
-local run = require 'nn.run'
 local values = require 'nn.values'
 require 'nn.Module'
 require 'dpnn'
@@ -60,7 +59,7 @@ function Reinforce:updateOutput(input)
     end
     local gradients = {slopes()}
     for i, slope in ipairs(gradients) do
-      gradients[i] = torch.cmul(slope, as(box.reward, slope)) * -run.factor()
+      gradients[i] = -torch.cmul(slope, as(box.reward, slope))
     end
     return (table.unpack or unpack)(gradients)
   end, list, {output})

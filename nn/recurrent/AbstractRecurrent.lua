@@ -83,7 +83,7 @@ local function back(self, step, tape, dy, options)
   self.goingBack = true
   local ok, result = pcall(run.backward, self, input, dy, options)
   self.goingBack = nil
-  if not ok then error(result, 0) end
+  if not ok then error(result, 2) end
   if options.input then self.gradInputs[step] = result end
   return result
 end
@@ -102,7 +102,7 @@ end
 
 function AbstractRecurrent:accGradParameters(_, dy, scale)
   local step, tape = step_back(self, 'accGradParametersStep')
-  back(self, step, tape, dy, {parameters = true, scale = scale})
+  return back(self, step, tape, dy, {parameters = true, scale = scale})
 end
 
 run.takes_from_tape(AbstractRecurrent.backward, AbstractRecurrent.updateGradInput,

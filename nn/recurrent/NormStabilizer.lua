@@ -2,7 +2,6 @@
 -- beta (|h| - |h'|)^2, the mean over the batch, to the loss. Krueger and Memisevic 2015,
 -- arXiv:1511.08400.
 local torch = require 'torch'
-local run = require 'nn.run'
 require 'nn.recurrent.AbstractRecurrent'
 
 local NormStabilizer, AbstractRecurrent = torch.class('nn.NormStabilizer', 'nn.AbstractRecurrent')
@@ -31,6 +30,6 @@ function NormStabilizer:advance(hidden, before)
   -- The loss does not know of the penalty: whenever it goes backward through the states, the
   -- penalty goes with it.
   local output, one = hidden:detach(), torch.ones_like(penalty:detach())
-  torch.record(function(d) return d, one * run.factor() end, {hidden, penalty}, {output})
+  torch.record(function(d) return d, one end, {hidden, penalty}, {output})
   return output, hidden
 end

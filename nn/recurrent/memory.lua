@@ -73,8 +73,7 @@ local function noted(value, holder, key)
   if type(value) ~= 'userdata' or not value.requires_grad then return value end
   local alias = value:detach()
   torch.record(function(d)
-    local factor = run.factor()
-    holder[key] = factor == 1 and d or d / factor
+    holder[key] = d
     return d
   end, {value}, {alias})
   return alias
@@ -156,14 +155,14 @@ function memory.leave(module, step, output, state)
     if not tensor.requires_grad then return tensor end
     local alias = tensor:detach()
     torch.record(function(d)
-      return d, memory.gradients_of(places, gradients[step], run.factor())
+      return d, memory.gradients_of(places, gradients[step])
     end, {tensor, (table.unpack or unpack)(tracked)}, {alias})
     return alias
   end))
 end
 
 -- The gradients at those places of a value that have one, as so many results.
-function memory.gradients_of(places, given, factor)
+function memory.gradients_of(places, given)
   local list, count = {}, 0
   local function walk(place, gradient)
     if type(place) == 'table' then
@@ -172,9 +171,7 @@ function memory.gradients_of(places, given, factor)
       end
     elseif place then
       count = count + 1
-      if type(gradient) == 'userdata' then
-        list[count] = factor == 1 and gradient or gradient * factor
-      end
+      if type(gradient) == 'userdata' then list[count] = gradient end
     end
   end
   walk(places, given)

@@ -173,6 +173,14 @@ describe('recurrent modules', function()
   it('say what is wrong with an input', function()
     fails('nn.FastLSTM: input has 7 features, expected 5', module.forward, module,
       torch.randn(3, 7):double())
+    local ok, message = pcall(function() module:forward(torch.randn(3, 7):double()) end)
+    assert.is_false(ok)
+    assert.matches('^spec/nn/rnn_spec.lua:%d+: nn.FastLSTM: ', message)
+    module:forward(xs[1])
+    ok, message = pcall(function() module:backward(xs[1], 3) end)
+    assert.is_false(ok)
+    assert.matches('^spec/nn/rnn_spec.lua:%d+: nn.FastLSTM: backward', message)
+    module:forget()
     fails('got 3 dimensions', module.forward, module, torch.randn(3, 7, 5):double())
     fails('nn.Sequencer: .*an empty table', function() nn.Sequencer(module):forward({}) end)
     fails('nn.Sequencer {1} nn.FastLSTM: input has 7', function()
@@ -328,6 +336,7 @@ describe('recurrent modules', function()
     for i, gradient in ipairs((select(2, lstm:parameters()))) do
       close(gradients[i], gradient, 1e-6)
     end
+    lstm:forget()
     fails('needs a batch', lstm.forward, lstm, xs[1][1])
   end)
 
@@ -478,6 +487,18 @@ describe('modules for sequences', function()
     close(layer:backward(x:view(600, 3), dy:view(600, 2)):view(300, 2, 3), gradient, 1e-5)
   end)
 
+  it('are told to remember and to forget from the top of a model', function()
+    local model = nn.Sequential(nn.SeqLSTM(3, 2), nn.Sequencer(nn.GRU(2, 2)))
+    local x = torch.randn(4, 1, 3)
+    local first = model:forward(x):clone()
+    close(first, model:forward(x))
+    model:remember('both')
+    model:forward(x)
+    assert.is_true((first - model:forward(x)):abs():max() > 1e-4)
+    model:forget()
+    close(first, model:forward(x))
+  end)
+
   it('run an LSTM without peepholes in one operation, with the same numbers', function()
     local lstm = nn.FastLSTM(D, H):double()
     local sequencer, xs, dys = nn.Sequencer(lstm), series(D), series(H)
@@ -587,10 +608,11 @@ describe('modules for sequences', function()
 end)
 
 describe('package rnn', function()
-  -- Torch7's names; those of SeqLSTM and its kin are checked where they are made.
+  -- Torch7's names.
   local NAMES = {'AbstractRecurrent', 'Recurrent', 'LSTM', 'FastLSTM', 'GRU', 'MuFuRu', 'Recursor',
     'Recurrence', 'NormStabilizer', 'AbstractSequencer', 'Sequencer', 'Repeater', 'BiSequencer',
-    'BiSequencerLM', 'RecurrentAttention', 'SeqReverseSequence', 'MaskZero', 'TrimZero',
+    'BiSequencerLM', 'RecurrentAttention', 'SeqLSTM', 'SeqLSTMP', 'SeqGRU', 'SeqBRNN',
+    'SeqReverseSequence', 'MaskZero', 'TrimZero',
     'LookupTableMaskZero', 'LinearNoBias', 'SAdd', 'CopyGrad', 'ExpandAs', 'ZeroGrad', 'Padding',
     'SequencerCriterion', 'RepeaterCriterion', 'MaskZeroCriterion'}
 
