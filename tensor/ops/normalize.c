@@ -239,7 +239,7 @@ typedef struct {
   int64_t first, channels, columns, stride, from; /* from: the first column */
 } block;
 
-static int64_t channels_of_block(const job *j) { return COLUMNS / j->i; }
+static int64_t channels_of_block(const job *j) { return j->i < COLUMNS ? COLUMNS / j->i : 1; }
 
 static block block_of(const job *j, int64_t index) {
   block b = {.first = index * channels_of_block(j), .stride = j->q * j->i};
