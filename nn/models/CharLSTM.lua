@@ -21,7 +21,6 @@ local KNOWN = {vocabulary = size(), width = size(128), layers = size(2),
 function CharLSTM:__init(given)
   Container.__init(self)
   local o = options.read('CharLSTM', given, KNOWN)
-  self.width, self.layers = o.width, o.layers
   self:add(nn.Embedding(o.vocabulary, o.width))
   self:add(nn.StackedLSTM(o.width, o.width,
     {layers = o.layers, batch_first = true, dropout = o.dropout}))
@@ -38,9 +37,6 @@ end
 
 function CharLSTM:updateOutput(tokens)
   check(tokens)
-  if tokens:dim() == 1 then
-    return self:updateOutput(tokens:view(1, tokens:size(1))):select(1, 1)
-  end
   local modules = self.modules
   return modules[4](modules[3](modules[2](modules[1](tokens))))
 end
@@ -55,12 +51,8 @@ end
 function CharLSTM:generate(tokens, count, given)
   local modules, state = self.modules, nil
   local function step(new)
-    if not state then
-      local zeros = torch.zeros(self.layers, new:size(1), self.width):typeAs(modules[1].weight)
-      state = {zeros, zeros}
-    end
     local out = modules[2]({modules[1](new), state})
-    state = out[2]
+    state = out[2] -- none at first: zeros
     return modules[4](out[1]:select(2, new:size(2)))
   end
   return language.generate(self, step, tokens, count, given)

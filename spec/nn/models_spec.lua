@@ -25,6 +25,8 @@ local function count(make)
   Module.parameter = function(self, name, ...)
     total = total + product{...}
     local made = stand_in{...}
+    self.parameterNames = self.parameterNames or {}
+    table.insert(self.parameterNames, name)
     self[name], self['grad' .. name:sub(1, 1):upper() .. name:sub(2)] = made, made
     return made
   end
