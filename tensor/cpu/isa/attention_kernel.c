@@ -9,6 +9,7 @@
 #define REAL float
 #define FN(name) name##_f32
 #define EXP(x) tn_exp_f32(x)
+#define LEAST -87
 #if defined(__AVX512F__)
 #define VECTOR_EXP
 #endif
@@ -17,13 +18,21 @@
 #undef REAL
 #undef FN
 #undef EXP
+#undef LEAST
 
 #define REAL double
 #define FN(name) name##_f64
 #define EXP(x) tn_exp_f64(x)
+#define LEAST -708
 #include "tensor/cpu/isa/attention_real.h"
 
 #if defined(__AVX512F__)
+/* e^x for x up to 0, or NaN. Below -87 it is 0: numbers so small would take a hundred cycles. */
+static inline __m512 soft_exp(__m512 x) {
+  const __mmask16 counts = _mm512_cmp_ps_mask(x, wide(-87), _CMP_NLE_UQ);
+  return _mm512_maskz_mov_ps(counts, wide_exp_bounded(_mm512_max_ps(wide(-87), x)));
+}
+
 /* A column of sixteen queries at a time: its greatest score and its sum stay in registers. */
 static void soften_f32(int64_t n, int64_t ld, void *pscores, void *ptop, void *psum,
                        void *pfactor) {
@@ -40,17 +49,17 @@ static void soften_f32(int64_t n, int64_t ld, void *pscores, void *ptop, void *p
     peak = _mm512_max_ps(peak, other);
     const __mmask16 none = _mm512_cmp_ps_mask(peak, wide(-INFINITY), _CMP_EQ_OQ);
     const __m512 shift = _mm512_mask_mov_ps(peak, none, _mm512_setzero_ps());
-    const __m512 factor = wide_exp(_mm512_sub_ps(before, shift));
+    const __m512 factor = soft_exp(_mm512_sub_ps(before, shift));
     for (r = 0; r + 2 <= n; r += 2) {
-      const __m512 e = wide_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + r * ld), shift));
-      const __m512 f = wide_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + (r + 1) * ld), shift));
+      const __m512 e = soft_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + r * ld), shift));
+      const __m512 f = soft_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + (r + 1) * ld), shift));
       _mm512_storeu_ps(scores + r * ld, e);
       _mm512_storeu_ps(scores + (r + 1) * ld, f);
       a = _mm512_add_ps(a, e);
       b = _mm512_add_ps(b, f);
     }
     if (r < n) {
-      const __m512 e = wide_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + r * ld), shift));
+      const __m512 e = soft_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + r * ld), shift));
       _mm512_storeu_ps(scores + r * ld, e);
       a = _mm512_add_ps(a, e);
     }
@@ -65,7 +74,7 @@ static void revive_f32(int64_t n, int64_t ld, void *pscores, const void *plse) {
     float *scores = (float *)pscores + i;
     const __m512 lse = _mm512_loadu_ps((const float *)plse + i);
     for (int64_t r = 0; r < n; r++, scores += ld) {
-      _mm512_storeu_ps(scores, wide_exp(_mm512_sub_ps(_mm512_loadu_ps(scores), lse)));
+      _mm512_storeu_ps(scores, soft_exp(_mm512_sub_ps(_mm512_loadu_ps(scores), lse)));
     }
   }
 }

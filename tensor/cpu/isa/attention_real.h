@@ -1,7 +1,13 @@
 /* attention_real.h -- the loops of attention for one element type; included by attention_kernel.c,
- * which defines REAL, FN(name) and VECTOR_EXP where there are instructions for it. */
+ * which defines REAL, FN(name), EXP(x), LEAST, and VECTOR_EXP where there are instructions for it. */
 
 #ifndef VECTOR_EXP
+/* e^x for x up to 0, or NaN. Below LEAST it is 0: numbers so small would take a hundred cycles. */
+static inline REAL FN(soft_exp)(REAL x) {
+  const REAL e = EXP(x < LEAST ? LEAST : x);
+  return x < LEAST ? 0 : e;
+}
+
 static void FN(soften)(int64_t n, int64_t ld, void *pscores, void *ptop, void *psum,
                        void *pfactor) {
   REAL *scores = pscores, *top = ptop, *sum = psum, *factor = pfactor;
@@ -13,14 +19,14 @@ static void FN(soften)(int64_t n, int64_t ld, void *pscores, void *ptop, void *p
   }
   TN_VECTOR for (int64_t i = 0; i < ld; i++) {
     const REAL shift = peak[i] == -(REAL)INFINITY ? 0 : peak[i];
-    factor[i] = EXP(top[i] - shift);
+    factor[i] = FN(soft_exp)(top[i] - shift);
     top[i] = peak[i];
     peak[i] = shift;
   }
   for (int64_t r = 0; r < n; r++) {
     REAL *s = scores + r * ld;
     TN_VECTOR for (int64_t i = 0; i < ld; i++) {
-      const REAL e = EXP(s[i] - peak[i]);
+      const REAL e = FN(soft_exp)(s[i] - peak[i]);
       s[i] = e;
       total[i] += e;
     }
@@ -33,7 +39,7 @@ static void FN(revive)(int64_t n, int64_t ld, void *pscores, const void *plse) {
   const REAL *lse = plse;
   for (int64_t r = 0; r < n; r++) {
     REAL *s = scores + r * ld;
-    TN_VECTOR for (int64_t i = 0; i < ld; i++) s[i] = EXP(s[i] - lse[i]);
+    TN_VECTOR for (int64_t i = 0; i < ld; i++) s[i] = FN(soft_exp)(s[i] - lse[i]);
   }
 }
 #endif
