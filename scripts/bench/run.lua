@@ -4,7 +4,7 @@
 --
 -- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
 -- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5);
--- BENCH_ONLY, one of training, calls, tensors, startup, memory and size.
+-- BENCH_ONLY, one of training, nn, calls, tensors, startup, memory and size.
 local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
 local here = arg[0]:match('^(.*/)') or './'
 local show = dofile(here .. 'table.lua')
@@ -186,6 +186,54 @@ local function size()
   if tonumber(bytes) then limit('moonlet, stripped', 'MB', tonumber(bytes) / 1e6, 3) end
 end
 
+-- Networks: each training step, and one example in use; and the most memory that some steps take.
+local NETWORKS = {
+  { 'lenet', 'LeNet, 64 digits' }, { 'resnet18_32', 'ResNet-18, 16 of 32x32' },
+  { 'resnet18_224', 'ResNet-18, 4 of 224x224' }, { 'lstm', 'LSTM, 2 x 128, 50 x 50' },
+  { 'gpt', 'GPT, 4 x 128, 16 x 128' },
+}
+
+local function absent(what)
+  rows[#rows + 1] = { what = what .. ': absent' }
+end
+
+local function networks_memory(case, what)
+  local _, _, ours = spawn(1, ('%s %snn.lua memory %s'):format(moonlet, here, case))
+  local peer
+  if python then _, _, peer = spawn(1, ('%s %snn.py memory %s'):format(python, here, case)) end
+  if not ours then return end
+  limit(what .. ', peak memory', 'MB', ours * 1024 / 1e6, peer and peer * 1024 / 1e6,
+    python and 'PyTorch', peer and peer * 1024 / 1e6)
+end
+
+local function networks()
+  local results = {}
+  local short = tostring(math.min(tonumber(seconds), 0.5))
+  for _, network in ipairs(NETWORKS) do -- one after the other: a round is short then
+    local case = network[1]
+    for name, figures in pairs(in_turns({
+      torch = python and ('%s %snn.py %s %s'):format(python, here, short, case),
+      ours = ('%s %snn.lua %s %s'):format(moonlet, here, short, case),
+    }, { 'torch', 'ours' })) do
+      results[name] = results[name] or {}
+      for what, value in pairs(figures) do results[name][what] = value end
+    end
+  end
+  for _, network in ipairs(NETWORKS) do
+    local case, what = network[1], network[2]
+    local train, use = case .. '_train', case .. '_use'
+    if figure(results, 'ours', train) then
+      compare(what .. ', step', 'ms', figure(results, 'ours', train), 'PyTorch',
+        figure(results, 'torch', train), faster(case == 'lstm' and 2 or 1.2))
+      compare(what .. ', 1 in use', 'ms', figure(results, 'ours', use), 'PyTorch',
+        figure(results, 'torch', use), faster(1.5))
+      networks_memory(case, what)
+    else
+      absent(what)
+    end
+  end
+end
+
 -- ---- operations on tensors: a table of its own ----
 
 local function unit_of(nanoseconds)
@@ -243,6 +291,7 @@ local function wanted(name) return only == '' or only == name end
 local operations, ratios
 
 if wanted('training') then training() end
+if wanted('nn') then networks() end
 if wanted('calls') then calls() end
 if wanted('tensors') then operations, ratios = tensors() end
 if wanted('startup') then startup() end
