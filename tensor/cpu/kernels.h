@@ -163,6 +163,15 @@ typedef struct {
   tn_rows_fn *rows_4, *rows_8;
 } tn_move_kernels;
 
+/* The greatest of each of n columns of `rows` rows, and in which row it is. Then of n windows over
+ * such results, which begin `stride` apart and have `taps` columns, `step` apart: the greatest, its
+ * row, and which column it was. */
+typedef struct {
+  void (*down)(int64_t n, int64_t rows, const float *const *row, float *best, int32_t *which);
+  void (*across)(int64_t n, int64_t stride, int64_t taps, int64_t step, const float *best,
+                 const int32_t *which, float *values, int32_t *row, int32_t *tap);
+} tn_window_kernels;
+
 /* Unsigned keys in the order of elements. sort_columns sorts each of TN_COLUMNS columns of `size`
  * rows, a power of two, without regard for the order of equal ones. */
 enum { TN_COLUMNS = 8 };
@@ -196,5 +205,6 @@ TN_ISA_ARRAY(tn_attention_kernels, tn__attention_kernels, [2]); /* of float and 
 TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
 TN_ISA_TABLE(tn_sort_kernels, tn__sort_kernels);
+TN_ISA_TABLE(tn_window_kernels, tn__window_kernels);
 
 #endif

@@ -30,8 +30,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
 
 /* Products of two elements in all from which opening the library pays, and bytes of a task's images
  * that fit into a second-level cache. */
-#define LEAST_PRODUCTS 3e7
-#define LEAST_PRODUCTS_BF16 1e7
+#define LEAST_PRODUCTS 1e7
 #define CACHED_BYTES (1 << 20)
 enum { TASKS_PER_THREAD = 4 };
 
@@ -379,10 +378,9 @@ static double products_of(const tn_onednn_conv *c) {
 
 bool tn__onednn_conv_pays(const tn_onednn_conv *c) {
   const bool separate = c->from == 1 && c->to == 1 && c->groups >= 8;
-  const int64_t least = c->result == 1 ? 3 : 8;
-  const double products = c->bf16 ? LEAST_PRODUCTS_BF16 : LEAST_PRODUCTS;
-  if (products_of(c) < (separate ? products / 20 : products)) return false;
-  return separate || (c->from >= least && c->to >= 8);
+  static const int64_t least[SIDES] = {8, 1, 2};
+  if (products_of(c) < (separate ? LEAST_PRODUCTS / 20 : LEAST_PRODUCTS)) return false;
+  return separate || (c->from >= least[c->result] && c->to >= 8);
 }
 
 /* One image is cut by its outputs, in whole blocks, so that every thread has some. */

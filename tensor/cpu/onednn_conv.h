@@ -19,8 +19,8 @@ typedef struct {
   void *out;
 } tn_onednn_conv;
 
-/* Would oneDNN be worth its overhead? One or two channels give its blocks nothing to do. Asks
- * neither for the library nor for instructions. */
+/* Would oneDNN be worth its overhead? Few channels give its blocks nothing to do. Asks neither for
+ * the library nor for instructions. */
 bool tn__onednn_conv_pays(const tn_onednn_conv *c);
 /* False, and nothing done, where it would not, or oneDNN is missing or declines. */
 bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c);
