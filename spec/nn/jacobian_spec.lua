@@ -120,7 +120,7 @@ describe('nn.hessian', function()
 
   it('is as exact for a layer without a way of its own', function()
     nn.hessian.enable()
-    local Twice = torch.class('spec.Twice', 'nn.Module', {})
+    local Twice = torch.class('spec.HessianTwice', 'nn.Module', {})
     function Twice:__init() self:parameter('weight', 3):fill(2) end
     function Twice:updateOutput(x) return torch.cmul(x, self.weight:view(1, 3):expandAs(x)) end
     local module, x = Twice.new():double(), double(2, 3):uniform()
