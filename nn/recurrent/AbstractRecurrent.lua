@@ -25,9 +25,15 @@ function AbstractRecurrent:__init(rho)
     error(('%s: rho, a number of steps from 1, expected, got %s'):format(torch.type(self),
       tostring(rho)), 3)
   end
-  self.rho = rho
-  self.step = 1
-  self.outputs, self.gradInputs, self.sharedClones = {}, {}, {}
+  self.rho, self.sharedClones = rho, {}
+  self:begin()
+end
+
+--- Takes the fields to the beginning of a sequence. outputs, cells, gradInputs: of each step, as
+-- far as forward and backward have got.
+function AbstractRecurrent:begin()
+  self.step, self.updateGradInputStep, self.accGradParametersStep = 1, nil, nil
+  self.outputs, self.cells, self.gradInputs = {}, {}, {}
 end
 
 --- One step: the output, and what the next one shall remember.
@@ -39,6 +45,7 @@ function AbstractRecurrent:updateOutput(input)
   if self.goingBack then
     error('what the steps computed was changed in place between forward and backward', 0)
   end
+  local mine = memory.of(self)
   local step = self.step
   local output, state = self:advance(input, memory.enter(self, step, input))
   if self.maskZeroDims then
@@ -46,7 +53,10 @@ function AbstractRecurrent:updateOutput(input)
     output, state = masking.apply(output, keep), masking.apply(state, keep)
   end
   output = memory.leave(self, step, output, state)
-  if run.pass() then self.outputs[step] = values.detached(output) end
+  if run.pass() then
+    self.outputs[step] = values.detached(output)
+    self:noteState(step, mine.hidden[step])
+  end
   self.step = step + 1
   return output
 end
@@ -122,8 +132,7 @@ end
 function AbstractRecurrent:forget()
   run.forget(self)
   memory.forget(self)
-  self.step, self.updateGradInputStep, self.accGradParametersStep = 1, nil, nil
-  self.outputs, self.gradInputs = {}, {}
+  self:begin()
   return Container.forget(self)
 end
 
@@ -131,14 +140,14 @@ end
 function AbstractRecurrent:carryOn()
   self:eachRecurrent(function(module)
     memory.carry(module)
-    module.step, module.updateGradInputStep, module.accGradParametersStep = 1, nil, nil
-    module.outputs, module.gradInputs = {}, {}
+    module:begin()
   end)
   return self
 end
 
 -- 1 is the first step, 0 before it; by default the last one.
 local function number_of(self, step)
+  memory.of(self) -- a copy begins anew
   if step == nil then return self.step - 1 end
   if type(step) ~= 'number' or step < 0 or step >= self.step then
     error(('%s: a step from 0 to %d expected, got %s'):format(torch.type(self), self.step - 1,
@@ -189,6 +198,31 @@ end
 --- Sets a gradient of the state after a step, which comes from elsewhere: from a decoder, say.
 function AbstractRecurrent:setGradHiddenState(step, gradient)
   memory.of(self).gradients[number_of(self, step)] = gradient
+end
+
+-- ---------------------------------------------------------------------------------------------
+-- What programs read and write as fields, to join an encoder and a decoder: userPrevOutput, the
+-- state before the first step; userGradPrevOutput, its gradient after backward; gradPrevOutput, a
+-- gradient of the state after the last step. For an LSTM also userPrevCell, userGradPrevCell and
+-- userNextGradCell; outputs and cells are the states after each step.
+
+--- The state that is set by fields, or nil.
+function AbstractRecurrent:userState()
+  return self.userPrevOutput
+end
+
+--- The gradient of the last state that is set by fields, or nil.
+function AbstractRecurrent:userGradient()
+  return self.gradPrevOutput
+end
+
+--- Tells the gradient of the state before the first step.
+function AbstractRecurrent:tellGradient(gradient)
+  self.userGradPrevOutput = gradient
+end
+
+--- Told the state after a step.
+function AbstractRecurrent:noteState()
 end
 
 -- ---------------------------------------------------------------------------------------------
@@ -264,21 +298,17 @@ end
 
 --- Files get no history.
 function AbstractRecurrent:write(file)
-  local kept = {outputs = self.outputs, gradInputs = self.gradInputs, step = self.step,
-    updateGradInputStep = self.updateGradInputStep,
+  local kept = {outputs = self.outputs, cells = self.cells, gradInputs = self.gradInputs,
+    step = self.step, updateGradInputStep = self.updateGradInputStep,
     accGradParametersStep = self.accGradParametersStep}
-  for name in pairs(kept) do self[name] = nil end
-  self.outputs, self.gradInputs, self.step = {}, {}, 1
+  self:begin()
   Container.write(self, file)
   for name, value in pairs(kept) do self[name] = value end
 end
 
 function AbstractRecurrent:clone(...)
   local copy = Container.clone(self, ...)
-  copy:eachRecurrent(function(module)
-    module.step, module.updateGradInputStep, module.accGradParametersStep = 1, nil, nil
-    module.outputs, module.gradInputs = {}, {}
-  end)
+  copy:eachRecurrent(function(module) module:begin() end)
   return copy
 end
 

@@ -86,6 +86,25 @@ function LSTM:advance(input, state)
   return output, {output, cell}
 end
 
+function LSTM:userState()
+  local output, cell = self.userPrevOutput, self.userPrevCell
+  if output == nil and cell == nil then return nil end
+  return {output or torch.zeros_like(cell), cell or torch.zeros_like(output)}
+end
+
+function LSTM:userGradient()
+  if self.gradPrevOutput == nil and self.userNextGradCell == nil then return nil end
+  return {self.gradPrevOutput, self.userNextGradCell}
+end
+
+function LSTM:tellGradient(gradient)
+  self.userGradPrevOutput, self.userGradPrevCell = gradient[1], gradient[2]
+end
+
+function LSTM:noteState(step, state)
+  self.cells[step] = state[2]
+end
+
 -- Rows of the gates input, cell, forget, output in PyTorch's order: input, forget, cell, output.
 local function reordered(rows, size)
   local function part(k) return torch.narrow(rows, 1, (k - 1) * size + 1, size) end
@@ -105,6 +124,7 @@ end
 function LSTM:allSteps(input)
   local x = is_plain(self) and sequence.whole(input, self.inputSize, self.i2g.weight)
   if not x then return nil end
+  memory.of(self)
   local first = memory.enter(self, self.step, x)
   gates.check(x[1], self.inputSize, first and first[1])
   local size = self.outputSize
@@ -117,7 +137,7 @@ function LSTM:allSteps(input)
   if run.pass() then
     local plain = outputs:detach()
     for t = 1, count do self.outputs[self.step + t - 1] = plain:select(1, t) end
-    self.output = self.outputs[last]
+    self.output, self.cells[last] = self.outputs[last], cell:detach()
   end
   self.step = last + 1
   return sequence.like(input, outputs)

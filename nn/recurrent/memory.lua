@@ -30,6 +30,7 @@ function memory.of(module)
   if not found then
     found = {hidden = {}, gradients = {}, seen = {}, tapes = {}, masks = {}}
     memories[module] = found
+    if module.step ~= 1 then module:begin() end -- a copy of a module that was under way
   end
   return found
 end
@@ -59,21 +60,28 @@ end
 function memory.drop(module, step)
   local mine = memory.of(module)
   for _, list in ipairs {mine.hidden, mine.gradients, mine.seen} do list[step - 1] = nil end
-  for _, list in ipairs {mine.tapes, module.outputs, module.gradInputs} do list[step] = nil end
+  mine.tapes[step] = nil
+  for _, list in ipairs {module.outputs, module.cells, module.gradInputs} do list[step] = nil end
 end
 
--- holder[key] = the gradient of value, in the same form, when it is known.
-local function noted(value, holder, key)
+-- A module, for functions on the tape: they must not keep it alive, as it keeps the tape.
+local function weak(module)
+  return setmetatable({module}, {__mode = 'v'})
+end
+
+-- holder[key] = the gradient of value, in the same form, when it is known; then calls heard().
+local function noted(value, holder, key, heard)
   if type(value) == 'table' then
     local seen, inner = {}, {}
     holder[key] = inner
-    for name, part in pairs(value) do seen[name] = noted(part, inner, name) end
+    for name, part in pairs(value) do seen[name] = noted(part, inner, name, heard) end
     return seen
   end
   if type(value) ~= 'userdata' or not value.requires_grad then return value end
   local alias = value:detach()
   torch.record(function(d)
     holder[key] = d
+    if heard then heard() end
     return d
   end, {value}, {alias})
   return alias
@@ -106,6 +114,10 @@ end
 function memory.enter(module, step, input)
   local mine, pass = memory.of(module), run.pass()
   local state = mine.state
+  if state == nil and step == 1 then
+    state = module:userState()
+    memory.set(module, state, memory.ANEW)
+  end
   if state == nil then return nil end
   if is_foreign(state, input) then
     local name = torch.type(first_tensor(input))
@@ -117,7 +129,11 @@ function memory.enter(module, step, input)
   elseif pass then
     -- Nothing can go back to an earlier forward of a module around this one.
     if not mine.stepping then memory.drop(module, step - 2) end
-    state = noted(values.map(values.to_leaf, state), mine.gradients, step - 1)
+    local box, gradients = weak(module), mine.gradients
+    local heard = step == 1 and function()
+      if box[1] then box[1]:tellGradient(gradients[0]) end
+    end
+    state = noted(values.map(values.to_leaf, state), gradients, step - 1, heard)
   else
     state = values.detached(state)
   end
@@ -148,14 +164,15 @@ function memory.leave(module, step, output, state)
     if tensor.requires_grad then tracked[#tracked + 1] = tensor end
   end, state)
   if #tracked == 0 then return output end
-  local gradients = mine.gradients
-  -- In what was recorded no table may hold the module: the tape, which it keeps, keeps this.
+  local box, gradients = weak(module), mine.gradients
   local places = values.map(function(tensor) return tensor.requires_grad end, state)
   return (with_first(output, function(tensor)
     if not tensor.requires_grad then return tensor end
     local alias = tensor:detach()
     torch.record(function(d)
-      return d, memory.gradients_of(places, gradients[step])
+      local owner = box[1]
+      local from_user = owner and step == owner.step - 1 and owner:userGradient() or nil
+      return d, memory.gradients_of(places, gradients[step] or from_user)
     end, {tensor, (table.unpack or unpack)(tracked)}, {alias})
     return alias
   end))

@@ -132,9 +132,12 @@ for name, make in pairs(cells) do
 
     it('is cloned and saved without its history', function()
       for t = 1, 2 do module:forward(xs[t]) end
-      for _, copy in ipairs {module:clone(), torch.deserialize(torch.serialize(module))} do
-        assert.equal(1, copy.step)
+      local inside = nn.Sequential(module)
+      for _, copy in ipairs {module:clone(), inside:clone():get(1),
+        torch.deserialize(torch.serialize(module)),
+        torch.deserialize(torch.serialize(inside)):get(1)} do
         close(ys[1], copy:forward(xs[1]))
+        assert.equal(2, copy.step)
         close(ys[2], copy:forward(xs[2]))
         copy:backward(xs[2], dys[2])
       end
@@ -455,6 +458,39 @@ describe('states', function()
       check()
       decoder:forget() -- step 0 again
     end
+  end)
+
+  it('are carried by fields, as programs for Torch7 do it', function()
+    local first, second = nn.Sequencer(encoder), nn.Sequencer(decoder)
+    for round = 1, 2 do
+      first:zeroGradParameters()
+      second:zeroGradParameters()
+      first:forward(xs)
+      decoder.userPrevOutput = nn.rnn.recursiveCopy(decoder.userPrevOutput, encoder.outputs[T])
+      decoder.userPrevCell = nn.rnn.recursiveCopy(decoder.userPrevCell, encoder.cells[T])
+      local output = second:forward(zs)
+      for t = 1, T do close(wanted[t], output[t]) end
+      second:backward(zs, dys)
+      encoder.userNextGradCell =
+        nn.rnn.recursiveCopy(encoder.userNextGradCell, decoder.userGradPrevCell)
+      encoder.gradPrevOutput =
+        nn.rnn.recursiveCopy(encoder.gradPrevOutput, decoder.userGradPrevOutput)
+      local zeros = {}
+      for t = 1, T do zeros[t] = dys[t] * 0 end
+      first:backward(xs, zeros)
+      check()
+      if round == 2 then assert.same({B, H}, encoder.cells[1]:size():totable()) end
+    end
+    -- And without peepholes, where a sequence is one operation.
+    local fast = nn.FastLSTM(D, H):double()
+    local whole, half = nn.Sequencer(fast), {xs[1], xs[2]}
+    local all = {}
+    for t, y in ipairs(whole:forward(xs)) do all[t] = y:clone() end
+    whole:forward(half)
+    fast.userPrevOutput, fast.userPrevCell = fast.outputs[2]:clone(), fast.cells[2]:clone()
+    close(all[4], whole:forward({xs[3], xs[4]})[2])
+    whole:backward({xs[3], xs[4]}, {dys[3], dys[4]})
+    assert.same({B, H}, fast.userGradPrevCell:size():totable())
   end)
 
   it('are lists of those inside of a Recursor', function()
