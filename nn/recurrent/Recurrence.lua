@@ -24,17 +24,17 @@ local function first_tensor(value)
 end
 
 -- Zeros of that size, for a batch of examples or a single one.
-local function zeros(size, like, batch)
+local function zeros(size, name, batch)
   if type(size) == 'number' then size = {size} end
   if type(size) == 'userdata' then size = size:totable() end
   if type(size[1]) ~= 'number' then
     local list = {}
-    for i, part in ipairs(size) do list[i] = zeros(part, like, batch) end
+    for i, part in ipairs(size) do list[i] = zeros(part, name, batch) end
     return list
   end
   local sizes = {batch, (table.unpack or unpack)(size)}
   if not batch then sizes = size end
-  return like.new(torch.LongStorage(sizes)):zero()
+  return torch.zeros(torch.LongStorage(sizes)):type(name)
 end
 
 function Recurrence:advance(input, before)
@@ -45,7 +45,9 @@ function Recurrence:advance(input, before)
       error(('an input of %d dimensions, or %d with a batch, expected, got %d'):format(
         self.nInputDim, self.nInputDim + 1, tensor:dim()), 0)
     end
-    before = zeros(self.outputSize, tensor:detach(), batch == 1 and tensor:size(1) or nil)
+    -- Indices, say, are no type for an output.
+    local name = torch.is_floating_point(tensor) and torch.type(tensor) or self:type()
+    before = zeros(self.outputSize, name, batch == 1 and tensor:size(1) or nil)
   end
   local output = run.call(self.recurrentModule, {input, before})
   return output, output

@@ -28,7 +28,7 @@ function RecurrentAttention:updateOutput(input)
   local first = input
   while type(first) == 'table' do first = first[1] end
   local sizes = {first:size(1), (table.unpack or unpack)(self.hiddenSize)}
-  local hidden = first:detach().new(torch.LongStorage(sizes)):zero()
+  local hidden = torch.zeros(torch.LongStorage(sizes)):type(torch.type(first))
   local outputs = {}
   self.actions = {}
   for t = 1, self.nStep do

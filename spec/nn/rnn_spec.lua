@@ -328,6 +328,16 @@ describe('recurrent modules', function()
     assert.equal(4, #(mine:parameters()))
   end)
 
+  it('read indices: the state is of the type of the parameters', function()
+    local words = nn.Sequential(nn.ParallelTable():add(nn.LookupTable(9, H)):add(nn.Linear(H, H)),
+      nn.CAddTable(), nn.Tanh())
+    local model = nn.Sequencer(nn.Recurrence(words, H, 0)):double()
+    local x = torch.LongTensor{{1, 2, 3}, {9, 8, 7}}
+    assert.same({2, 3, H}, model:forward(x):size():totable())
+    assert.equal('torch.DoubleTensor', model.output:type())
+    model:backward(x, torch.randn(2, 3, H):double())
+  end)
+
   it('normalise gates with FastLSTM.bn', function()
     nn.FastLSTM.bn = true
     local lstm = nn.FastLSTM(D, H):double()
