@@ -49,7 +49,9 @@ local CASES = {
   lenet = images(function() return nn.LeNet() end, 64, 1, 28),
   resnet18_32 = images(resnet { depth = 18, classes = 10, small_images = true }, 16, 3, 32),
   resnet18_224 = images(resnet { depth = 18, classes = 10 }, 4, 3, 224),
-  lstm = text(function() return nn.CharLSTM { vocabulary = 65, width = 128, layers = 2 } end, 50, 50),
+  lstm = text(function()
+    return nn.CharLSTM { vocabulary = 65, width = 128, layers = 2 }
+  end, 50, 50),
   gpt = text(function()
     return nn.GPT { vocabulary = 65, context = 128, layers = 4, heads = 4, width = 128 }
   end, 16, 128),
