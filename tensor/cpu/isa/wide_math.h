@@ -23,9 +23,12 @@ static inline __m512 wide_exp_bounded(__m512 x) {
   return _mm512_scalef_ps(_mm512_add_ps(p, wide(1)), n);
 }
 
-/* A NaN is the second operand and stays. */
+/* A NaN is the second operand and stays. What is 0 is not calculated: to round it to 0 would take a
+ * hundred cycles, and masks of softmax are -infinity. */
 static inline __m512 wide_exp(__m512 x) {
-  return wide_exp_bounded(_mm512_min_ps(wide(89), _mm512_max_ps(wide(-104), x)));
+  const __mmask16 counts = _mm512_cmp_ps_mask(x, wide(-104), _CMP_NLT_UQ);
+  const __m512 bounded = _mm512_min_ps(wide(89), _mm512_max_ps(wide(-104), x));
+  return _mm512_maskz_mov_ps(counts, wide_exp_bounded(_mm512_maskz_mov_ps(counts, bounded)));
 }
 
 /* 1 / d for d from 1 to 2^127: an estimate of 14 bits and one step of Newton's method. */
