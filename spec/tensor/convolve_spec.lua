@@ -1,5 +1,5 @@
--- Convolutions large enough for the library, in float32 and bfloat16, against those of float64, which
--- it never does.
+-- Convolutions large enough for the library, in float32 and bfloat16, against those of float64,
+-- which it never does.
 local torch = require 'torch'
 
 -- Input, kernel, and the arguments behind the bias.
