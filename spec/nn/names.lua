@@ -11,7 +11,7 @@ names.classes = {
     Add AddConstant Mul MulConstant CAdd CMul Constant Cosine Euclidean WeightedEuclidean Identity
     Contiguous Copy Dropout SpatialDropout VolumetricDropout WhiteNoise GradientReversal Replicate
     Reshape View Select Narrow Index MaskedSelect Squeeze Unsqueeze Transpose Collapse Padding
-    PixelShuffle OneHot Max Min Sum Mean Normalize Kmeans PrintSize ZeroGrad L1Penalty Abs Exp Log
+    PixelShuffle OneHot Max Min Sum Mean Normalize Kmeans ZeroGrad L1Penalty Abs Exp Log
     Power Square Sqrt Clamp BatchNormalization LayerNormalization Maxout ]],
   transfer = [[ Sigmoid Tanh TanhShrink ReLU ReLU6 PReLU CReLU LeakyReLU RReLU ELU HardTanh
     HardShrink SoftShrink SoftPlus SoftSign SoftMax SoftMin LogSoftMax LogSigmoid SpatialSoftMax
@@ -42,8 +42,8 @@ names.classes = {
     MultiLabelSoftMarginCriterion L1Cost MultiCriterion ParallelCriterion ModuleCriterion ]],
 }
 
--- Classes without a case: neither a module nor a criterion.
-names.others = [[ StochasticGradient ]]
+-- Classes without a case: neither a module nor a criterion, or one that prints.
+names.others = [[ StochasticGradient PrintSize ]]
 
 -- Functions in tables, and functions.
 names.functions = {
@@ -73,9 +73,6 @@ names.methods = {
   Criterion = [[ forward updateOutput backward updateGradInput clone type float double cuda cudaHalf
     cudaDouble __call__ ]],
 }
-
--- Tried in spec/nn/layers_spec.lua.
-names.elsewhere = [[ GradientReversal ZeroGrad L1Penalty PrintSize ]]
 
 --- The words of a text.
 function names.of(text)
