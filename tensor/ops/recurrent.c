@@ -1,7 +1,7 @@
 /* recurrent.c -- recurrent layers, whole sequences at a time.
  *
  * x is (time, batch, in), states are (batch, hidden), weights (gates * hidden, in or hidden) with the
- * gates one below the other: LSTM i f g o, GRU r z n. The row `recurrent` does all of them, and its
+ * gates one below the other: LSTM i f g o, GRU r z n. Three rows that scripts do not see do it; their
  * results are what the gradient needs: the outputs (time, batch, hidden), the cells of an LSTM, and
  * what its gates let through; without a gradient to come, the last state instead of all cells. The
  * rows that scripts see pick the last states out of these. */
@@ -261,12 +261,18 @@ static tn_status recurrent_grad(tn_grad_call *g) {
   return s;
 }
 
-const tn_op tn__op_recurrent = {
-    .name = "recurrent", .convention = 'N', .flags = TN_FLOATS | TN_ONCE, .nout = 3, .fixed = 4,
-    .saves = TN_SAVE_A | TN_SAVE_B | TN_SAVE_C | TN_SAVE_D | TN_SAVE_E | TN_SAVE_F | TN_SAVE_Y |
-             TN_SAVE_Y2 | TN_SAVE_Y3,
-    .low = -2, .high = 2, .shape = recurrent_shape, .run = recurrent_run, .grad = recurrent_grad,
-    .doc = "A recurrent layer over whole sequences."};
+/* One row of each kind, so that messages about gradients name what was called. */
+#define STEPS_ROW(name_)                                                                          \
+  const tn_op tn__op_##name_ = {                                                                  \
+      .name = #name_, .convention = 'N', .flags = TN_FLOATS | TN_ONCE, .nout = 3, .fixed = 4,     \
+      .saves = TN_SAVE_A | TN_SAVE_B | TN_SAVE_C | TN_SAVE_D | TN_SAVE_E | TN_SAVE_F |            \
+               TN_SAVE_Y | TN_SAVE_Y2 | TN_SAVE_Y3,                                               \
+      .low = -2, .high = 2, .shape = recurrent_shape, .run = recurrent_run,                       \
+      .grad = recurrent_grad, .doc = "A recurrent layer over whole sequences."}
+
+STEPS_ROW(lstm_layer_steps);
+STEPS_ROW(gru_layer_steps);
+STEPS_ROW(rnn_layer_steps);
 
 /* -- What scripts call ------------------------------------------------------------------------- */
 
@@ -309,12 +315,14 @@ static tn_tensor *last_state(tn_eval *e, tn_call *call, tn_tensor *states, tn_te
   return tn__do(e, TN_OP_clone, NULL, 1, &state); /* not the memory of all steps */
 }
 
-/* in[]: in the order of `recurrent`. */
+/* in[]: in the order of the rows above. */
 static tn_status layer(tn_call *call, tn_recurrent_kind kind, bool reverse, tn_tensor *const *in) {
+  static const tn_opcode codes[TN_RECURRENT_KINDS] = {
+      TN_OP_lstm_layer_steps, TN_OP_gru_layer_steps, TN_OP_rnn_layer_steps, TN_OP_rnn_layer_steps};
   tn_eval e = tn__eval_begin(call->ctx);
   tn_attrs attrs = {.i = {kind, reverse}, .ni = 2};
   tn_tensor *out[TN_MAX_OUTPUTS] = {NULL};
-  e.status = tn_apply(call->ctx, TN_OP_recurrent, INPUTS, in, &attrs, out);
+  e.status = tn_apply(call->ctx, codes[kind], INPUTS, in, &attrs, out);
   for (int i = 0; i < 3; i++) tn__temp(&e, out[i]);
   tn_tensor *h = last_state(&e, call, out[0], in[LENGTHS], reverse), *c = NULL;
   if (kind == TN_LSTM) c = last_state(&e, call, out[1], in[LENGTHS], reverse);
