@@ -34,6 +34,7 @@ static void open_functions(void) {
           tn__dnnl.post_ops_create(&sum) == dnnl_success &&
           tn__dnnl.post_ops_append_sum(sum, 1) == dnnl_success &&
           tn__dnnl.primitive_attr_set_post_ops(tn__dnnl.adding, sum) == dnnl_success;
+  if (sum != NULL) tn__dnnl.post_ops_destroy(sum); /* the attribute has a copy */
 }
 
 bool tn__dnnl_ready(void) {
