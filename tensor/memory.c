@@ -18,6 +18,8 @@ struct tn_allocator {
   bool closed;
   int64_t blocks; /* handed out and not yet back */
   size_t limit, peak, cached, storages;
+  size_t held; /* bytes of the blocks handed out */
+  size_t high; /* the most of them lately: it sinks a little with each one that comes back */
   _Atomic size_t live; /* written under the lock, read without */
   free_block *free[CLASSES];
 };
@@ -100,6 +102,27 @@ static void unaccount(tn_allocator *a, size_t bytes) {
   a->storages--;
 }
 
+/* How much may be cached: with the blocks handed out half as much again as were out at once lately,
+ * so that the next step of a training finds all that the last one had; and never less than a small
+ * loop's needs. Locked. */
+static size_t room(const tn_allocator *a) {
+  const size_t least = (size_t)32 << 20, keep = a->high - a->held + a->high / 2;
+  return keep > least ? keep : least;
+}
+
+/* A block of `bytes` is handed out, or comes back. Locked. */
+static void hand_out(tn_allocator *a, size_t bytes) {
+  a->blocks++;
+  a->held += bytes;
+  if (a->held > a->high) a->high = a->held;
+}
+
+static void take_back(tn_allocator *a, size_t bytes) {
+  a->blocks--;
+  a->held -= bytes;
+  a->high -= (a->high - a->held) >> 14;
+}
+
 void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   size_t rounded;
   if (*size > (size_t)1 << 46) return NULL;
@@ -114,7 +137,7 @@ void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
     a->free[c] = b->next;
     a->cached -= rounded;
   }
-  a->blocks++;
+  hand_out(a, rounded);
   unlock(a);
   if (b == NULL) b = aligned_alloc(ALIGNMENT, rounded);
   if (b == NULL) { /* the cache may hold what is missing */
@@ -123,7 +146,7 @@ void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   }
   if (b == NULL) {
     lock(a);
-    a->blocks--;
+    take_back(a, rounded);
     if (counted != TN_UNCOUNTED) unaccount(a, counted);
     unlock(a);
     return NULL;
@@ -138,16 +161,16 @@ void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
   free_block *b = block;
   lock(a);
   if (counted != TN_UNCOUNTED) unaccount(a, counted);
+  take_back(a, rounded);
   if (!a->closed) {
     b->next = a->free[c];
     a->free[c] = b;
     a->cached += rounded;
-    /* What is cached may be as much as what lives, and never less than a small loop's needs. */
-    size_t keep = a->live > ((size_t)32 << 20) ? a->live : (size_t)32 << 20;
+    size_t keep = room(a);
     if (a->cached > keep) trim(a, keep);
     b = NULL;
   }
-  bool last = --a->blocks == 0 && a->closed;
+  bool last = a->blocks == 0 && a->closed;
   unlock(a);
   free(b);
   if (last) free(a);

@@ -27,6 +27,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
 #include <string.h>
 
 #include "onednn.h"
+#include "tensor/internal.h"
 
 /* Products of two elements in all from which opening the library pays, and bytes of a task's images
  * that fit into a second-level cache. */
@@ -292,34 +293,32 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
   job *j = arg;
   const int before = tn__onednn_alone();
   dnnl_stream_t stream = NULL;
-  void *room = NULL;
-  bool ok = new_stream(&stream) &&
-            posix_memalign(&room, TN_DNNL_ALIGNMENT, room_of(j->plan)) == 0;
+  size_t bytes = room_of(j->plan);
+  void *room = tn__alloc(j->c->memory, &bytes, TN_UNCOUNTED);
+  bool ok = room != NULL && new_stream(&stream);
   for (int64_t task = begin; ok && task < end; task++) {
     const bool last = task == j->tasks - 1;
     ok = run_images(j, last && j->rest != NULL ? j->rest : j->plan, task, stream, room);
   }
-  free(room);
+  if (room != NULL) tn__free(j->c->memory, room, bytes, TN_UNCOUNTED);
   if (stream != NULL) tn__dnnl.stream_destroy(stream);
   tn__onednn_together(before);
   if (!ok) atomic_store(&j->failed, true);
 }
 
 /* The kernel in the plan's order, once for all tasks. */
-static bool arrange_kernel(job *j, void **room) {
+static bool arrange_kernel(job *j, void **room, size_t *bytes) {
   const plan *p = j->plan;
   dnnl_stream_t stream = NULL;
   void *own = NULL;
-  *room = NULL;
   j->kernel = (const char *)j->c->b;
   j->kernel_bytes = (size_t)j->elements[KERNEL] * j->item;
   if (p->same[KERNEL]) return true;
   const size_t plain = j->kernel_bytes;
   j->kernel_bytes = whole_lines(p->bytes[KERNEL]);
-  if (posix_memalign(room, TN_DNNL_ALIGNMENT, (size_t)j->slices * j->kernel_bytes) != 0) {
-    return false;
-  }
-  bool ok = new_stream(&stream);
+  *bytes = (size_t)j->slices * j->kernel_bytes;
+  *room = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
+  bool ok = *room != NULL && new_stream(&stream);
   for (int64_t k = 0; k < j->slices && ok; k++) {
     ok = arrange(stream, p, KERNEL, (char *)j->c->b + k * (int64_t)plain,
                  (char *)*room + k * (int64_t)j->kernel_bytes, &own);
@@ -411,23 +410,25 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
   job j = {.c = c, .slices = slices_of(c, threads), .item = c->bf16 ? 2 : 4, .failed = false};
   const int before = tn__onednn_alone();
   void *kernel = NULL;
+  size_t kernel_bytes = 0, part_bytes = 0;
   j.elements[LARGE] = c->groups * c->from * tn__window_cells(c->w.in);
   j.elements[SMALL] = c->groups * (c->to / j.slices) * tn__window_cells(c->w.out);
   j.elements[KERNEL] = c->groups * (c->to / j.slices) * c->from * tn__window_cells(c->w.kernel);
   bool ok = take_plans(&j, threads);
   if (ok && c->result == KERNEL && j.tasks > 1) {
-    j.parts = malloc((size_t)((j.tasks - 1) * j.elements[KERNEL]) * sizeof(float));
+    part_bytes = (size_t)((j.tasks - 1) * j.elements[KERNEL]) * sizeof(float);
+    j.parts = tn__alloc(c->memory, &part_bytes, TN_UNCOUNTED);
     ok = j.parts != NULL;
   }
-  if (ok && c->result != KERNEL) ok = arrange_kernel(&j, &kernel);
+  if (ok && c->result != KERNEL) ok = arrange_kernel(&j, &kernel, &kernel_bytes);
   tn__onednn_together(before);
   if (ok) {
     tn__pool_run(pool, j.tasks, 1, run_tasks, &j);
     ok = !atomic_load(&j.failed);
   }
   if (ok && c->result == KERNEL) add_parts(&j);
-  free(kernel);
-  free(j.parts);
+  if (kernel != NULL) tn__free(c->memory, kernel, kernel_bytes, TN_UNCOUNTED);
+  if (j.parts != NULL) tn__free(c->memory, j.parts, part_bytes, TN_UNCOUNTED);
   tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.plan);
   tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.rest);
   return ok;

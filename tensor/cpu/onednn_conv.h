@@ -17,6 +17,7 @@ typedef struct {
   tn_window w;
   const void *a, *b, *bias; /* bias may be NULL */
   void *out;
+  struct tn_allocator *memory; /* for what is put in another order meanwhile */
 } tn_onednn_conv;
 
 /* Would oneDNN be worth its overhead? Few channels give its blocks nothing to do. Asks neither for

@@ -351,7 +351,8 @@ static bool run_library(tn_ctx *ctx, const job *j, int result, bool bf16) {
   const geometry *g = &j->g;
   const tn_onednn_conv c = {.result = result, .bf16 = bf16, .batch = g->batch,
                             .groups = g->groups, .from = g->from, .to = g->to, .w = g->w,
-                            .a = j->a, .b = j->b, .bias = j->bias, .out = j->result};
+                            .a = j->a, .b = j->b, .bias = j->bias, .out = j->result,
+                            .memory = ctx->allocator};
   return (bf16 || j->item == sizeof(float)) && tn__onednn_conv(ctx->pool, &c);
 }
 
