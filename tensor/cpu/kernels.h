@@ -72,6 +72,10 @@ typedef struct {
   /* Adam (Kingma and Ba 2015), one step over n values: p -= rate * m / (sqrt(v) / scale + eps). */
   void (*adam_f32)(int64_t n, float *p, const float *g, float *m, float *v, const double *c);
   void (*adam_f64)(int64_t n, double *p, const double *g, double *m, double *v, const double *c);
+  /* Gradient descent: with d = g + c1 p and v = c2 v + c3 d, p -= c0 (c4 d + c5 v); without v,
+   * p -= c0 d. */
+  void (*sgd_f32)(int64_t n, float *p, const float *g, float *v, const double *c);
+  void (*sgd_f64)(int64_t n, double *p, const double *g, double *v, const double *c);
 } tn_row_kernels;
 
 /* Normalisation. Data are floats or doubles, of which n follow one another; scalars are rounded to

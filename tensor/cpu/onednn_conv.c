@@ -27,6 +27,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
 #include <string.h>
 
 #include "onednn.h"
+#include "kernels.h"
 #include "tensor/internal.h"
 
 /* Products of two elements in all from which opening the library pays, and bytes of a task's images
@@ -328,11 +329,18 @@ static bool arrange_kernel(job *j, void **room, size_t *bytes) {
   return ok;
 }
 
-static void add_parts(const job *j) {
+/* Elements [begin, end) of the tasks' kernels, added to the first one's. */
+static void add_range(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
   const int64_t count = j->elements[KERNEL];
   float *sum = j->c->out;
+  const void *in[2];
+  tn_kernel *add = TN_ISA_PICK(tn__pointwise)[TN_PW_add].run[TN_COMPUTE_F32];
+  const double one[2] = {1, 0};
   for (int64_t p = 0; p + 1 < j->tasks; p++) {
-    for (int64_t i = 0; i < count; i++) sum[i] += j->parts[p * count + i];
+    in[0] = sum + begin;
+    in[1] = j->parts + p * count + begin;
+    add(end - begin, sum + begin, in, 0, one);
   }
 }
 
@@ -426,7 +434,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
     tn__pool_run(pool, j.tasks, 1, run_tasks, &j);
     ok = !atomic_load(&j.failed);
   }
-  if (ok && c->result == KERNEL) add_parts(&j);
+  if (ok && j.parts != NULL) tn__pool_run(pool, j.elements[KERNEL], TN_GRAIN, add_range, &j);
   if (kernel != NULL) tn__free(c->memory, kernel, kernel_bytes, TN_UNCOUNTED);
   if (j.parts != NULL) tn__free(c->memory, j.parts, part_bytes, TN_UNCOUNTED);
   tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.plan);

@@ -9,6 +9,7 @@ typedef struct {
   tn_dtype type;
   char *data[4];
   const double *c;
+  bool first;
 } job;
 
 /* All of one shape, dtype and layout (contiguous): an optimizer made its state itself. */
@@ -86,29 +87,28 @@ static tn_status sgd_step_shape(tn_call *call) {
   return s == TN_OK ? tn__shape_same(call) : s;
 }
 
+static void sgd_range(void *arg, int64_t begin, int64_t end) {
+  const job *j = arg;
+  int64_t item = (int64_t)tn__item_size(j->type), n = end - begin;
+  char *p = j->data[0] + begin * item, *g = j->data[1] + begin * item;
+  char *v = j->data[2] != NULL ? j->data[2] + begin * item : NULL;
+  if (j->first && v != NULL) memset(v, 0, (size_t)(n * item)); /* it may hold anything */
+  if (j->type == TN_F32) j->kernels->sgd_f32(n, (float *)p, (const float *)g, (float *)v, j->c);
+  else j->kernels->sgd_f64(n, (double *)p, (const double *)g, (double *)v, j->c);
+}
+
 static tn_status sgd_step_run(tn_call *call) {
-  const double rate = call->attrs->f[0], momentum = call->attrs->f[1];
-  const double dampening = call->attrs->f[2], decay = call->attrs->f[3];
+  const double *f = call->attrs->f;
   const bool nesterov = tn__int(call->attrs, 0, 0) != 0, first = tn__int(call->attrs, 1, 0) != 0;
+  const double c[6] = {f[0], f[3], f[1], first ? 1 : 1 - f[2], nesterov, nesterov ? f[1] : 1};
   tn_tensor *p = call->out[0], *v = call->nin > 2 ? call->in[2] : NULL;
   if (p != call->in[0]) tn__copy_view(call->ctx, p, call->in[0]);
-  int64_t n = tn__numel(p);
-#define SGD_LOOP(T)                                                                               \
-  do {                                                                                            \
-    T *x = (T *)tn__data(p), *vel = v != NULL ? (T *)tn__data(v) : NULL;                          \
-    const T *grad = (const T *)tn__data(call->in[1]);                                             \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-      T g = grad[i] + (T)decay * x[i];                                                            \
-      if (vel != NULL) {                                                                          \
-        vel[i] = first ? g : (T)momentum * vel[i] + (T)(1 - dampening) * g;                       \
-        g = nesterov ? g + (T)momentum * vel[i] : vel[i];                                         \
-      }                                                                                           \
-      x[i] -= (T)rate * g;                                                                        \
-    }                                                                                             \
-  } while (0)
-  if (p->dtype == TN_F32) SGD_LOOP(float);
-  else SGD_LOOP(double);
-#undef SGD_LOOP
+  job j = {.kernels = TN_ISA_PICK(&tn__row_kernels), .type = (tn_dtype)p->dtype, .c = c,
+           .first = first};
+  j.data[0] = tn__data(p);
+  j.data[1] = tn__data(call->in[1]);
+  if (v != NULL) j.data[2] = tn__data(v);
+  tn__pool_run(call->ctx->pool, tn__numel(p), TN_GRAIN, sgd_range, &j);
   if (v != NULL) tn_storage_touch(v->storage);
   return TN_OK;
 }

@@ -200,6 +200,24 @@ ADAM(f32, float)
 #endif
 ADAM(f64, double)
 
+#define SGD(suffix, T)                                                                            \
+  static void sgd_##suffix(int64_t n, T *p, const T *g, T *v, const double *c) {                  \
+    const T rate = (T)c[0], decay = (T)c[1], keep = (T)c[2], take = (T)c[3];                      \
+    const T a = (T)c[4], b = (T)c[5];                                                             \
+    if (v == NULL) {                                                                              \
+      TN_VECTOR for (int64_t i = 0; i < n; i++) p[i] -= rate * (g[i] + decay * p[i]);             \
+      return;                                                                                     \
+    }                                                                                             \
+    TN_VECTOR for (int64_t i = 0; i < n; i++) {                                                   \
+      const T grad = g[i] + decay * p[i], vi = keep * v[i] + take * grad;                         \
+      v[i] = vi;                                                                                  \
+      p[i] -= rate * (a * grad + b * vi);                                                         \
+    }                                                                                             \
+  }
+
+SGD(f32, float)
+SGD(f64, double)
+
 const tn_row_kernels TN_ISA_NAME(tn__row_kernels) = {
     softmax_f32, softmax_f64, softmax_columns_f32, softmax_columns_f64,
-    softmax_grad_f32, softmax_grad_f64, adam_f32, adam_f64};
+    softmax_grad_f32, softmax_grad_f64, adam_f32, adam_f64, sgd_f32, sgd_f64};
