@@ -103,7 +103,7 @@ end
 
 -- Where our own files are, as a pattern: that one of them raised an error helps nobody.
 local home = debug and debug.getinfo and debug.getinfo(1, 'S').short_src:match('^(.*)run%.lua$')
-local own_line = home and '^' .. home:gsub('%p', '%%%0') .. '[%w/]*%.lua:%d+: '
+local own_line = home and '^' .. home:gsub('%p', '%%%0') .. '[%w_/]*%.lua:%d+: '
 
 -- Programs for Torch7 look for lines of this form; others are better off without them.
 local function torch7_lines(first)
