@@ -19,7 +19,7 @@ end
 
 --- A result for a batch as one for what came.
 function frames.plain(output, batched)
-  return batched and output or output:squeeze(1)
+  return batched and output or output:select(1, 1)
 end
 
 return frames

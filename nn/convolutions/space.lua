@@ -52,7 +52,7 @@ end
 --- fn(batch), for functions that take batches only.
 function space.as_batch(fn, input, batched)
   if batched then return fn(input) end
-  return fn(input:unsqueeze(1)):squeeze(1)
+  return fn(input:unsqueeze(1)):select(1, 1)
 end
 
 --- Weight and bias: uniform numbers of this standard deviation; by default within 1 / sqrt(inputs

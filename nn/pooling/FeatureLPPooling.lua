@@ -29,6 +29,6 @@ function FeatureLPPooling:updateOutput(input)
       self.width), 0)
   end
   local windows = norm.power(input, self.power):unfold(dim, self.width, self.stride)
-  local sums = torch.sum(windows, windows:dim()):squeeze(windows:dim())
+  local sums = torch.sum(windows, windows:dim()):select(windows:dim(), 1)
   return norm.root(sums, self.power)
 end
