@@ -1,14 +1,29 @@
 /* mean_windows.c -- the mean value under each window, and the way back. */
 #include <stdlib.h>
 
+#include "tensor/cpu/kernels.h"
 #include "tensor/ops/pooling.h"
 
 #define SCALE                                                                                     \
   (1.0 / (j->attrs->i[AT_DIVISOR] ? (double)j->attrs->i[AT_DIVISOR]                               \
                                   : (double)sz.count * (double)sy.count * (double)sx.count))
 
+/* Sum of the rows that sz and sy span, from their first to their last column: one behind the other
+ * in memory, as of a window that covers the whole image. */
+static double sum_rows(const tn_pooling *j, int compute, size_t item, const char *plane, tn_span sz,
+                       tn_span sy) {
+  tn_reduce_row *row = TN_ISA_PICK(&tn__reduce_kernels)->row[TN_RED_SUM][compute];
+  const int64_t cells = (sy.end - sy.begin) * j->in[2];
+  double sum = 0, part;
+  for (int64_t z = sz.begin; z < sz.end; z++) {
+    row(cells, plane + (z * j->in[1] + sy.begin) * j->in[2] * (int64_t)item, &part);
+    sum += part;
+  }
+  return sum;
+}
+
 /* Means of the windows, and the reverse: each value spread evenly over its window. */
-#define MEAN_PLANES(T)                                                                            \
+#define MEAN_PLANES(T, COMPUTE)                                                                   \
   static void mean_##T(void *arg, int64_t begin, int64_t end) {                                   \
     const tn_pooling *j = arg;                                                                    \
     for (int64_t plane = begin; plane < end; plane++) {                                           \
@@ -16,7 +31,11 @@
       T *to = (T *)j->to + plane * j->outside;                                                    \
       TN_EACH_WINDOW({                                                                            \
         T sum = 0;                                                                                \
-        TN_EACH_ELEMENT({ sum += from[row + kx]; })                                               \
+        if (sx.end - sx.begin == j->in[2] && sy.end > sy.begin) {                                 \
+          sum = (T)sum_rows(j, COMPUTE, sizeof(T), (const char *)from, sz, sy);                   \
+        } else {                                                                                  \
+          TN_EACH_ELEMENT({ sum += from[row + kx]; })                                             \
+        }                                                                                         \
         to[o] = sum * (T)SCALE;                                                                   \
       })                                                                                          \
     }                                                                                             \
@@ -34,8 +53,8 @@
     }                                                                                             \
   }
 
-MEAN_PLANES(float)
-MEAN_PLANES(double)
+MEAN_PLANES(float, TN_COMPUTE_F32)
+MEAN_PLANES(double, TN_COMPUTE_F64)
 
 static tn_status mean_run(tn_call *call, tn_pool_fn *f32, tn_pool_fn *f64) {
   tn_tensor *x = NULL, *to = NULL;
