@@ -68,6 +68,30 @@ describe('batch normalisation', function()
   end)
 end)
 
+-- From 16 elements on a channel's are looped over by themselves; above 64 they fill no block.
+describe('batch normalisation of images', function()
+  for _, space in ipairs {{1, 1}, {3, 5}, {4, 4}, {8, 8}, {5, 13}, {11, 10}} do
+    it(('of %d by %d is that of their columns'):format(space[1], space[2]), function()
+      local x = torch.randn(3, 70, space[1], space[2]):double()
+      local flat = x:transpose(1, 2):reshape(70, 3 * space[1] * space[2]):t():contiguous()
+      local a, b = x:clone():requiresGrad(), flat:clone():requiresGrad()
+      local w, v = torch.rand(70):double():requiresGrad(), torch.rand(70):double()
+      local u = w:detach():clone():requiresGrad()
+      local y = torch.batch_norm(a, nil, nil, w, v, true)
+      local z = torch.batch_norm(b, nil, nil, u, v, true)
+      local function as_columns(t)
+        return t:detach():transpose(1, 2):reshape(70, flat:size(1)):t()
+      end
+      tensors.assert_same(z:detach(), as_columns(y), 1e-9, 'result')
+      local dy = torch.randn(y:size()):double()
+      y:backward(dy)
+      z:backward(as_columns(dy):contiguous())
+      tensors.assert_same(b.grad, as_columns(a.grad), 1e-9, 'gradient of x')
+      tensors.assert_same(u.grad, w.grad, 1e-9, 'gradient of the weight')
+    end)
+  end
+end)
+
 describe('normalisation', function()
   it('calculates in half precision', function()
     for _, m in ipairs {nn.LayerNorm(8), nn.RMSNorm(8), nn.GroupNorm(2, 8), nn.BatchNorm1d(8)} do
