@@ -21,15 +21,21 @@
 
 /* Rows of one task, unless the weights do not fit into a second-level cache: then many rows share
  * what is fetched of them. */
-#define TASK_ROWS 25
+#ifndef TASK_ROWS
+#define TASK_ROWS 6
+#endif
 #define CACHED_BYTES (3 << 19)
 /* From this many rows on the input's part of a step is multiplied along with the hidden state's;
  * fewer take all steps in one product, which reads the weights once. */
+#ifndef FUSED_ROWS
 #define FUSED_ROWS 4
+#endif
 /* Rows, over all steps, for which packing the weights pays. */
 #define PACKED_ROWS 8
 /* Elements of the input's part of some steps that are made at a time. */
 #define CHUNK_ELEMENTS (1 << 18)
+/* Rows of the products that add to the weights' gradients, at least, where there are as many. */
+#define CHUNK_ROWS 384
 /* Products of one step that are worth another thread. */
 #define SPLIT_PRODUCTS 200000
 
@@ -209,18 +215,6 @@ static bool add_hidden(tn_recurrent_layer *l, int64_t step) {
                   kept * hidden);
 }
 
-int64_t tn__recurrent_work(const tn_recurrent_layer *l, bool back) {
-  const kernels k = kernels_of(l);
-  const tn_recurrent *r = &l->r;
-  if (!back) {
-    const plan p = plan_of(l, &k);
-    return p.w_in + p.w_hidden + p.bias + p.chunk;
-  }
-  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
-  const int64_t weights = rounded(k.packed(r, true, tn__recurrent_gates(r->kind) * r->hidden));
-  return weights + rounded(kept) * row_tasks(l, weights) + rounded(kept * r->batch);
-}
-
 bool tn__recurrent_run(tn_recurrent_layer *l) {
   const kernels k = kernels_of(l);
   tn_recurrent *r = &l->r;
@@ -260,55 +254,114 @@ bool tn__recurrent_run(tn_recurrent_layer *l) {
 
 /* -- The way back ------------------------------------------------------------------------------ */
 
-/* dw (some rows of it) = what went into these gates, turned, times the hidden states before. */
-static bool hidden_weights(tn_recurrent_layer *l, int64_t gate, int64_t row, int64_t rows,
-                           char *firsts) {
-  const tn_recurrent *r = &l->r;
-  const int64_t hidden = r->hidden, kept = tn__recurrent_kept(r->kind) * hidden;
-  const int64_t many = (r->time - 1) * r->batch, later = r->reverse ? 0 : r->batch;
-  char *to = at(l, l->dw_hh, row * hidden);
-  const char *first = at(l, firsts, gate);
-  bool ok = multiply(l, true, false, rows, hidden, many,
-                     at(l, r->dgates, later * kept + gate), kept,
-                     at(l, r->out, (r->reverse ? r->batch : 0) * hidden), hidden, l->add_hh, to,
-                     hidden);
-  return ok && multiply(l, true, false, rows, hidden, r->batch, first, kept, r->h0, hidden, true, to,
-                        hidden);
-}
-
-/* What went into the gates of each row's first step, one row after the other. */
-static char *first_steps(const tn_recurrent_layer *l, char *room) {
+/* Some steps at a time: then what goes into their gates is still in the second-level cache when the
+ * gradients of the weights read it. Not so where these gradients are too large to be added to so
+ * often, or the products would be of few rows. */
+static int64_t back_steps(const tn_recurrent_layer *l) {
   const tn_recurrent *r = &l->r;
   const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
-  if (!r->reverse) return r->dgates;
-  for (int64_t b = 0; b < r->batch; b++) {
-    const int64_t t = (r->lengths != NULL ? r->lengths[b] : r->time) - 1;
-    memcpy(at(l, room, b * kept), at(l, r->dgates, (t * r->batch + b) * kept),
-           (size_t)(kept * item(l)));
-  }
-  return room;
+  if (kept * (r->hidden + r->in) > CHUNK_ELEMENTS) return r->time;
+  const int64_t steps = most(CHUNK_ELEMENTS / (r->batch * kept), CHUNK_ROWS / r->batch);
+  return least(r->time, most(steps, 1));
 }
 
-static bool weights_back(tn_recurrent_layer *l, char *room) {
+typedef struct {
+  int64_t weights, dbias, dgates, firsts; /* elements of the workspace */
+  int64_t tasks, steps;
+} back_plan;
+
+static back_plan back_plan_of(const tn_recurrent_layer *l, const kernels *k) {
+  const tn_recurrent *r = &l->r;
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
+  back_plan p = {.steps = back_steps(l)};
+  p.weights = rounded(k->packed(r, true, tn__recurrent_gates(r->kind) * r->hidden));
+  p.tasks = row_tasks(l, p.weights);
+  p.dbias = rounded(kept) * p.tasks;
+  p.dgates = rounded((p.steps + 1) * r->batch * kept); /* and those of the step made after them */
+  p.firsts = rounded(r->batch * kept);
+  return p;
+}
+
+int64_t tn__recurrent_work(const tn_recurrent_layer *l, bool back) {
+  const kernels k = kernels_of(l);
+  if (!back) {
+    const plan p = plan_of(l, &k);
+    return p.w_in + p.w_hidden + p.bias + p.chunk;
+  }
+  const back_plan p = back_plan_of(l, &k);
+  return p.weights + p.dbias + p.dgates + p.firsts;
+}
+
+static char *dgates_of(const tn_recurrent_layer *l, int64_t t) {
+  const tn_recurrent *r = &l->r;
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
+  return at(l, r->dgates, (t - r->back_origin) * r->batch * kept);
+}
+
+/* dw (`rows` rows of it, from `row` on) += what went into these gates, from `gate` on, of steps
+ * [first, last), turned, times the hidden states before. */
+static bool hidden_rows(tn_recurrent_layer *l, int64_t gate, int64_t row, int64_t rows,
+                        int64_t first, int64_t last) {
   const tn_recurrent *r = &l->r;
   const int64_t hidden = r->hidden, kept = tn__recurrent_kept(r->kind) * hidden;
-  const int64_t gates = tn__recurrent_gates(r->kind) * hidden, all = r->time * r->batch;
+  const int64_t before = r->reverse ? first + 1 : first - 1;
+  return multiply(l, true, false, rows, hidden, (last - first) * r->batch,
+                  at(l, dgates_of(l, first), gate), kept, at(l, r->out, before * r->batch * hidden),
+                  hidden, l->add_hh, at(l, l->dw_hh, row * hidden), hidden);
+}
+
+/* The same, of a GRU in two parts. The first step that was made has its states from elsewhere. */
+static bool hidden_weights(tn_recurrent_layer *l, int64_t first, int64_t last) {
+  const tn_recurrent *r = &l->r;
+  const int64_t hidden = r->hidden, gates = tn__recurrent_gates(r->kind) * hidden;
+  const bool gru = r->kind == TN_GRU;
+  if (!r->reverse && first == 0) first = 1;
+  if (r->reverse && last == r->time) last--;
+  if (l->dw_hh == NULL || first >= last) return true;
+  bool ok = hidden_rows(l, 0, 0, gru ? 2 * hidden : gates, first, last);
+  if (ok && gru) ok = hidden_rows(l, 3 * hidden, 2 * hidden, hidden, first, last);
+  l->add_hh = true;
+  return ok;
+}
+
+static bool first_weights(tn_recurrent_layer *l) {
+  const tn_recurrent *r = &l->r;
+  const int64_t hidden = r->hidden, kept = tn__recurrent_kept(r->kind) * hidden;
+  const bool gru = r->kind == TN_GRU;
+  if (l->dw_hh == NULL) return true;
+  bool ok = multiply(l, true, false, gru ? 2 * hidden : kept, hidden, r->batch, r->firsts, kept,
+                     r->h0, hidden, l->add_hh, l->dw_hh, hidden);
+  return ok && (!gru || multiply(l, true, false, hidden, hidden, r->batch,
+                                 at(l, r->firsts, 3 * hidden), kept, r->h0, hidden, l->add_hh,
+                                 at(l, l->dw_hh, 2 * hidden * hidden), hidden));
+}
+
+static bool input_gradients(tn_recurrent_layer *l, int64_t first, int64_t last) {
+  const tn_recurrent *r = &l->r;
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden, rows = (last - first) * r->batch;
+  const int64_t gates = tn__recurrent_gates(r->kind) * r->hidden, from = first * r->batch * r->in;
   bool ok = true;
-  if (l->dw_hh != NULL) {
-    char *firsts = first_steps(l, room);
-    const int64_t together = r->kind == TN_GRU ? 2 * hidden : gates;
-    ok = hidden_weights(l, 0, 0, together, firsts);
-    if (ok && r->kind == TN_GRU) ok = hidden_weights(l, 3 * hidden, 2 * hidden, hidden, firsts);
-  }
-  if (ok && l->dw_ih != NULL) {
-    ok = multiply(l, true, false, gates, r->in, all, r->dgates, kept, r->x, r->in, l->add_ih,
-                  l->dw_ih, r->in);
+  if (l->dw_ih != NULL) {
+    ok = multiply(l, true, false, gates, r->in, rows, dgates_of(l, first), kept, at(l, r->x, from),
+                  r->in, l->add_ih, l->dw_ih, r->in);
+    l->add_ih = true;
   }
   if (ok && l->dx != NULL) {
-    ok = multiply(l, false, false, all, r->in, gates, r->dgates, kept, l->w_ih, r->in, false, l->dx,
-                  r->in);
+    ok = multiply(l, false, false, rows, r->in, gates, dgates_of(l, first), kept, l->w_ih, r->in,
+                  false, at(l, l->dx, from), r->in);
   }
   return ok;
+}
+
+/* Of steps [first, last), what went into the gates of each row's first one. */
+static void keep_firsts(const tn_recurrent_layer *l, int64_t first, int64_t last) {
+  const tn_recurrent *r = &l->r;
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
+  for (int64_t b = 0; b < r->batch; b++) {
+    const int64_t end = r->lengths != NULL ? r->lengths[b] : r->time, t = r->reverse ? end - 1 : 0;
+    if (t < first || t >= last) continue;
+    memcpy(at(l, r->firsts, b * kept), at(l, dgates_of(l, t), b * kept), (size_t)(kept * item(l)));
+  }
 }
 
 static void add_sums(const tn_recurrent_layer *l, const job *j, int64_t from, int64_t n, void *to) {
@@ -323,31 +376,59 @@ static void add_sums(const tn_recurrent_layer *l, const job *j, int64_t from, in
   }
 }
 
+static void bias_gradients(const tn_recurrent_layer *l, const job *j) {
+  const tn_recurrent *r = &l->r;
+  const int64_t hidden = r->hidden, gates = tn__recurrent_gates(r->kind) * hidden;
+  if (l->db_ih != NULL) add_sums(l, j, 0, gates, l->db_ih);
+  if (l->db_hh != NULL && r->kind == TN_GRU) {
+    add_sums(l, j, 0, 2 * hidden, l->db_hh);
+    add_sums(l, j, 3 * hidden, hidden, at(l, l->db_hh, 2 * hidden));
+  } else if (l->db_hh != NULL) {
+    add_sums(l, j, 0, gates, l->db_hh);
+  }
+}
+
+/* Makes room for steps [first, last), and keeps what went into the gates of the one made after. */
+static void move_back(tn_recurrent_layer *l, int64_t first, int64_t last) {
+  tn_recurrent *r = &l->r;
+  const int64_t after = r->reverse ? first - 1 : last;
+  const size_t bytes =
+      (size_t)(r->batch * tn__recurrent_kept(r->kind) * r->hidden * item(l));
+  const bool any = after >= 0 && after < r->time;
+  const char *from = any ? dgates_of(l, after) : NULL;
+  r->back_origin = r->reverse ? first - 1 : first;
+  if (any && from != dgates_of(l, after)) memmove(dgates_of(l, after), from, bytes);
+}
+
 bool tn__recurrent_run_back(tn_recurrent_layer *l) {
   const kernels k = kernels_of(l);
   tn_recurrent *r = &l->r;
-  const int64_t hidden = r->hidden, kept = tn__recurrent_kept(r->kind) * hidden;
-  const int64_t gates = tn__recurrent_gates(r->kind) * hidden, panels = k.panels(r, true);
-  const int64_t weights = rounded(k.packed(r, true, gates));
-  pack(l, &k, true, gates, l->w_hh, l->work);
+  const back_plan p = back_plan_of(l, &k);
+  const int64_t panels = k.panels(r, true), kept = tn__recurrent_kept(r->kind) * r->hidden;
+  job j = {.r = r, .run = k.backward, .tasks = p.tasks, .dbias = at(l, l->work, p.weights),
+           .dbias_each = rounded(kept) * item(l)};
+  pack(l, &k, true, tn__recurrent_gates(r->kind) * r->hidden, l->w_hh, l->work);
   r->w_hidden = l->work;
-  job j = {.r = r, .run = k.backward, .tasks = row_tasks(l, weights),
-           .dbias = at(l, l->work, weights), .dbias_each = rounded(kept) * item(l)};
+  r->dgates = at(l, j.dbias, p.dbias);
+  r->firsts = at(l, r->dgates, p.dgates);
   memset(j.dbias, 0, (size_t)(j.tasks * j.dbias_each));
-  steps(l, &j, 0, r->time, panels, true);
+  bool ok = true;
+  for (int64_t to = r->time, from; ok && to > 0; to = from) {
+    from = most(0, to - p.steps);
+    const int64_t first = r->reverse ? r->time - to : from, last = first + to - from;
+    move_back(l, first, last);
+    steps(l, &j, from, to, panels, true);
+    keep_firsts(l, first, last);
+    ok = hidden_weights(l, first, last) && input_gradients(l, first, last);
+  }
+  if (ok) ok = first_weights(l);
   if (r->dh0 != NULL) {
-    job last = j;
-    last.run = k.start;
-    last.whole.rows = r->batch;
-    last.whole.panels = panels;
-    tn__pool_run(l->pool, last.tasks, 1, run_rows, &last);
+    job start = j;
+    start.run = k.start;
+    start.whole.rows = r->batch;
+    start.whole.panels = panels;
+    tn__pool_run(l->pool, start.tasks, 1, run_rows, &start);
   }
-  if (l->db_ih != NULL) add_sums(l, &j, 0, gates, l->db_ih);
-  if (l->db_hh != NULL && r->kind == TN_GRU) {
-    add_sums(l, &j, 0, 2 * hidden, l->db_hh);
-    add_sums(l, &j, 3 * hidden, hidden, at(l, l->db_hh, 2 * hidden));
-  } else if (l->db_hh != NULL) {
-    add_sums(l, &j, 0, gates, l->db_hh);
-  }
-  return weights_back(l, j.dbias + j.tasks * j.dbias_each);
+  bias_gradients(l, &j);
+  return ok;
 }

@@ -44,8 +44,10 @@ typedef struct {
   int64_t origin;
   /* Of the way back: */
   const void *dout, *dcells; /* either may be NULL */
-  void *dgates;           /* as gates, of what goes into them */
+  void *dgates;           /* as gates, of what goes into them, from step `back_origin` on */
+  int64_t back_origin;
   void *carry;            /* (batch, hidden): zeros at first; at the end the gradient of c0 */
+  void *firsts;           /* (batch, kept gates * hidden): dgates of each row's first step */
   void *dh0;              /* or NULL */
 } tn_recurrent;
 
@@ -81,7 +83,7 @@ TN_ISA_DECLARE(void, tn__recurrent_backward_f32, (const tn_recurrent *r,
                                                   const tn_recurrent_part *p))
 TN_ISA_DECLARE(void, tn__recurrent_backward_f64, (const tn_recurrent *r,
                                                   const tn_recurrent_part *p))
-/* After the last step back: dh0, of the rows and panels of `p`. */
+/* After the last step back: dh0, from firsts and carry, of the rows and panels of `p`. */
 TN_ISA_DECLARE(void, tn__recurrent_start_f32, (const tn_recurrent *r, const tn_recurrent_part *p))
 TN_ISA_DECLARE(void, tn__recurrent_start_f64, (const tn_recurrent *r, const tn_recurrent_part *p))
 

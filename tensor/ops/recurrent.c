@@ -215,7 +215,7 @@ static tn_status recurrent_grad(tn_grad_call *g) {
   tn_ctx *ctx = g->ctx;
   inputs f;
   tn_recurrent_layer l;
-  tn_tensor *out = NULL, *dout = NULL, *dcells = NULL, *dgates = NULL, *carry = NULL;
+  tn_tensor *out = NULL, *dout = NULL, *dcells = NULL, *carry = NULL;
   if (g->create_graph) {
     return tn_fail(ctx, TN_EGRAD, "fused through all steps, it has no second gradient");
   }
@@ -223,16 +223,13 @@ static tn_status recurrent_grad(tn_grad_call *g) {
   const tn_dtype dtype = tn__compute_dtype((tn_dtype)g->meta[X].dtype);
   if (s == TN_OK) s = places(g, &l, dtype);
   if (s == TN_OK && tn__numel(g->out[0]) > 0) {
-    const int64_t kept = tn__recurrent_kept(l.r.kind) * l.r.hidden;
     s = tn__contiguous_of(ctx, &out, g->out[0], dtype);
     if (s == TN_OK && g->dout[0] != NULL) s = tn__contiguous_of(ctx, &dout, g->dout[0], dtype);
     if (s == TN_OK && g->dout[1] != NULL && l.r.kind == TN_LSTM) {
       s = tn__contiguous_of(ctx, &dcells, g->dout[1], dtype);
     }
-    if (s == TN_OK) {
-      s = tn_tensor_new(ctx, &dgates, dtype, 3, (int64_t[]){l.r.time, l.r.batch, kept});
-    }
     if (s == TN_OK) s = zeros(ctx, &carry, dtype, l.r.batch, l.r.hidden);
+    const bool add_ih = l.add_ih, add_hh = l.add_hh; /* by the end they are set in any case */
     if (s == TN_OK) s = take_work(ctx, &f, &l, true);
     if (s == TN_OK) {
       l.r.keep = true;
@@ -241,13 +238,12 @@ static tn_status recurrent_grad(tn_grad_call *g) {
       l.r.gates = tn__numel(g->out[2]) > 0 ? tn__data(g->out[2]) : NULL;
       l.r.dout = data(dout);
       l.r.dcells = data(dcells);
-      l.r.dgates = tn__data(dgates);
       l.r.carry = tn__data(carry);
       if (!tn__recurrent_run_back(&l)) s = no_memory(ctx);
     }
     if (s == TN_OK && g->need[C0] && l.r.kind == TN_LSTM) tn__copy_view(ctx, g->din[C0], carry);
-    if (l.add_ih) added(g, W_IH);
-    if (l.add_hh) added(g, W_HH);
+    if (add_ih) added(g, W_IH);
+    if (add_hh) added(g, W_HH);
   }
   for (int k = 0; k < g->nin && s == TN_OK; k++) {
     if (g->din[k] != NULL) s = tn__reduce_to(ctx, &g->din[k], &g->meta[k]);
@@ -256,7 +252,6 @@ static tn_status recurrent_grad(tn_grad_call *g) {
   tn_tensor_release(out);
   tn_tensor_release(dout);
   tn_tensor_release(dcells);
-  tn_tensor_release(dgates);
   tn_tensor_release(carry);
   return s;
 }

@@ -23,15 +23,6 @@
 #define MR 2
 #endif
 
-#if defined(__AVX512F__)
-/* 1 / (1 + e^-x) to within 3 ulp, for less than wide_sigmoid takes; below -87 it stays at e^-87. */
-static inline __m512 quick_sigmoid(__m512 x) {
-  const __m512 minus = _mm512_sub_ps(_mm512_setzero_ps(), x);
-  const __m512 e = wide_exp_bounded(_mm512_min_ps(wide(87), _mm512_max_ps(wide(-104), minus)));
-  return wide_inverse(_mm512_add_ps(e, wide(1)));
-}
-#endif
-
 #define KERNEL_NAME(name) TN_ISA_NAME(name)
 
 #define REAL float
@@ -40,7 +31,7 @@ static inline __m512 quick_sigmoid(__m512 x) {
 #define MASK_LOAD(mask, p) _mm512_maskz_loadu_ps((__mmask16)(mask), p)
 #define MASK_STORE(p, mask, x) _mm512_mask_storeu_ps(p, (__mmask16)(mask), (__m512)(x))
 #if defined(__AVX512F__)
-#define WIDE_SIGMOID(x) quick_sigmoid((__m512)(x))
+#define WIDE_SIGMOID(x) wide_sigmoid((__m512)(x))
 #define WIDE_TANH(x) wide_tanh((__m512)(x))
 #endif
 #include "recurrent_real.h"

@@ -477,6 +477,11 @@ INLINE void FN(rnn_back)(const tn_recurrent *r, const FN(place) *at, int rows, i
   }
 }
 
+INLINE REAL *FN(dgates)(const tn_recurrent *r, int64_t t, int64_t row) {
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
+  return (REAL *)r->dgates + ((t - r->back_origin) * r->batch + row) * kept;
+}
+
 /* All vectors of one panel: `sums` becomes the gradient of h first. */
 static void FN(gates_back)(const tn_recurrent *r, const FN(step) *s, int first, int rows,
                            int64_t panel, REAL *sums, REAL *dbias) {
@@ -489,7 +494,7 @@ static void FN(gates_back)(const tn_recurrent *r, const FN(step) *s, int first, 
   for (int k = 0; k < rows; k++) {
     const int64_t b = s->row[first + k], row = s->t * r->batch + b;
     carry[k] = (REAL *)r->carry + b * hidden;
-    to[k] = (REAL *)r->dgates + row * slots * hidden;
+    to[k] = FN(dgates)(r, s->t, b);
     dout[k] = r->dout != NULL ? (const REAL *)r->dout + row * hidden : NULL;
     dcells[k] = r->dcells != NULL ? (const REAL *)r->dcells + row * hidden : NULL;
   }
@@ -517,19 +522,19 @@ static void FN(gates_back)(const tn_recurrent *r, const FN(step) *s, int first, 
   }
 }
 
-/* What the gates of `rows` rows at step t send back through the weights of the hidden state, for
- * one panel. A GRU's r and z come first, and n's own part behind x's. */
-static void FN(send_back)(const tn_recurrent *r, const int64_t *row, const int64_t *t, int rows,
-                          int64_t panel, REAL *sums) {
+/* What the gates of `rows` rows, which `from` points to, send back through the weights of the
+ * hidden state, for one panel. A GRU's r and z come first, and n's own part behind x's. */
+static void FN(send_back)(const tn_recurrent *r, const REAL *const *from, int rows, int64_t panel,
+                          REAL *sums) {
   const int64_t hidden = r->hidden, all = tn__recurrent_gates(r->kind) * hidden;
   const bool gru = r->kind == TN_GRU;
-  const int vecs = FN(filled)(r, true, panel), slots = tn__recurrent_kept(r->kind);
+  const int vecs = FN(filled)(r, true, panel);
   FN(factor) a = {.k = gru ? 2 * hidden : all,
                   .panel = (const REAL *)r->w_hidden + panel * all * 4 * LANES};
   FN(factor) b = {.k = gru ? hidden : 0, .panel = a.panel + 2 * hidden * vecs * LANES};
   for (int k = 0; k < rows; k++) {
-    a.row[k] = (const REAL *)r->dgates + (t[k] * r->batch + row[k]) * slots * hidden;
-    b.row[k] = gru ? a.row[k] + 3 * hidden : a.row[k];
+    a.row[k] = from[k];
+    b.row[k] = gru ? from[k] + 3 * hidden : from[k];
   }
   FN(tiles)[rows - 1][vecs - 1](&a, &b, sums);
 }
@@ -543,15 +548,14 @@ void KERNEL_NAME(FN(tn__recurrent_backward))(const tn_recurrent *r, const tn_rec
     FN(look)(r, step, part, &s);
     const int64_t unit = part->panel * units, end = (part->panel + part->panels) * units;
     const int64_t after = r->reverse ? s.t - 1 : s.t + 1;
-    FN(blank)(r, &s, part, (REAL *)r->dgates + s.t * r->batch * slots * hidden, slots, unit,
-              end < hidden ? end : hidden);
+    FN(blank)(r, &s, part, FN(dgates)(r, s.t, 0), slots, unit, end < hidden ? end : hidden);
     for (int64_t panel = part->panel; panel < part->panel + part->panels; panel++) {
       for (int i = 0, rows; i < s.count; i += rows) {
-        int64_t times[MR];
+        const REAL *from[MR];
         rows = FN(next_rows)(s.count - i);
-        for (int k = 0; k < rows; k++) times[k] = after;
+        for (int k = 0; k < rows; k++) from[k] = FN(dgates)(r, after, s.row[i + k]);
         if (step == r->time - 1) memset(sums, 0, sizeof sums);
-        else FN(send_back)(r, s.row + i, times, rows, panel, sums);
+        else FN(send_back)(r, from, rows, panel, sums);
         FN(gates_back)(r, &s, i, rows, panel, sums, part->dbias);
       }
     }
@@ -559,16 +563,14 @@ void KERNEL_NAME(FN(tn__recurrent_backward))(const tn_recurrent *r, const tn_rec
 }
 
 void KERNEL_NAME(FN(tn__recurrent_start))(const tn_recurrent *r, const tn_recurrent_part *part) {
+  const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
   _Alignas(64) REAL sums[MR * 4 * LANES];
   for (int64_t panel = part->panel; panel < part->panel + part->panels; panel++) {
     for (int64_t b = part->row, rows; b < part->row + part->rows; b += rows) {
-      int64_t row[MR], times[MR];
+      const REAL *from[MR];
       rows = FN(next_rows)((int)(part->row + part->rows - b));
-      for (int k = 0; k < rows; k++) {
-        row[k] = b + k;
-        times[k] = r->reverse ? FN(length)(r, b + k) - 1 : 0;
-      }
-      FN(send_back)(r, row, times, (int)rows, panel, sums);
+      for (int k = 0; k < rows; k++) from[k] = (const REAL *)r->firsts + (b + k) * kept;
+      FN(send_back)(r, from, (int)rows, panel, sums);
       for (int k = 0; k < rows; k++) {
         for (int v = 0; v < FN(filled)(r, true, panel); v++) {
           const int64_t unit = (panel * 4 + v) * LANES;
