@@ -4,15 +4,16 @@
  * at the end. Where there are fewer rows than threads, and the weights are large, the units are
  * divided instead, and threads meet at each step.
  *
- * What was tried for an LSTM of 128 units and inputs, batch 50, 50 steps, one thread of 230 GFLOP/s:
- *   the products of a step alone by kernels of 6 x 64 on packed weights      190 GFLOP/s
- *   with the gates, which take a fifth of the time                           155
- *   5, 12, 25 or 50 rows a task instead of 6; panels fetched ahead           the same
- *   gates in one pass over the rows instead of three                         4 % slower
- *   the sigmoid of wide_math.h instead of the short one                      2 % slower
- *   all steps' x w_ih' as one product by oneDNN (185), then read again       slower: 10 MB to
- *     move a layer; it wins for few rows, where weights are read once for all steps
- * The gradients of the weights are one product each (oneDNN 165, built in 112). */
+ * What was tried for an LSTM of 128 units and inputs, batch 50, 50 steps, in GFLOP/s of one thread on
+ * a core of 230, which others used too (best of many; differences below 3 % are not to be trusted):
+ *   the way there, the products alone (6 x 64 in registers, packed weights)    190
+ *   the way there: tasks of 6 rows 140, of 25 rows 129; panels fetched ahead: the same; the gates of
+ *     a block in one pass instead of several: 3 % slower; a shorter sigmoid: the same; the input's
+ *     part of all steps as one product by oneDNN, then added: 2 % slower
+ *   the way back, its products alone 207; with the gates                       126
+ *   all of the way back: by some steps at a time 130, by 20 at a time 115, by all 126
+ *   gradients of weights by kernels like those here instead of oneDNN's: the same
+ */
 #include "recurrent.h"
 
 #include <string.h>
@@ -21,15 +22,12 @@
 
 /* Rows of one task, unless the weights do not fit into a second-level cache: then many rows share
  * what is fetched of them. */
-#ifndef TASK_ROWS
+
 #define TASK_ROWS 6
-#endif
 #define CACHED_BYTES (3 << 19)
 /* From this many rows on the input's part of a step is multiplied along with the hidden state's;
  * fewer take all steps in one product, which reads the weights once. */
-#ifndef FUSED_ROWS
 #define FUSED_ROWS 4
-#endif
 /* Rows, over all steps, for which packing the weights pays. */
 #define PACKED_ROWS 8
 /* Elements of the input's part of some steps that are made at a time. */
