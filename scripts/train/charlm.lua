@@ -43,6 +43,7 @@ local function parse_options()
   cmd:option('-steps', 2000, 'how many steps to train; 0: only write')
   cmd:option('-lr', 1e-3, 'learning rate of Adam; it rises for a while, then falls along a cosine')
   cmd:option('-warmup', 100, 'steps in which the rate rises')
+  cmd:option('-clip', 1, 'the most that the norm of all gradients may be; 0: any')
   cmd:option('-every', 250, 'steps between looks at the other text, which end in a checkpoint')
   cmd:option('-bf16', false, 'calculate products in bfloat16: faster where the processor knows it')
   cmd:option('-seed', 1, 'seed of the random numbers')
@@ -104,7 +105,7 @@ end
 
 local FORMAT = 'moonlet charlm checkpoint 1'
 local KEPT = {'data', 'model', 'layers', 'width', 'heads', 'context', 'dropout', 'batch', 'steps',
-  'lr', 'warmup', 'every', 'bf16', 'seed'}
+  'lr', 'warmup', 'clip', 'every', 'bf16', 'seed'}
 
 local function new_run(options)
   torch.manualSeed(options.seed)
@@ -162,6 +163,7 @@ local function train(run, last, options)
     local loss = loss_of(run, run.train, options)
     run.optimizer:zero_grad()
     loss:backward()
+    if options.clip > 0 then optim.clip_grad_norm_(run.model, options.clip) end
     run.optimizer:step()
     sum = sum + loss:item()
     bar:update(step - first, {loss = sum / (step - first)})
