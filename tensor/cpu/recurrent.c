@@ -4,8 +4,8 @@
  * at the end. Where there are fewer rows than threads, and the weights are large, the units are
  * divided instead, and threads meet at each step.
  *
- * What was tried for an LSTM of 128 units and inputs, batch 50, 50 steps, in GFLOP/s of one thread on
- * a core of 230, which others used too (best of many; differences below 3 % are not to be trusted):
+ * What was tried for an LSTM of 128 units and inputs, batch 50, 50 steps, in GFLOP/s of one thread
+ * on a core of 230 that others used too (best of many; differences below 3 % tell nothing):
  *   the way there, the products alone (6 x 64 in registers, packed weights)    190
  *   the way there: tasks of 6 rows 140, of 25 rows 129; panels fetched ahead: the same; the gates of
  *     a block in one pass instead of several: 3 % slower; a shorter sigmoid: the same; the input's
@@ -22,7 +22,6 @@
 
 /* Rows of one task, unless the weights do not fit into a second-level cache: then many rows share
  * what is fetched of them. */
-
 #define TASK_ROWS 6
 #define CACHED_BYTES (3 << 19)
 /* From this many rows on the input's part of a step is multiplied along with the hidden state's;
