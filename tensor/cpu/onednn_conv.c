@@ -55,6 +55,12 @@ typedef struct {
   bool same[SIDES]; /* where an order is the plain one, it needs no turn */
   dnnl_memory_desc_t plain[SIDES], own[SIDES], scratch, bias;
   size_t bytes[SIDES], scratch_bytes;
+  /* A kernel that is read is put in order in `cuts` runs of its outputs, by several threads; a run
+   * in the plan's order begins own_step bytes after the one before. */
+  int64_t cuts;
+  size_t own_step;
+  dnnl_primitive_t turn_cut;
+  dnnl_memory_desc_t plain_cut, own_cut;
 } plan;
 
 static void destroy(tn_dnnl_plan *head) {
@@ -63,6 +69,7 @@ static void destroy(tn_dnnl_plan *head) {
   for (int k = 0; k < SIDES; k++) {
     if (p->turn[k] != NULL) tn__dnnl.primitive_destroy(p->turn[k]);
   }
+  if (p->turn_cut != NULL) tn__dnnl.primitive_destroy(p->turn_cut);
   free(p);
 }
 
@@ -152,24 +159,53 @@ static dnnl_query_t question(int result, int side) {
   return result == KERNEL ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
 }
 
+static bool new_reorder(dnnl_primitive_t *turn, const dnnl_memory_desc_t *from,
+                        const dnnl_memory_desc_t *to) {
+  dnnl_primitive_desc_t pd = NULL;
+  if (tn__dnnl.reorder_primitive_desc_create(&pd, from, tn__dnnl.engine, to, tn__dnnl.engine,
+                                             tn__dnnl.attr) != dnnl_success) {
+    return false;
+  }
+  const bool ok = tn__dnnl.primitive_create(turn, pd) == dnnl_success;
+  tn__dnnl.primitive_desc_destroy(pd);
+  return ok;
+}
+
 static bool add_reorder(plan *p, int side, dnnl_primitive_desc_t pd) {
   const dnnl_memory_desc_t *own =
       tn__dnnl.primitive_desc_query_md(pd, question((int)p->key.result, side), 0);
-  dnnl_primitive_desc_t turn = NULL;
   if (own == NULL || !describe(&p->key, side, true, &p->plain[side])) return false;
   p->own[side] = *own;
   p->bytes[side] = tn__dnnl.memory_desc_get_size(own);
   p->same[side] = tn__dnnl.memory_desc_equal(own, &p->plain[side]);
   if (p->same[side]) return true;
   const bool back = side == p->key.result;
-  const dnnl_memory_desc_t *from = back ? own : &p->plain[side], *to = back ? &p->plain[side] : own;
-  if (tn__dnnl.reorder_primitive_desc_create(&turn, from, tn__dnnl.engine, to, tn__dnnl.engine,
-                                             tn__dnnl.attr) != dnnl_success) {
-    return false;
-  }
-  const bool ok = tn__dnnl.primitive_create(&p->turn[side], turn) == dnnl_success;
-  tn__dnnl.primitive_desc_destroy(turn);
-  return ok;
+  return back ? new_reorder(&p->turn[side], own, &p->plain[side])
+              : new_reorder(&p->turn[side], &p->plain[side], own);
+}
+
+/* One cut, where there is no better way. */
+static void cut_kernel(plan *p) {
+  enum { CUTS = 4 };
+  const key *k = &p->key;
+  dnnl_memory_desc_t second;
+  dnnl_dims_t sizes, offsets = {0};
+  p->cuts = 1;
+  if (p->same[KERNEL] || k->result == KERNEL || k->groups > 1 || k->to % (16 * CUTS) != 0) return;
+  key part = *k;
+  part.to /= CUTS;
+  const int n = sizes_of(&part, KERNEL, sizes);
+  bool ok = describe(&part, KERNEL, true, &p->plain_cut) &&
+            tn__dnnl.memory_desc_init_submemory(&p->own_cut, &p->own[KERNEL], sizes, offsets) ==
+                dnnl_success;
+  offsets[0] = part.to;
+  ok = ok && n > 0 &&
+       tn__dnnl.memory_desc_init_submemory(&second, &p->own[KERNEL], sizes, offsets) ==
+           dnnl_success &&
+       new_reorder(&p->turn_cut, &p->plain_cut, &p->own_cut);
+  if (!ok) return;
+  p->cuts = CUTS;
+  p->own_step = (size_t)(second.offset0 - p->own_cut.offset0) * (k->bf16 ? 2 : 4);
 }
 
 static tn_dnnl_plan *new_plan(const void *wanted) {
@@ -190,6 +226,7 @@ static tn_dnnl_plan *new_plan(const void *wanted) {
   bool ok = scratch != NULL && tn__dnnl_is_fast(pd, type);
   for (int side = 0; side < SIDES && ok; side++) ok = add_reorder(p, side, pd);
   if (ok) {
+    cut_kernel(p);
     p->scratch = *scratch;
     p->scratch_bytes = tn__dnnl.memory_desc_get_size(scratch);
     p->head.usable = tn__dnnl.primitive_create(&p->conv, pd) == dnnl_success;
@@ -307,26 +344,44 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
   if (!ok) atomic_store(&j->failed, true);
 }
 
-/* The kernel in the plan's order, once for all tasks. */
-static bool arrange_kernel(job *j, void **room, size_t *bytes) {
+/* [begin, end) counts cuts of the kernel, slice by slice. */
+static void arrange_cuts(void *arg, int64_t begin, int64_t end) {
+  job *j = arg;
   const plan *p = j->plan;
+  const int before = tn__onednn_alone();
+  const size_t plain = (size_t)j->elements[KERNEL] * j->item / (size_t)p->cuts;
   dnnl_stream_t stream = NULL;
-  void *own = NULL;
+  bool ok = new_stream(&stream);
+  for (int64_t k = begin; k < end && ok; k++) {
+    char *from = (char *)j->c->b + k * (int64_t)plain;
+    char *to = (char *)j->kernel + k / p->cuts * (int64_t)j->kernel_bytes +
+               k % p->cuts * (int64_t)p->own_step;
+    const bool whole = p->cuts == 1;
+    const tn_dnnl_operand both[2] = {
+        {DNNL_ARG_FROM, whole ? &p->plain[KERNEL] : &p->plain_cut, from},
+        {DNNL_ARG_TO, whole ? &p->own[KERNEL] : &p->own_cut, to}};
+    ok = tn__dnnl_execute(stream, whole ? p->turn[KERNEL] : p->turn_cut, 2, both);
+  }
+  if (stream != NULL) tn__dnnl.stream_destroy(stream);
+  tn__onednn_together(before);
+  if (!ok) atomic_store(&j->failed, true);
+}
+
+/* The kernel in the plan's order, once for all tasks. */
+static bool arrange_kernel(job *j, tn_pool *pool, void **room, size_t *bytes) {
+  const plan *p = j->plan;
   j->kernel = (const char *)j->c->b;
   j->kernel_bytes = (size_t)j->elements[KERNEL] * j->item;
   if (p->same[KERNEL]) return true;
-  const size_t plain = j->kernel_bytes;
   j->kernel_bytes = whole_lines(p->bytes[KERNEL]);
   *bytes = (size_t)j->slices * j->kernel_bytes;
   *room = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
-  bool ok = *room != NULL && new_stream(&stream);
-  for (int64_t k = 0; k < j->slices && ok; k++) {
-    ok = arrange(stream, p, KERNEL, (char *)j->c->b + k * (int64_t)plain,
-                 (char *)*room + k * (int64_t)j->kernel_bytes, &own);
-  }
-  if (stream != NULL) tn__dnnl.stream_destroy(stream);
+  if (*room == NULL) return false;
   j->kernel = *room;
-  return ok;
+  const int64_t cuts = j->slices * p->cuts;
+  tn__pool_run(pool, cuts, TN_GRAIN * cuts / (j->slices * j->elements[KERNEL]) + 1, arrange_cuts,
+               j);
+  return !atomic_load(&j->failed);
 }
 
 /* Elements [begin, end) of the tasks' kernels, added to the first one's. */
@@ -428,7 +483,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
     j.parts = tn__alloc(c->memory, &part_bytes, TN_UNCOUNTED);
     ok = j.parts != NULL;
   }
-  if (ok && c->result != KERNEL) ok = arrange_kernel(&j, &kernel, &kernel_bytes);
+  if (ok && c->result != KERNEL) ok = arrange_kernel(&j, pool, &kernel, &kernel_bytes);
   tn__onednn_together(before);
   if (ok) {
     tn__pool_run(pool, j.tasks, 1, run_tasks, &j);
