@@ -40,6 +40,7 @@ struct tn_storage {
   uint32_t version; /* bumped by every write into existing values */
   int16_t device;   /* a tn_device; elsewhere than on the CPU `data` is not for the host */
   bool inlined;     /* data lies behind this header, in the same block */
+  atomic_bool exposed; /* somebody outside may write without saying so */
   const char *writer; /* operation that wrote last, for messages */
   void *data;
   size_t bytes;     /* asked for */
@@ -48,7 +49,26 @@ struct tn_storage {
   tn_allocator *allocator;
   void (*release)(void *arg); /* memory of the host */
   void *arg;
+  _Atomic(struct tn_derived *) derived;
 };
+
+/* What an operation made of a storage's values and may need again, such as another order of them: a
+ * block of the allocator's that begins so. Kept with the storage until it goes or its values change;
+ * whoever takes it has it alone, and puts it back or frees it. */
+typedef struct tn_derived {
+  tn_allocator *allocator;
+  size_t block;
+  const void *data; /* of what it was made */
+  uint32_t version;
+} tn_derived;
+
+/* NULL: there is none, or it is out of date. */
+tn_derived *tn__derived_take(tn_storage *s);
+/* A new one for the values as they are now, of `bytes`; NULL: there is no memory, or the values may
+ * change unseen. */
+tn_derived *tn__derived_new(tn_storage *s, size_t bytes);
+void tn__derived_put(tn_storage *s, tn_derived *d);
+void tn__derived_free(tn_derived *d); /* NULL is accepted */
 
 /* -- Tensors ----------------------------------------------------------------------------------- */
 

@@ -36,6 +36,8 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
   s->allocator = ctx->allocator;
   s->release = NULL;
   s->arg = NULL;
+  atomic_init(&s->exposed, false);
+  atomic_init(&s->derived, NULL);
 }
 
 /* The header lies on the host, the data on ctx->device. */
@@ -169,6 +171,7 @@ tn_storage *tn_storage_retain(tn_storage *s) {
 void tn_storage_release(tn_storage *s) {
   if (s == NULL) return;
   if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+  tn__derived_free(atomic_load(&s->derived));
   if (borrowed(s)) {
     if (s->release != NULL) s->release(s->arg);
   } else if (!s->inlined) {
@@ -182,9 +185,46 @@ void *tn_storage_data(const tn_storage *s) { return s->data; }
 
 void *const *tn_storage_cell(const tn_storage *s) { return &s->data; }
 
+void tn_storage_expose(tn_storage *s) {
+  atomic_store(&s->exposed, true);
+  tn_storage_touch(s);
+}
+
 size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
 
 void tn_storage_touch(tn_storage *s) {
   s->version++;
   s->writer = "a write from outside";
+}
+
+/* -- What was made of the values --------------------------------------------------------------- */
+
+/* Do all who write into the memory raise this storage's version? */
+static bool watched(const tn_storage *s) {
+  return s->device == TN_CPU && !borrowed(s) && !atomic_load(&s->exposed) &&
+         atomic_load(&s->views) == 0;
+}
+
+void tn__derived_free(tn_derived *d) {
+  if (d != NULL) tn__free(d->allocator, d, d->block, TN_UNCOUNTED);
+}
+
+tn_derived *tn__derived_take(tn_storage *s) {
+  tn_derived *d = atomic_exchange(&s->derived, NULL);
+  if (d == NULL) return NULL;
+  if (d->version == s->version && d->data == s->data && watched(s)) return d;
+  tn__derived_free(d);
+  return NULL;
+}
+
+tn_derived *tn__derived_new(tn_storage *s, size_t bytes) {
+  size_t block = bytes;
+  if (!watched(s)) return NULL;
+  tn_derived *d = tn__alloc(s->allocator, &block, TN_UNCOUNTED);
+  if (d != NULL) *d = (tn_derived){s->allocator, block, s->data, s->version};
+  return d;
+}
+
+void tn__derived_put(tn_storage *s, tn_derived *d) {
+  tn__derived_free(atomic_exchange(&s->derived, d));
 }

@@ -224,6 +224,8 @@ TN_API void *tn_storage_data(const tn_storage *storage);
 TN_API void *const *tn_storage_cell(const tn_storage *storage);
 TN_API size_t tn_storage_bytes(const tn_storage *storage);
 TN_API void tn_storage_touch(tn_storage *storage); /* its values were changed from outside */
+/* The program keeps the address: from now on values may change at any time, without a touch. */
+TN_API void tn_storage_expose(tn_storage *storage);
 
 /* -- Operations -------------------------------------------------------------------------------- */
 

@@ -89,6 +89,7 @@ static int begin_map(lua_State *L) {
 static int data_cell(lua_State *L) {
   tn_tensor *t = bind_check_tensor(L, 1, "data_cell");
   bind_on_cpu(L, t, "data_cell");
+  tn_storage_expose(tn_tensor_storage(t));
   lua_pushlightuserdata(L, (void *)(uintptr_t)tn_storage_cell(tn_tensor_storage(t)));
   return 1;
 }
@@ -99,10 +100,11 @@ static int data_address(lua_State *L) {
   const void *data = NULL;
   if (box != NULL) {
     data = box->s != NULL ? tn_storage_data(box->s) : NULL;
+    if (box->s != NULL) tn_storage_expose(box->s);
   } else {
     tn_tensor *t = bind_check_tensor(L, 1, "data");
     bind_on_cpu(L, t, "data");
-    tn_storage_touch(tn_tensor_storage(t));
+    tn_storage_expose(tn_tensor_storage(t));
     data = tn_tensor_data(t);
   }
   lua_pushnumber(L, (lua_Number)(uintptr_t)data);

@@ -305,12 +305,13 @@ static int tensor_storage(lua_State *L) {
 static int tensor_data(lua_State *L) {
   const storage_box *box = bind_to_storage(L, 1);
   if (box != NULL) {
-    lua_pushlightuserdata(L, tn_storage_data(box->s));
+    if (box->s != NULL) tn_storage_expose(box->s);
+    lua_pushlightuserdata(L, box->s != NULL ? tn_storage_data(box->s) : NULL);
     return 1;
   }
   tn_tensor *t = bind_check_tensor(L, 1, "data");
   bind_on_cpu(L, t, "data");
-  tn_storage_touch(tn_tensor_storage(t));
+  tn_storage_expose(tn_tensor_storage(t));
   lua_pushlightuserdata(L, tn_tensor_data(t));
   return 1;
 }

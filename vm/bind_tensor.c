@@ -137,7 +137,8 @@ static int equal(lua_State *L) {
 
 /* The address of the first element as a number. */
 static int data_ptr(lua_State *L) {
-  const tn_tensor *t = bind_check_tensor(L, 1, "data_ptr");
+  tn_tensor *t = bind_check_tensor(L, 1, "data_ptr");
+  tn_storage_expose(tn_tensor_storage(t));
   lua_pushnumber(L, (double)(uintptr_t)tn_tensor_data(t));
   return 1;
 }

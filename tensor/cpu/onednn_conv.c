@@ -247,6 +247,7 @@ typedef struct {
   int64_t slices;      /* of outputs, one for each task, where there is one image only; else 1 */
   const char *kernel;  /* in the order of `plan`, where it is read; of all slices */
   size_t kernel_bytes; /* of one */
+  struct kept *kept;   /* where that is part of */
   float *parts;        /* kernels of the tasks but the first, where it is the result */
   int64_t elements[SIDES]; /* of one image, and of a kernel */
   size_t item;         /* of an image's element */
@@ -367,6 +368,35 @@ static void arrange_cuts(void *arg, int64_t begin, int64_t end) {
   if (!ok) atomic_store(&j->failed, true);
 }
 
+/* A kernel in another order, kept with its storage: of use to plans of the same order. */
+typedef struct kept {
+  tn_derived head;
+  dnnl_memory_desc_t order;
+  const void *plain;
+  int64_t slices;
+} kept;
+
+enum { KEPT_HEAD = (sizeof(kept) + 63) / 64 * 64 };
+
+/* True where such a kernel is there; else, where one can be kept, room for it is made. */
+static bool find_kept(job *j) {
+  const plan *p = j->plan;
+  tn_storage *s = j->c->keep;
+  kept *k = (kept *)tn__derived_take(s);
+  if (k != NULL && k->plain == j->c->b && k->slices == j->slices &&
+      tn__dnnl.memory_desc_equal(&k->order, &p->own[KERNEL])) {
+    j->kept = k;
+    return true;
+  }
+  tn__derived_free((tn_derived *)k);
+  j->kept = (kept *)tn__derived_new(s, KEPT_HEAD + (size_t)j->slices * j->kernel_bytes);
+  if (j->kept == NULL) return false;
+  j->kept->order = p->own[KERNEL];
+  j->kept->plain = j->c->b;
+  j->kept->slices = j->slices;
+  return false;
+}
+
 /* The kernel in the plan's order, once for all tasks. */
 static bool arrange_kernel(job *j, tn_pool *pool, void **room, size_t *bytes) {
   const plan *p = j->plan;
@@ -374,10 +404,16 @@ static bool arrange_kernel(job *j, tn_pool *pool, void **room, size_t *bytes) {
   j->kernel_bytes = (size_t)j->elements[KERNEL] * j->item;
   if (p->same[KERNEL]) return true;
   j->kernel_bytes = whole_lines(p->bytes[KERNEL]);
-  *bytes = (size_t)j->slices * j->kernel_bytes;
-  *room = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
-  if (*room == NULL) return false;
-  j->kernel = *room;
+  const bool found = j->c->keep != NULL && find_kept(j);
+  if (j->kept != NULL) {
+    j->kernel = (char *)j->kept + KEPT_HEAD;
+    if (found) return true;
+  } else {
+    *bytes = (size_t)j->slices * j->kernel_bytes;
+    *room = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
+    if (*room == NULL) return false;
+    j->kernel = *room;
+  }
   const int64_t cuts = j->slices * p->cuts;
   tn__pool_run(pool, cuts, TN_GRAIN * cuts / (j->slices * j->elements[KERNEL]) + 1, arrange_cuts,
                j);
@@ -490,6 +526,8 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
     ok = !atomic_load(&j.failed);
   }
   if (ok && j.parts != NULL) tn__pool_run(pool, j.elements[KERNEL], TN_GRAIN, add_range, &j);
+  if (j.kept != NULL && ok) tn__derived_put(c->keep, &j.kept->head);
+  else if (j.kept != NULL) tn__derived_free(&j.kept->head);
   if (kernel != NULL) tn__free(c->memory, kernel, kernel_bytes, TN_UNCOUNTED);
   if (j.parts != NULL) tn__free(c->memory, j.parts, part_bytes, TN_UNCOUNTED);
   tn__dnnl_give_back(&plans, (tn_dnnl_plan *)j.plan);

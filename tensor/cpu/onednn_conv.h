@@ -18,6 +18,8 @@ typedef struct {
   const void *a, *b, *bias; /* bias may be NULL */
   void *out;
   struct tn_allocator *memory; /* for what is put in another order meanwhile */
+  /* Where `b`, a kernel that is likely to be used again as it is, lies; or NULL. */
+  struct tn_storage *keep;
 } tn_onednn_conv;
 
 /* Would oneDNN be worth its overhead? Few channels give its blocks nothing to do. Asks neither for

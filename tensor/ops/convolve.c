@@ -134,6 +134,7 @@ typedef struct {
   size_t item;
   const char *a, *b, *bias; /* the inputs */
   char *result, *parts;
+  tn_storage *keep; /* of a kernel whose order by the library may be kept; or NULL */
   int64_t tile, tiles;     /* positions of one, and how many there are */
   int64_t blocks, block;   /* of channels: how many, and of how many */
   int64_t part, part_size; /* images of one part of the batch, elements of a kernel */
@@ -352,7 +353,7 @@ static bool run_library(tn_ctx *ctx, const job *j, int result, bool bf16) {
   const tn_onednn_conv c = {.result = result, .bf16 = bf16, .batch = g->batch,
                             .groups = g->groups, .from = g->from, .to = g->to, .w = g->w,
                             .a = j->a, .b = j->b, .bias = j->bias, .out = j->result,
-                            .memory = ctx->allocator};
+                            .memory = ctx->allocator, .keep = j->keep};
   return (bf16 || j->item == sizeof(float)) && tn__onednn_conv(ctx->pool, &c);
 }
 
@@ -405,6 +406,11 @@ static tn_status run(tn_call *call, int result) {
   if (s == TN_OK) s = run_bfloat(call, result, &j, &done);
   if (s != TN_OK || done) return s;
   s = begin(call, &o, type, type, &j);
+  /* In use, not in training, a kernel stays what it is. */
+  if (s == TN_OK && result != KERNEL && !tn_grad_enabled(call->ctx) &&
+      j.b == tn__data(call->in[1])) {
+    j.keep = call->in[1]->storage;
+  }
   if (s == TN_OK && tn__numel(o.to) > 0) {
     if (run_library(call->ctx, &j, result, false)) atomic_store(&j.failed, false);
     else if (result == SMALL) run_forward(call->ctx, &j);

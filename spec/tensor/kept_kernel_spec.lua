@@ -1,0 +1,76 @@
+-- Kernels of convolutions whose order for the library is kept: whoever writes into the weights in
+-- whatever way, the next result knows of it.
+local torch = require 'torch'
+
+local function convolve(x, w)
+  return torch.no_grad(function() return torch.conv2d(x, w, nil, 1, 1) end)
+end
+
+-- The same by products of matrices, which keep nothing.
+local function reference(x, w)
+  local columns = torch.im2col(x, {3, 3}, 1, 1, 1)
+  return torch.matmul(w:view(w:size(1), -1), columns):view(x:size(1), w:size(1), x:size(3),
+    x:size(4))
+end
+
+describe('a kernel that is used again', function()
+  local x, w
+
+  local function agrees()
+    local expected, got = reference(x, w), convolve(x, w)
+    assert.is_true((expected - got):abs():max() < 1e-3)
+    assert.is_true(convolve(x, w):equal(got))
+  end
+
+  before_each(function()
+    torch.manualSeed(1)
+    x, w = torch.randn(2, 64, 20, 20), torch.randn(64, 64, 3, 3)
+    agrees()
+  end)
+
+  it('is changed as a whole, and in parts', function()
+    w:mul(2)
+    agrees()
+    w:narrow(1, 1, 32):zero()
+    agrees()
+    w[3][2][1][1] = 100
+    agrees()
+    w:copy(torch.randn(64, 64, 3, 3))
+    agrees()
+  end)
+
+  it('is changed through its storage, and through another tensor of it', function()
+    local storage = w:storage()
+    storage[77] = 55
+    agrees()
+    torch.FloatTensor(storage, 1, torch.LongStorage{10}):fill(9)
+    agrees()
+    storage:fill(0.5)
+    agrees()
+    w:set(torch.randn(64, 64, 3, 3))
+    agrees()
+  end)
+
+  it('is changed by a step of an optimizer', function()
+    w.requires_grad = true
+    torch.conv2d(x, w, nil, 1, 1):sum():backward()
+    require('optim').SGD({w}, {lr = 0.1}):step()
+    w = w:detach()
+    agrees()
+  end)
+
+  it('is changed by a function', function()
+    w:apply(function(value) return value + 1 end)
+    agrees()
+  end)
+
+  it('is changed through a pointer', function()
+    if not pcall(require, 'ffi') then return end
+    local pointer = w:data()
+    agrees()
+    pointer[5] = 300
+    agrees()
+    w:storage():data()[6] = 400
+    agrees()
+  end)
+end)
