@@ -150,7 +150,7 @@ describe('errors of modules', function()
 
   it('name the way to the module, and the line of the script', function()
     local wanted = 'nn.Sequential {3} nn.Sequential {1} nn.Linear: '
-      .. 'input of size [32x20], but 10 features expected'
+      .. 'input of size [32x20] has 20 features, expected 10'
     for _, fn in ipairs {
       function() local y = model(torch.randn(32, 20)) return y end,
       function() local y = model:forward(torch.randn(32, 20)) return y end,

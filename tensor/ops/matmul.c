@@ -536,11 +536,14 @@ const tn_op tn__op_matmul = {
 static tn_status linear_shape(tn_call *call) {
   const tn_tensor *x = call->in[0], *w = call->in[1], *b = call->nin > 2 ? call->in[2] : NULL;
   tn_meta *m = &call->meta[0];
-  if (w->ndim != 2 || x->ndim < 1 || x->sizes[x->ndim - 1] != w->sizes[1]) {
+  if (w->ndim != 2) {
+    return tn_fail(call->ctx, TN_ESHAPE, "a weight of 2 dimensions expected, got %d", w->ndim);
+  }
+  if (x->ndim < 1 || x->sizes[x->ndim - 1] != w->sizes[1]) {
     char t[TN_SHAPE_TEXT];
-    return tn_fail(call->ctx, TN_ESHAPE, "input of size %s, but %lld features expected",
+    return tn_fail(call->ctx, TN_ESHAPE, "input of size %s has %lld features, expected %lld",
                    tn__shape_text(t, x->ndim, x->sizes),
-                   (long long)(w->ndim == 2 ? w->sizes[1] : 0));
+                   (long long)(x->ndim > 0 ? x->sizes[x->ndim - 1] : 0), (long long)w->sizes[1]);
   }
   if (b != NULL && (b->ndim != 1 || b->sizes[0] != w->sizes[0])) {
     char t[TN_SHAPE_TEXT];
