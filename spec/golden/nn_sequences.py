@@ -1,5 +1,6 @@
-"""Cases of recurrent layers, replayed by spec/nn/sequences_golden_spec.lua: stacked(kind, options, x,
-parameters [, state] [, lengths]) is the output and the last state; parameters in PyTorch's order."""
+"""Cases of recurrent layers, replayed by spec/nn/sequences_golden_spec.lua: stacked(kind, options,
+x, parameters [, state] [, lengths]) is the output and the last state; parameters in PyTorch's
+order."""
 from cases import *  # noqa: F401,F403
 from torch import nn
 from torch.nn.utils import rnn as packing
@@ -113,7 +114,8 @@ def make():
     case(f, "LSTM", {"proj": 1}, lengths=[1, 3], state=True)
     w, b = draws(IN + HIDDEN, 4 * HIDDEN, low=-1, high=1, seed=5), draws(4 * HIDDEN, seed=6)
     x = draws(3, 2, IN, seed=4)
-    f.case("with(nn.SeqLSTM(2, 3), {weight = w, bias = b})(x)", "F.seq_lstm(x, w, b)", x=x, w=w, b=b)
+    f.case("with(nn.SeqLSTM(2, 3), {weight = w, bias = b})(x)", "F.seq_lstm(x, w, b)", x=x, w=w,
+           b=b)
     f.case("with(nn.SeqLSTMP(2, 3, 2), {weight = w, bias = b, weightO = o})(x)",
            "F.seq_lstm(x, w, b, o)", x=x, w=w[:IN + 2], b=b,
            o=draws(HIDDEN, 2, low=-1, high=1, seed=7))

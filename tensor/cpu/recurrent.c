@@ -7,9 +7,9 @@
  * What was tried for an LSTM of 128 units and inputs, batch 50, 50 steps, in GFLOP/s of one thread
  * on a core of 230 that others used too (best of many; differences below 3 % tell nothing):
  *   the way there, the products alone (6 x 64 in registers, packed weights)    190
- *   the way there: tasks of 6 rows 140, of 25 rows 129; panels fetched ahead: the same; the gates of
- *     a block in one pass instead of several: 3 % slower; a shorter sigmoid: the same; the input's
- *     part of all steps as one product by oneDNN, then added: 2 % slower
+ *   the way there: tasks of 6 rows 140, of 25 rows 129; panels fetched ahead: the same; the gates
+ *     of a block in one pass instead of several: 3 % slower; a shorter sigmoid: the same; the
+ *     input's part of all steps as one product by oneDNN, then added: 2 % slower
  *   the way back, its products alone 207; with the gates                       126
  *   all of the way back: by some steps at a time 130, by 20 at a time 115, by all 126
  *   gradients of weights by kernels like those here instead of oneDNN's: the same
@@ -119,7 +119,8 @@ static void steps(const tn_recurrent_layer *l, job *j, int64_t from, int64_t to,
                           tn__recurrent_gates(r->kind);
   j->whole.rows = r->batch;
   j->whole.panels = panels;
-  if (r->batch < threads && r->batch <= TN_RECURRENT_ROWS && panels > 1 && products >= SPLIT_PRODUCTS) {
+  const bool few = r->batch < threads && r->batch <= TN_RECURRENT_ROWS && panels > 1;
+  if (few && products >= SPLIT_PRODUCTS) {
     j->whole.steps = 1;
     for (int64_t k = 0; k < to - from; k++) {
       j->whole.step = back ? to - 1 - k : from + k;

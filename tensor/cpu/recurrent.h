@@ -4,7 +4,7 @@
  * few rows with the same weights, so these are packed once, into panels of four vectors: of the
  * four gates of as many units as a vector has lanes, or of four vectors of units. What a product
  * gives goes straight from the registers' block through the gates, while it is in the first cache.
- * Rows of the batch do not depend on one another: each thread may take its rows through all steps. */
+ * Rows of the batch do not depend on one another: each thread may take its own through all steps. */
 #ifndef TN_CPU_RECURRENT_H
 #define TN_CPU_RECURRENT_H
 
@@ -87,7 +87,7 @@ TN_ISA_DECLARE(void, tn__recurrent_backward_f64, (const tn_recurrent *r,
 TN_ISA_DECLARE(void, tn__recurrent_start_f32, (const tn_recurrent *r, const tn_recurrent_part *p))
 TN_ISA_DECLARE(void, tn__recurrent_start_f64, (const tn_recurrent *r, const tn_recurrent_part *p))
 
-/* -- Whole layers: recurrent.c ------------------------------------------------------------------ */
+/* -- Whole layers: recurrent.c ----------------------------------------------------------------- */
 
 /* Weights as they are: w_ih (gates * hidden, in), w_hh (gates * hidden, hidden), biases or NULL. */
 typedef struct {

@@ -1,10 +1,10 @@
 /* recurrent.c -- recurrent layers, whole sequences at a time.
  *
- * x is (time, batch, in), states are (batch, hidden), weights (gates * hidden, in or hidden) with the
- * gates one below the other: LSTM i f g o, GRU r z n. Three rows that scripts do not see do it; their
- * results are what the gradient needs: the outputs (time, batch, hidden), the cells of an LSTM, and
- * what its gates let through; without a gradient to come, the last state instead of all cells. The
- * rows that scripts see pick the last states out of these. */
+ * x is (time, batch, in), states are (batch, hidden), weights (gates * hidden, in or hidden) with
+ * the gates one below the other: LSTM i f g o, GRU r z n. Three rows that scripts do not see do it;
+ * their results are what the gradient needs: the outputs (time, batch, hidden), the cells of an
+ * LSTM, and what its gates let through; without a gradient to come, the last state instead of all
+ * cells. The rows that scripts see pick the last states out of these. */
 #include "tensor/cpu/recurrent.h"
 #include "tensor/ops/lines.h"
 
@@ -46,16 +46,16 @@ static tn_status recurrent_shape(tn_call *call) {
   const tn_recurrent_kind kind = kind_of(call->attrs);
   const int gates = tn__recurrent_gates(kind);
   if (x->ndim != 3 || x->sizes[0] < 1) {
-    return tn_fail(call->ctx, TN_ESHAPE, "x of size time x batch x features expected, with one step "
-                   "or more, got %s", tn__shape_text(text, x->ndim, x->sizes));
+    return tn_fail(call->ctx, TN_ESHAPE, "x of size time x batch x features expected, with one "
+                   "step or more, got %s", tn__shape_text(text, x->ndim, x->sizes));
   }
   if (!tn_dtype_is_float((tn_dtype)x->dtype)) {
     return tn_fail(call->ctx, TN_EDTYPE, "floating-point input expected, got %s",
                    tn_dtype_name((tn_dtype)x->dtype));
   }
   if (w->ndim != 2 || w->sizes[1] < 1 || w->sizes[0] != gates * w->sizes[1]) {
-    return tn_fail(call->ctx, TN_ESHAPE, "w_hh of size %d * hidden x hidden expected, got %s", gates,
-                   tn__shape_text(text, w->ndim, w->sizes));
+    return tn_fail(call->ctx, TN_ESHAPE, "w_hh of size %d * hidden x hidden expected, got %s",
+                   gates, tn__shape_text(text, w->ndim, w->sizes));
   }
   const int64_t hidden = w->sizes[1], batch = x->sizes[1], rows = gates * hidden;
   tn_status s = expect(call, W_HH, 2, rows, hidden);
@@ -87,7 +87,8 @@ static void release(inputs *f) {
   tn_tensor_release(f->work);
 }
 
-static tn_status zeros(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, int64_t rows, int64_t columns) {
+static tn_status zeros(tn_ctx *ctx, tn_tensor **out, tn_dtype dtype, int64_t rows,
+                       int64_t columns) {
   tn_status s = tn_tensor_new(ctx, out, dtype, 2, (int64_t[]){rows, columns});
   if (s == TN_OK) memset(tn__data(*out), 0, (size_t)(rows * columns) * tn__item_size(dtype));
   return s;
@@ -106,8 +107,8 @@ static tn_status check_lengths(tn_ctx *ctx, const tn_tensor *lengths, int64_t ti
 static const void *data(const tn_tensor *t) { return t != NULL ? tn__data(t) : NULL; }
 
 /* Fills `f`, and what both ways need of the layer. */
-static tn_status gather(tn_ctx *ctx, tn_tensor *const *in, int nin, const tn_attrs *attrs, inputs *f,
-                        tn_recurrent_layer *l) {
+static tn_status gather(tn_ctx *ctx, tn_tensor *const *in, int nin, const tn_attrs *attrs,
+                        inputs *f, tn_recurrent_layer *l) {
   const tn_dtype dtype = tn__compute_dtype((tn_dtype)in[X]->dtype);
   tn_status s = TN_OK;
   memset(f, 0, sizeof *f);

@@ -2,8 +2,8 @@
  * recurrent_kernel.c, which defines REAL, REAL_BYTES, FN(name), MASK_LOAD, MASK_STORE, LANE_BYTES,
  * MR, UNROLL, INLINE and, where there are such, WIDE_SIGMOID and WIDE_TANH.
  *
- * Formulas: LSTM, Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000; GRU, Cho
- * et al. 2014, with r applied to the product of h and its bias. sigma' = s (1 - s), tanh' = 1 - t^2
+ * Formulas: LSTM, Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000; GRU,
+ * Cho et al. 2014, with r applied to the product of h and its bias. sigma' = s (1 - s), tanh' = 1 - t^2
  * give the way back from what the gates let through. */
 
 #define LANES (LANE_BYTES / REAL_BYTES)
@@ -138,7 +138,9 @@ static FN(tile) *const FN(tiles)[MR][5] = {
 INLINE bool FN(gated)(const tn_recurrent *r) { return r->kind == TN_LSTM || r->kind == TN_GRU; }
 
 /* Vectors of a panel, and units that lie in it. */
-INLINE int FN(width)(const tn_recurrent *r, bool back) { return !back && r->kind == TN_GRU ? 3 : 4; }
+INLINE int FN(width)(const tn_recurrent *r, bool back) {
+  return !back && r->kind == TN_GRU ? 3 : 4;
+}
 INLINE int64_t FN(units)(const tn_recurrent *r, bool back) {
   return !back && FN(gated)(r) ? LANES : 4 * LANES;
 }
