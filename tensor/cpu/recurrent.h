@@ -4,7 +4,8 @@
  * few rows with the same weights, so these are packed once, into panels of four vectors: of the
  * four gates of as many units as a vector has lanes, or of four vectors of units. What a product
  * gives goes straight from the registers' block through the gates, while it is in the first cache.
- * Rows of the batch do not depend on one another: each thread may take its own through all steps. */
+ * Rows of the batch do not depend on one another: each thread may take its own through all steps.
+ */
 #ifndef TN_CPU_RECURRENT_H
 #define TN_CPU_RECURRENT_H
 

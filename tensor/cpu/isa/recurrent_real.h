@@ -3,8 +3,8 @@
  * MR, UNROLL, INLINE and, where there are such, WIDE_SIGMOID and WIDE_TANH.
  *
  * Formulas: LSTM, Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000; GRU,
- * Cho et al. 2014, with r applied to the product of h and its bias. sigma' = s (1 - s), tanh' = 1 - t^2
- * give the way back from what the gates let through. */
+ * Cho et al. 2014, with r applied to the product of h and its bias. From what the gates let through,
+ * sigma' = s (1 - s) and tanh' = 1 - t^2 give the way back. */
 
 #define LANES (LANE_BYTES / REAL_BYTES)
 
