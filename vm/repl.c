@@ -22,13 +22,20 @@ static const char help_text[] =
 
 /* -- errors ------------------------------------------------------------------------------------ */
 
+/* A line about what our packages do on the way; who embeds them or edits them sees other names. */
+static bool is_package(const char *line) {
+  if (strncmp(line, "\t./", 3) == 0) line += 2;
+  return strncmp(line + 1, "nn/run.lua:", 11) == 0 || strncmp(line + 1, "stdlib/", 7) == 0 ||
+         strncmp(line + 1, "(...tail calls...)", 18) == 0;
+}
+
 /* Whether the traceback says more than that the error came straight from the prompt. */
 static bool worth_reading(const char *trace) {
   for (const char *line = strchr(trace, '\n'); line; line = strchr(line + 1, '\n')) {
     size_t n = strcspn(line + 1, "\n");
     bool is_c = strncmp(line + 1, "\t[C]:", 5) == 0 || strncmp(line + 1, "\t[builtin", 9) == 0;
     bool is_main = n >= 13 && strncmp(line + 1 + n - 13, "in main chunk", 13) == 0;
-    if (!is_c && !is_main) return true;
+    if (!is_c && !is_main && !is_package(line + 1)) return true;
   }
   return false;
 }
