@@ -131,7 +131,7 @@ describe('normalisation', function()
     local wanted = torch.linear(x, inner.weight:detach() / value, inner.bias:detach())
     tensors.assert_same(wanted, m(x):detach(), 1e-4)
     assert.is_true(inner.weight.is_leaf)
-    fails('nn.SpectralNorm {1} nn.Linear: input of size [3x5], but 6 features', m,
+    fails('nn.SpectralNorm {1} nn.Linear: input of size [3x5] has 5 features, expected 6', m,
       torch.randn(3, 5))
     assert.is_true(inner.weight.is_leaf)
     local conv = nn.SpectralNorm(nn.SpatialFullConvolution(2, 3, 2, 2), {dim = 2})
