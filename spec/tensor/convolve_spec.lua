@@ -14,6 +14,8 @@ local cases = {
   ['channels apart'] = {{6, 32, 40, 40}, {32, 1, 3, 3}, 1, 1, 1, 32},
   ['one dimension'] = {{6, 32, 200}, {32, 32, 5}, 1, 2},
   ['three dimensions'] = {{2, 8, 9, 12, 11}, {16, 8, 3, 2, 3}, 1, {1, 0, 1}},
+  ['a kernel larger than its images'] = {{8, 128, 4, 4}, {256, 128, 3, 3}, 1, 1},
+  ['such a kernel, and a bias'] = {{7, 96, 5, 3}, {160, 96, 3, 3}, {2, 1}, 1},
   ['points'] = {{4, 64, 16, 16}, {96, 64, 1, 1}},
 }
 local CONVOLVE = {torch.conv1d, torch.conv2d, torch.conv3d}

@@ -44,6 +44,7 @@ enum { LARGE, SMALL, KERNEL, SIDES };
 typedef struct {
   int64_t result, dims, bias, bf16;
   int64_t images, groups, from, to;
+  int64_t all; /* outputs of an image, of which a slice has only `to` */
   int64_t in[TN_SPACE], out[TN_SPACE], kernel[TN_SPACE], stride[TN_SPACE], pad[TN_SPACE],
       dilation[TN_SPACE];
 } key;
@@ -96,8 +97,15 @@ static int sizes_of(const key *k, int side, dnnl_dims_t dims) {
 
 static bool describe(const key *k, int side, bool plain, dnnl_memory_desc_t *md) {
   static const dnnl_format_tag_t tags[] = {dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
-  dnnl_dims_t dims;
+  dnnl_dims_t dims, strides;
   const int n = sizes_of(k, side, dims);
+  if (plain && side == SMALL && k->to != k->all) { /* the others' outputs lie in between */
+    int64_t step = 1;
+    for (int d = n - 1; d > 0; d--) strides[d] = step, step *= dims[d];
+    strides[0] = step / k->to * k->all;
+    return tn__dnnl.memory_desc_init_by_strides(
+               md, n, dims, type_of(k->bf16, side, (int)k->result), strides) == dnnl_success;
+  }
   return tn__dnnl.memory_desc_init_by_tag(md, n, dims, type_of(k->bf16, side, (int)k->result),
                                           plain ? tags[n - 3] : dnnl_format_tag_any) ==
          dnnl_success;
@@ -244,7 +252,7 @@ typedef struct {
   const tn_onednn_conv *c;
   plan *plan, *rest;   /* for `images` images, and for what is left of the batch */
   int64_t images, tasks;
-  int64_t slices;      /* of outputs, one for each task, where there is one image only; else 1 */
+  int64_t slices;      /* of outputs, one for each task, or 1: then each task has some images */
   const char *kernel;  /* in the order of `plan`, where it is read; of all slices */
   size_t kernel_bytes; /* of one */
   struct kept *kept;   /* where that is part of */
@@ -275,6 +283,7 @@ static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 static void *side_of(const job *j, int side, int64_t task) {
   const tn_onednn_conv *c = j->c;
   const int64_t first = j->slices > 1 ? 0 : task * j->images;
+  if (side == KERNEL && j->slices > 1) return (float *)c->out + task * j->elements[KERNEL];
   if (side == KERNEL) {
     return task == 0 ? c->out : (void *)(j->parts + (task - 1) * j->elements[KERNEL]);
   }
@@ -438,6 +447,7 @@ static void add_range(void *arg, int64_t begin, int64_t end) {
 /* Images of a task: as many as fit the cache, but so few that no thread is left waiting long. */
 static int64_t images_of(const job *j, int64_t threads) {
   const tn_onednn_conv *c = j->c;
+  if (j->slices > 1) return c->batch;
   if (c->result == KERNEL) return (c->batch + threads - 1) / threads; /* each makes a kernel */
   const int64_t bytes = (j->elements[LARGE] + j->elements[SMALL]) * (int64_t)j->item;
   const int64_t tasks = threads > 1 ? threads * TASKS_PER_THREAD : 1;
@@ -481,9 +491,13 @@ bool tn__onednn_conv_pays(const tn_onednn_conv *c) {
   return separate || (c->from >= least[c->result] && c->to >= 8);
 }
 
-/* One image is cut by its outputs, in whole blocks, so that every thread has some. */
+/* One image is cut by its outputs, in whole blocks, so that every thread has some; and a kernel that
+ * is the result, where it is larger than the images: so it is not made several times and added. */
 static int64_t slices_of(const tn_onednn_conv *c, int64_t threads) {
-  int64_t n = c->result == SMALL && c->batch == 1 && c->groups == 1 ? threads : 1;
+  const int64_t images = c->batch * c->from * tn__window_cells(c->w.in);
+  const bool large = c->to * c->from * tn__window_cells(c->w.kernel) > 2 * images;
+  const bool cut = c->result == KERNEL ? large : c->result == SMALL && c->batch == 1;
+  int64_t n = cut && c->groups == 1 ? threads : 1;
   while (n > 1 && c->to % (16 * n) != 0) n--;
   return n;
 }
@@ -492,6 +506,7 @@ static int64_t slices_of(const tn_onednn_conv *c, int64_t threads) {
  * once: both must agree on it, and on room. */
 static bool take_plans(job *j, int64_t threads) {
   key k = key_of(j->c);
+  k.all = k.to;
   k.to /= j->slices;
   j->images = k.images = images_of(j, threads);
   j->tasks = j->slices > 1 ? j->slices : (j->c->batch + j->images - 1) / j->images;
@@ -514,7 +529,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
   j.elements[SMALL] = c->groups * (c->to / j.slices) * tn__window_cells(c->w.out);
   j.elements[KERNEL] = c->groups * (c->to / j.slices) * c->from * tn__window_cells(c->w.kernel);
   bool ok = take_plans(&j, threads);
-  if (ok && c->result == KERNEL && j.tasks > 1) {
+  if (ok && c->result == KERNEL && j.tasks > 1 && j.slices == 1) {
     part_bytes = (size_t)((j.tasks - 1) * j.elements[KERNEL]) * sizeof(float);
     j.parts = tn__alloc(c->memory, &part_bytes, TN_UNCOUNTED);
     ok = j.parts != NULL;
