@@ -1,6 +1,7 @@
 --- nn.test: quick checks, by finite differences, that layers and losses work on this machine.
 local torch = require 'torch'
 local nn = require 'nn'
+local check_layer = require 'nn.check_layer'
 
 local function randn(...)
   return torch.DoubleTensor(...):normal()
@@ -37,19 +38,6 @@ local CRITERIONS = {
 
 local PRECISION = 1e-5
 
-local function check_layer(tester, make, sizes)
-  local module, input = make():double(), randn(torch.LongStorage(sizes))
-  tester:assertlt(nn.Jacobian.testJacobian(module, input), PRECISION, 'gradient of the input')
-  local list, gradients = module:parameters()
-  for i, tensor in ipairs(list or {}) do
-    tester:assertlt(nn.Jacobian.testJacobianParameters(module, input, tensor, gradients[i]),
-      PRECISION, 'gradient of parameter ' .. i)
-  end
-  local forward, backward = nn.Jacobian.testIO(module, input)
-  tester:assertlt(forward, PRECISION, 'output after a file')
-  tester:assertlt(backward, PRECISION, 'gradient after a file')
-end
-
 local function check_criterion(tester, name, target)
   local criterion, input, width = nn[name]():double(), randn(4, 3), 1e-6
   criterion:forward(input, target)
@@ -71,7 +59,7 @@ local function suite(tester)
   local tests = torch.TestSuite()
   for _, layer in ipairs(LAYERS) do
     if nn[layer[1]] then
-      tests[layer[1]] = function() check_layer(tester, layer[2], layer[3]) end
+      tests[layer[1]] = function() check_layer(tester, layer[2](), randn(torch.LongStorage(layer[3]))) end
     end
   end
   for _, loss in ipairs(CRITERIONS) do

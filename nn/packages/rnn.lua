@@ -8,6 +8,11 @@ local rnn = {version = 2}
 
 for name, fn in pairs(require 'nn.recurrent.recursive') do rnn[name] = fn end
 
+--- rnn.test([name, pattern or list of these]): an error when something does not work; bigtest is
+-- the same with longer sequences.
+function rnn.test(names) require('nn.recurrent.selftest').test(names) end
+function rnn.bigtest(names) require('nn.recurrent.selftest').bigtest(names) end
+
 nn.rnn = rnn
 
 return rnn

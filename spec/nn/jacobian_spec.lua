@@ -131,13 +131,19 @@ describe('nn.hessian', function()
   end)
 end)
 
-describe('nn.test', function()
-  it('passes here', function()
-    local print_it = print
-    local io_write = io.write
-    print, io.write = function() end, function() return io.stdout end -- luacheck: ignore
-    local ok, message = pcall(nn.test, nil, 1)
-    print, io.write = print_it, io_write -- luacheck: ignore
-    assert.is_true(ok, message)
+-- What users may run to see whether all is well.
+local function passes_quietly(test, ...)
+  local print_it, io_write = print, io.write
+  print, io.write = function() end, function() return io.stdout end -- luacheck: ignore
+  local ok, message = pcall(test, ...)
+  print, io.write = print_it, io_write -- luacheck: ignore
+  assert.is_true(ok, message)
+end
+
+describe('nn.test and rnn.test', function()
+  it('pass here', function()
+    passes_quietly(nn.test, nil, 1)
+    passes_quietly(require('rnn').test)
+    passes_quietly(require('rnn').bigtest, 'SeqGRU')
   end)
 end)
