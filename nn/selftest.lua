@@ -59,7 +59,9 @@ local function suite(tester)
   local tests = torch.TestSuite()
   for _, layer in ipairs(LAYERS) do
     if nn[layer[1]] then
-      tests[layer[1]] = function() check_layer(tester, layer[2](), randn(torch.LongStorage(layer[3]))) end
+      tests[layer[1]] = function()
+        check_layer(tester, layer[2](), randn(torch.LongStorage(layer[3])))
+      end
     end
   end
   for _, loss in ipairs(CRITERIONS) do

@@ -1,5 +1,5 @@
---- rnn.test and rnn.bigtest: quick checks, by finite differences, that recurrent modules work on this
--- machine.
+--- rnn.test and rnn.bigtest: quick checks, by finite differences, that recurrent modules work on
+-- this machine.
 local torch = require 'torch'
 local nn = require 'nn'
 local check_layer = require 'nn.check_layer'
