@@ -27,6 +27,7 @@ bool tn__onednn_conv(tn_pool *pool, const tn_onednn_conv *c) {
 #include <string.h>
 
 #include "onednn.h"
+#include "kernel_order.h"
 #include "kernels.h"
 #include "tensor/internal.h"
 
@@ -56,12 +57,8 @@ typedef struct {
   bool same[SIDES]; /* where an order is the plain one, it needs no turn */
   dnnl_memory_desc_t plain[SIDES], own[SIDES], scratch, bias;
   size_t bytes[SIDES], scratch_bytes;
-  /* A kernel that is read is put in order in `cuts` runs of its outputs, by several threads; a run
-   * in the plan's order begins own_step bytes after the one before. */
-  int64_t cuts;
-  size_t own_step;
-  dnnl_primitive_t turn_cut;
-  dnnl_memory_desc_t plain_cut, own_cut;
+  bool ordered; /* the kernel is put in order, and back, by kernel_order.c */
+  tn_kernel_order order;
 } plan;
 
 static void destroy(tn_dnnl_plan *head) {
@@ -70,7 +67,6 @@ static void destroy(tn_dnnl_plan *head) {
   for (int k = 0; k < SIDES; k++) {
     if (p->turn[k] != NULL) tn__dnnl.primitive_destroy(p->turn[k]);
   }
-  if (p->turn_cut != NULL) tn__dnnl.primitive_destroy(p->turn_cut);
   free(p);
 }
 
@@ -192,28 +188,24 @@ static bool add_reorder(plan *p, int side, dnnl_primitive_desc_t pd) {
               : new_reorder(&p->turn[side], &p->plain[side], own);
 }
 
-/* One cut, where there is no better way. */
-static void cut_kernel(plan *p) {
-  enum { CUTS = 4 };
+/* Is the plan's order of the kernel one that kernel_order.c knows? */
+static void find_order(plan *p) {
   const key *k = &p->key;
-  dnnl_memory_desc_t second;
-  dnnl_dims_t sizes, offsets = {0};
-  p->cuts = 1;
-  if (p->same[KERNEL] || k->result == KERNEL || k->groups > 1 || k->to % (16 * CUTS) != 0) return;
-  key part = *k;
-  part.to /= CUTS;
-  const int n = sizes_of(&part, KERNEL, sizes);
-  bool ok = describe(&part, KERNEL, true, &p->plain_cut) &&
-            tn__dnnl.memory_desc_init_submemory(&p->own_cut, &p->own[KERNEL], sizes, offsets) ==
-                dnnl_success;
-  offsets[0] = part.to;
-  ok = ok && n > 0 &&
-       tn__dnnl.memory_desc_init_submemory(&second, &p->own[KERNEL], sizes, offsets) ==
-           dnnl_success &&
-       new_reorder(&p->turn_cut, &p->plain_cut, &p->own_cut);
-  if (!ok) return;
-  p->cuts = CUTS;
-  p->own_step = (size_t)(second.offset0 - p->own_cut.offset0) * (k->bf16 ? 2 : 4);
+  const dnnl_memory_desc_t *md = &p->own[KERNEL];
+  const dnnl_blocking_desc_t *b = &md->format_desc.blocking;
+  const int64_t cells = tn__window_cells(k->kernel);
+  const bool inner = b->inner_idxs[0] == 1 && b->inner_idxs[1] == 0;
+  bool ok = md->format_kind == dnnl_blocked && md->data_type == dnnl_f32 && k->groups == 1 &&
+            b->inner_nblks == 2 && b->inner_blks[0] == 16 && b->inner_blks[1] == 16 &&
+            md->offset0 == 0 && md->dims[0] % 16 == 0 && md->dims[1] % 16 == 0 && cells < 1 << 20;
+  ok = ok && (inner || (b->inner_idxs[0] == 0 && b->inner_idxs[1] == 1));
+  int64_t step = 16 * 16;
+  for (int d = md->ndims - 1; d >= 0 && ok; d--) {
+    ok = b->strides[d] == step && md->padded_dims[d] == md->dims[d];
+    step *= d == 1 ? md->dims[1] / 16 : md->dims[d];
+  }
+  p->ordered = ok && (inner || k->result != KERNEL);
+  p->order = (tn_kernel_order){k->to, k->from, cells, inner};
 }
 
 static tn_dnnl_plan *new_plan(const void *wanted) {
@@ -234,7 +226,7 @@ static tn_dnnl_plan *new_plan(const void *wanted) {
   bool ok = scratch != NULL && tn__dnnl_is_fast(pd, type);
   for (int side = 0; side < SIDES && ok; side++) ok = add_reorder(p, side, pd);
   if (ok) {
-    cut_kernel(p);
+    find_order(p);
     p->scratch = *scratch;
     p->scratch_bytes = tn__dnnl.memory_desc_get_size(scratch);
     p->head.usable = tn__dnnl.primitive_create(&p->conv, pd) == dnnl_success;
@@ -265,6 +257,10 @@ typedef struct {
 /* A side from the plain order to the plan's own, or back if it is the result. */
 static bool turn(dnnl_stream_t stream, const plan *p, int side, char *plain, char *own) {
   const bool back = side == p->key.result;
+  if (side == KERNEL && back && p->ordered) {
+    tn__kernel_from_blocks(&p->order, (const float *)own, (float *)plain);
+    return true;
+  }
   const tn_dnnl_operand a = {back ? DNNL_ARG_TO : DNNL_ARG_FROM, &p->plain[side], plain};
   const tn_dnnl_operand b = {back ? DNNL_ARG_FROM : DNNL_ARG_TO, &p->own[side], own};
   return tn__dnnl_execute(stream, p->turn[side], 2, (tn_dnnl_operand[]){a, b});
@@ -354,23 +350,16 @@ static void run_tasks(void *arg, int64_t begin, int64_t end) {
   if (!ok) atomic_store(&j->failed, true);
 }
 
-/* [begin, end) counts cuts of the kernel, slice by slice. */
-static void arrange_cuts(void *arg, int64_t begin, int64_t end) {
+/* [begin, end) counts slices, whose kernels are put in the plan's order. */
+static void arrange_slices(void *arg, int64_t begin, int64_t end) {
   job *j = arg;
-  const plan *p = j->plan;
   const int before = tn__onednn_alone();
-  const size_t plain = (size_t)j->elements[KERNEL] * j->item / (size_t)p->cuts;
+  const size_t plain = (size_t)j->elements[KERNEL] * j->item;
   dnnl_stream_t stream = NULL;
   bool ok = new_stream(&stream);
   for (int64_t k = begin; k < end && ok; k++) {
-    char *from = (char *)j->c->b + k * (int64_t)plain;
-    char *to = (char *)j->kernel + k / p->cuts * (int64_t)j->kernel_bytes +
-               k % p->cuts * (int64_t)p->own_step;
-    const bool whole = p->cuts == 1;
-    const tn_dnnl_operand both[2] = {
-        {DNNL_ARG_FROM, whole ? &p->plain[KERNEL] : &p->plain_cut, from},
-        {DNNL_ARG_TO, whole ? &p->own[KERNEL] : &p->own_cut, to}};
-    ok = tn__dnnl_execute(stream, whole ? p->turn[KERNEL] : p->turn_cut, 2, both);
+    ok = turn(stream, j->plan, KERNEL, (char *)j->c->b + k * (int64_t)plain,
+              (char *)j->kernel + k * (int64_t)j->kernel_bytes);
   }
   if (stream != NULL) tn__dnnl.stream_destroy(stream);
   tn__onednn_together(before);
@@ -423,9 +412,11 @@ static bool arrange_kernel(job *j, tn_pool *pool, void **room, size_t *bytes) {
     if (*room == NULL) return false;
     j->kernel = *room;
   }
-  const int64_t cuts = j->slices * p->cuts;
-  tn__pool_run(pool, cuts, TN_GRAIN * cuts / (j->slices * j->elements[KERNEL]) + 1, arrange_cuts,
-               j);
+  for (int64_t k = 0; k < j->slices && p->ordered; k++) {
+    tn__kernel_to_blocks(pool, &p->order, (const float *)j->c->b + k * j->elements[KERNEL],
+                         (float *)((char *)j->kernel + k * (int64_t)j->kernel_bytes));
+  }
+  if (!p->ordered) tn__pool_run(pool, j->slices, 1, arrange_slices, j);
   return !atomic_load(&j->failed);
 }
 

@@ -26,7 +26,6 @@
 #define TN_DNNL_FUNCTIONS(X)                                                                      \
   X(engine_create) X(stream_create) X(stream_destroy) X(memory_create) X(memory_destroy)          \
   X(memory_desc_init_by_tag) X(memory_desc_init_by_strides) X(memory_desc_equal)                  \
-  X(memory_desc_init_submemory)                                                                   \
   X(memory_desc_get_size) X(matmul_desc_init) X(dilated_convolution_forward_desc_init)            \
   X(dilated_convolution_backward_data_desc_init)                                                  \
   X(dilated_convolution_backward_weights_desc_init) X(reorder_primitive_desc_create)              \

@@ -1,0 +1,99 @@
+/* order_kernel.c -- a block of a convolution's kernel in another order. With AVX-512 a square of 16
+ * vectors is turned over in registers: as the matrix that the outputs' rows are, 16 columns at a
+ * time, each of which is one input and one cell. */
+#include "tensor/cpu/isa/order_kernel.h"
+
+#include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+enum { SIDE = 16, SQUARE = SIDE * SIDE };
+
+/* Where column t, of input t / cells and cell t % cells, is in the block. */
+static int64_t place(int64_t t, int64_t cells) { return t % cells * SQUARE + t / cells * SIDE; }
+
+#if defined(__AVX512F__)
+
+typedef float vec __attribute__((vector_size(64)));
+typedef float loose __attribute__((vector_size(64), aligned(4), may_alias));
+
+/* x[j][i] = x[i][j]: the upper half is interleaved with the lower one, four times over. */
+static inline __attribute__((always_inline)) void turn(vec *x) {
+  vec y[SIDE];
+  for (int step = 0; step < 4; step++) {
+    _Pragma("GCC unroll 8") for (int i = 0; i < SIDE / 2; i++) {
+      y[2 * i] = __builtin_shufflevector(x[i], x[i + SIDE / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
+                                         5, 21, 6, 22, 7, 23);
+      y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + SIDE / 2], 8, 24, 9, 25, 10, 26, 11, 27,
+                                             12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) x[i] = y[i];
+  }
+}
+
+void TN_ISA_NAME(tn__order_outputs)(int64_t cells, const float *plain, int64_t across,
+                                    float *block) {
+  vec x[SIDE];
+  for (int64_t t = 0; t < SIDE * cells; t += SIDE) {
+    _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
+      x[i] = *(const loose *)(plain + i * across + t);
+    }
+    turn(x);
+    for (int i = 0; i < SIDE; i++) *(loose *)(block + place(t + i, cells)) = x[i];
+  }
+}
+
+void TN_ISA_NAME(tn__order_outputs_back)(int64_t cells, const float *block, float *plain,
+                                         int64_t across) {
+  vec x[SIDE];
+  for (int64_t t = 0; t < SIDE * cells; t += SIDE) {
+    for (int i = 0; i < SIDE; i++) x[i] = *(const loose *)(block + place(t + i, cells));
+    turn(x);
+    _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
+      *(loose *)(plain + i * across + t) = x[i];
+    }
+  }
+}
+
+void TN_ISA_NAME(tn__order_inputs)(int64_t cells, const float *plain, int64_t across,
+                                   float *block) {
+  const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i at = _mm512_mullo_epi32(count, _mm512_set1_epi32((int)cells));
+  for (int64_t i = 0; i < SIDE; i++) {
+    for (int64_t c = 0; c < cells; c++) {
+      _mm512_storeu_ps(block + c * SQUARE + i * SIDE,
+                       _mm512_i32gather_ps(at, plain + i * across + c, 4));
+    }
+  }
+}
+
+#else
+
+void TN_ISA_NAME(tn__order_outputs)(int64_t cells, const float *plain, int64_t across,
+                                    float *block) {
+  for (int64_t t = 0; t < SIDE * cells; t++) {
+    float *to = block + place(t, cells);
+    for (int64_t i = 0; i < SIDE; i++) to[i] = plain[i * across + t];
+  }
+}
+
+void TN_ISA_NAME(tn__order_outputs_back)(int64_t cells, const float *block, float *plain,
+                                         int64_t across) {
+  for (int64_t t = 0; t < SIDE * cells; t++) {
+    const float *from = block + place(t, cells);
+    for (int64_t i = 0; i < SIDE; i++) plain[i * across + t] = from[i];
+  }
+}
+
+void TN_ISA_NAME(tn__order_inputs)(int64_t cells, const float *plain, int64_t across,
+                                   float *block) {
+  for (int64_t i = 0; i < SIDE; i++) {
+    for (int64_t c = 0; c < cells; c++) {
+      float *to = block + c * SQUARE + i * SIDE;
+      for (int64_t k = 0; k < SIDE; k++) to[k] = plain[i * across + k * cells + c];
+    }
+  }
+}
+
+#endif
