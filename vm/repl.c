@@ -25,7 +25,7 @@ static const char help_text[] =
 /* A line about what our packages do on the way; who embeds them or edits them sees other names. */
 static bool is_package(const char *line) {
   if (strncmp(line, "\t./", 3) == 0) line += 2;
-  return strncmp(line + 1, "nn/run.lua:", 11) == 0 || strncmp(line + 1, "stdlib/", 7) == 0 ||
+  return strncmp(line + 1, "nn/", 3) == 0 || strncmp(line + 1, "stdlib/", 7) == 0 ||
          strncmp(line + 1, "(...tail calls...)", 18) == 0;
 }
 
