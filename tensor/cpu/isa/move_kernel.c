@@ -146,17 +146,22 @@ TURN(turn_8, double, uint64_t, SIDE_8, SIDE_8, block_8)
       FIXED_ROWS(3, MOVE_3)                                                                       \
     } else if (m == 4) {                                                                          \
       FIXED_ROWS(4, MOVE_4)                                                                       \
+    } else if (m == 2 * LANES && across == 1) {                                                   \
+      for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
+        const vec x = *(const vec *)src, y = *(const vec *)(src + LANES);                         \
+        *(vec *)dst = x, *(vec *)(dst + LANES) = y;                                               \
+      }                                                                                           \
     } else if (m >= LANES && across == 1) {                                                       \
       for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
         for (int64_t i = 0; i + LANES <= m; i += LANES)                                           \
           *(vec *)(dst + i) = *(const vec *)(src + i);                                            \
-        *(vec *)(dst + m - LANES) = *(const vec *)(src + m - LANES);                              \
+        if (m % LANES) *(vec *)(dst + m - LANES) = *(const vec *)(src + m - LANES);               \
       }                                                                                           \
     } else if (m >= LANES && across == 0) {                                                       \
       for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
         const vec value = *src - (vec){0};                                                        \
         for (int64_t i = 0; i + LANES <= m; i += LANES) *(vec *)(dst + i) = value;                \
-        *(vec *)(dst + m - LANES) = value;                                                        \
+        if (m % LANES) *(vec *)(dst + m - LANES) = value;                                         \
       }                                                                                           \
     } else {                                                                                      \
       for (int64_t r = 0; r < rows; r++, src += down, dst += m) {                                 \
