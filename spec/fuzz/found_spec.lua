@@ -15,7 +15,7 @@ local calls = {
   "torch.conv1d(t('float32',{1,1,5}),t('float32',{1,1,3}),nil,1,'same')",
   "torch.conv_transpose3d(t('float32',{1,1,3,3,3}),t('float32',{1,1,1,1,1}),nil,2^30)",
   "torch.any(t('float32',{4,0,3},'turned'),3)", "torch.norm(t('float64',{4}),1)",
-  "torch.pixel_shuffle(t('float32',{1,4,2,2}),2^62)",
+  "torch.pixel_shuffle(t('float32',{1,4,2,2}),2^62)", "t('float64',{3}):combinations(1000,true)",
 }
 
 -- What held itself for ever.

@@ -321,8 +321,8 @@ function shapes.combinations(x, r, with_replacement)
   end
   r = check_whole(r or 2, 'combinations', 'r')
   if r < 0 or r > 1000 then error(('torch.combinations: r is %d'):format(r), 2) end
-  if number_of_choices(x:nElement(), r, with_replacement) > 1e7 then
-    error('torch.combinations: more than 10 million rows', 2)
+  if number_of_choices(x:nElement(), r, with_replacement) * math.max(r, 1) > 1e7 then
+    error('torch.combinations: more than 10 million elements', 2)
   end
   local indices, n = {}, 0
   if r > 0 then
