@@ -29,11 +29,13 @@ static tn_status failed(tn_ctx *ctx, const char *what, const char *path) {
   return tn_fail(ctx, TN_EARG, "cannot %s '%.200s': %s", what, path, text);
 }
 
-static int open_path(const char *path, tn_map_mode mode) {
+/* `create`: a file that is to be shared may be a new one. */
+static int open_path(const char *path, tn_map_mode mode, bool create) {
+  const int flags = O_RDWR | (create ? O_CREAT : 0);
   int fd;
   do {
-    if (mode == TN_MAP_MEMORY) fd = shm_open(path, O_RDWR | O_CREAT, S_IRUSR | S_IWUSR);
-    else if (mode == TN_MAP_SHARED) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (mode == TN_MAP_MEMORY) fd = shm_open(path, flags, S_IRUSR | S_IWUSR);
+    else if (mode == TN_MAP_SHARED) fd = open(path, flags | O_CLOEXEC, 0666);
     else fd = open(path, O_RDONLY | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
   return fd;
@@ -66,7 +68,7 @@ tn_status tn_storage_map(tn_ctx *ctx, tn_storage **out, const char *path, tn_map
   if (m == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory to map a file");
   m->data = NULL;
   m->bytes = 0;
-  int fd = open_path(path, mode);
+  int fd = open_path(path, mode, bytes > 0);
   tn_status s = fd < 0 ? failed(ctx, "open", path) : fit_size(ctx, fd, path, mode, &bytes);
   if (s == TN_OK && bytes > 0) {
     void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
