@@ -8,6 +8,8 @@
 #include "packages.h"
 
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,19 +151,41 @@ static int open_libraries(lua_State *L) {
   return 0;
 }
 
+/* Says why a state does not open, where the host wants to know. */
+static moonlet *refuse(const moonlet_config *c, const char *why) {
+  if (c->message && c->message_size > 0) snprintf(c->message, c->message_size, "%s", why);
+  return NULL;
+}
+
+/* The caller's structure, which may be shorter than ours or longer: fields that we do not know
+ * must then be zero. Returns what is wrong with it, or NULL. */
+static const char *read_config(moonlet_config *c, const moonlet_config *given) {
+  if (!given) return NULL;
+  const size_t known = sizeof *c, first = offsetof(moonlet_config, sandbox);
+  if (given->size < first || given->size > 16 * known) return "moonlet_config: a wrong size";
+  for (size_t i = known; i < given->size; i++) {
+    if (((const char *)given)[i] != 0) return "moonlet_config: made for a newer library";
+  }
+  memcpy(c, given, given->size < known ? given->size : known);
+  c->size = known;
+  if (c->threads < 0) return "moonlet_config: a negative number of threads";
+  if (c->sandbox || c->instruction_limit || c->time_limit_us || c->interruptible || c->alloc ||
+      c->log || c->search || c->parallel || c->default_dtype || c->default_device)
+    return "moonlet_config: a field that this version does not offer yet";
+  return NULL;
+}
+
 moonlet *moonlet_open(const moonlet_config *config) {
   moonlet_config c = MOONLET_CONFIG_INIT;
-  if (config) {
-    if (config->size != sizeof c || config->threads < 0) return NULL;
-    c = *config;
-  }
+  const char *wrong = read_config(&c, config);
+  if (wrong) return refuse(&c, wrong);
   moonlet *m = calloc(1, sizeof *m);
-  if (!m) return NULL;
+  if (!m) return refuse(&c, "not enough memory");
   m->L = luaL_newstate();
   if (m->L) limit_memory(m, c.memory_limit);
   if (!m->L || moonlet_cpcall(m->L, open_libraries, &c) != LUA_OK) {
     moonlet_close(m);
-    return NULL;
+    return refuse(&c, "not enough memory");
   }
   return m;
 }

@@ -33,25 +33,76 @@ struct lua_State;
 
 typedef enum moonlet_status {
   MOONLET_OK,
-  MOONLET_ESYNTAX, /* the source does not compile */
-  MOONLET_ERUN,    /* an error while running, or a file that cannot be read */
-  MOONLET_ENOMEM,  /* memory ran out, or reached the limit */
-  MOONLET_EARG     /* a wrong argument to one of these functions */
+  MOONLET_ESYNTAX,    /* the source does not compile */
+  MOONLET_ERUN,       /* an error while running, or a file that cannot be read */
+  MOONLET_ENOMEM,     /* memory ran out, or reached the limit */
+  MOONLET_EARG,       /* a wrong argument to one of these functions */
+  MOONLET_ELIMIT,     /* the limit of instructions or of time was reached */
+  MOONLET_EINTERRUPT, /* moonlet_interrupt was called */
+  MOONLET_EBUSY,      /* another thread is using the state */
+  MOONLET_EAGAIN      /* no failure: there is more to do, call again */
 } moonlet_status;
 
-/* Begin with MOONLET_CONFIG_INIT, then set what should differ from the default. */
+/* What scripts may reach. */
+typedef enum moonlet_sandbox {
+  MOONLET_TRUSTED, /* everything: files, processes, the FFI, debug */
+  MOONLET_SANDBOX  /* computing only: no io, os but its clocks, ffi, debug, package, bytecode, nor
+                      a function of the tensor library that reaches files, addresses or devices.
+                      Packages come from the library and from `search` alone */
+} moonlet_sandbox;
+
+/* Lua's allocator, as lua_Alloc: block NULL asks for a new one, new_size 0 frees. Blocks for
+ * tensors come from it, too. It may be called on any thread that releases a tensor. NULL means
+ * that there is no memory: an error of the call in progress, and nothing worse. */
+typedef void *(*moonlet_alloc)(void *user, void *block, size_t old_size, size_t new_size);
+
+/* Gets each line of text that print and warnings would have written, without its newline. */
+typedef void (*moonlet_log)(void *user, const char *text, size_t length);
+
+/* Finds a module ("ai.scout") in the host's own file system before anything else is tried. Sets
+ * *code and *size to its source, which must stay until the next call of this function or the end
+ * of the state, and returns 1; 0: there is none. */
+typedef int (*moonlet_search)(void *user, const char *name, const char **code, size_t *size);
+
+/* The host's own threads for work on large tensors: has to call piece(arg, i) once for each i in
+ * 0 .. count - 1, on any threads, at once or in turn, and to return when all of them are done. */
+typedef void (*moonlet_parallel)(void *user, int count, void (*piece)(void *arg, int i), void *arg);
+
+/* Begin with MOONLET_CONFIG_INIT, then set what should differ from the default. Fields are only
+ * ever added at the end; a program compiled with an older header has the defaults of new ones. */
 typedef struct moonlet_config {
   size_t size;         /* sizeof(moonlet_config): lets the structure grow */
-  size_t memory_limit; /* bytes that Lua's values may take, tensors' elements not counted;
-                          0: no limit. What is needed beyond it is a Lua error */
+  size_t memory_limit; /* bytes that Lua's values and tensors may take together; 0: no limit. What
+                          is needed beyond it is an error */
   int threads;         /* threads that work on one tensor operation, the caller's included;
                           1: only the caller's; 0: one per core */
   int globals;         /* not 0: torch, nn, optim and data are globals of the state, and its
                           `require` finds them; 0: only moonlet_require reaches them */
+  moonlet_sandbox sandbox;
+  unsigned long long instruction_limit; /* of Lua's virtual machine, for each call into the state;
+                                           0: no limit */
+  unsigned long long time_limit_us;     /* microseconds, likewise. A single tensor operation is
+                                           not cut short */
+  int interruptible;   /* not 0: moonlet_interrupt stops every loop. This, a limit or a sandbox
+                          makes LuaJIT run without its compiler, which looks at nothing in loops */
+  moonlet_alloc alloc; /* NULL: the C library's and Lua's own */
+  void *alloc_user;
+  moonlet_log log; /* NULL: print writes to the standard output, as in Lua */
+  void *log_user;
+  moonlet_search search; /* NULL: none */
+  void *search_user;
+  moonlet_parallel parallel; /* NULL: threads of our own, as many as `threads` says; otherwise
+                                `threads` is how many pieces to cut work into */
+  void *parallel_user;
+  const char *default_dtype;  /* of new tensors: "float32", ..., or NULL */
+  const char *default_device; /* "cpu", "cuda", "cuda:1", or NULL */
+  char *message; /* where moonlet_open says why it returned NULL, or NULL; */
+  size_t message_size; /* so many bytes */
 } moonlet_config;
 
 #define MOONLET_CONFIG_INIT \
-  { sizeof(moonlet_config), 0, 1, 1 }
+  { sizeof(moonlet_config), 0, 1, 1, MOONLET_TRUSTED, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, \
+    NULL, NULL, NULL, NULL, NULL, 0 }
 
 /* A new state with Lua's standard libraries; config NULL means MOONLET_CONFIG_INIT. NULL when
  * there is no memory for it (or memory_limit is too small), or when a field has no sense. */
