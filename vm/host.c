@@ -2,25 +2,14 @@
  *
  * Every way into Lua goes through moonlet_cpcall, so that even an allocation that fails becomes
  * a status and never reaches Lua's panic function, which would end the process. */
-#include "moonlet.h"
+#include "host.h"
 
-#include "lua_compat.h"
 #include "packages.h"
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct moonlet {
-  lua_State *L;
-  char *error; /* NULL when nothing failed, or when there was no memory for the text */
-  bool failed;
-  lua_Alloc alloc; /* Lua's own allocator, which ours counts and then asks */
-  void *alloc_user;
-  size_t used, limit; /* bytes; limit 0: none */
-};
 
 const char *moonlet_version(void) {
   return MOONLET_VERSION;
@@ -60,7 +49,7 @@ static void limit_memory(moonlet *m, size_t limit) {
 
 /* -- errors ------------------------------------------------------------------------------------ */
 
-static moonlet_status fail(moonlet *m, moonlet_status status, const char *text) {
+moonlet_status moonlet__fail(moonlet *m, moonlet_status status, const char *text) {
   size_t size = strlen(text) + 1;
   free(m->error);
   m->failed = true;
@@ -73,14 +62,6 @@ const char *moonlet_error(const moonlet *m) {
   if (m->error) return m->error;
   return m->failed ? "not enough memory" : "";
 }
-
-/* One protected piece of work: fields that a C function called by Lua needs. */
-typedef struct {
-  moonlet *m;
-  const char *name, *code, *types;
-  va_list *values;
-  moonlet_status status; /* of a failure: MOONLET_ERUN unless the work says otherwise */
-} job;
 
 /* LuaJIT does not collect when an allocation fails, and finds itself as full as before later. */
 static int collect(lua_State *L) {
@@ -98,20 +79,20 @@ static void collect_all(moonlet *m) {
   m->limit = limit;
 }
 
-/* Runs `work(job)` and turns what it raises into a status. Its error text has been made a string
- * by the handler already, so that nothing is allocated here but with malloc. */
-static moonlet_status protect(moonlet *m, lua_CFunction work, job *j) {
+/* The error text has been made a string by the handler already, so that nothing is allocated here
+ * but with malloc. */
+moonlet_status moonlet__protect(moonlet *m, lua_CFunction work, moonlet_job *j) {
   j->m = m;
   j->status = MOONLET_ERUN;
   int top = lua_gettop(m->L);
   int status = moonlet_cpcall(m->L, work, j);
   if (status == LUA_OK) return MOONLET_OK;
   if (status == LUA_ERRMEM || lua_gettop(m->L) == top) {
-    fail(m, j->status = MOONLET_ENOMEM, "not enough memory");
+    moonlet__fail(m, j->status = MOONLET_ENOMEM, "not enough memory");
   } else if (lua_type(m->L, -1) == LUA_TSTRING) {
-    fail(m, j->status, lua_tostring(m->L, -1));
+    moonlet__fail(m, j->status, lua_tostring(m->L, -1));
   } else {
-    fail(m, j->status, "the error is no text");
+    moonlet__fail(m, j->status, "the error is no text");
   }
   lua_settop(m->L, top);
   if (j->status == MOONLET_ENOMEM) collect_all(m);
@@ -128,8 +109,7 @@ static int describe(lua_State *L) {
   return 1;
 }
 
-/* Calls the function below `nargs` values; a failure is raised again with its traceback. */
-static void call(lua_State *L, job *j, int nargs, int nresults) {
+void moonlet__call(lua_State *L, moonlet_job *j, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, describe);
   lua_insert(L, base);
@@ -209,168 +189,49 @@ struct lua_State *moonlet_state(moonlet *m) {
 /* -- running ----------------------------------------------------------------------------------- */
 
 /* Calls the chunk on the top of the stack, or raises the message of its compiler. */
-static void run_loaded(lua_State *L, job *j, int status) {
+static void run_loaded(lua_State *L, moonlet_job *j, int status) {
   if (status == LUA_ERRSYNTAX) j->status = MOONLET_ESYNTAX;
   if (status == LUA_ERRMEM) j->status = MOONLET_ENOMEM;
   if (status != LUA_OK) lua_error(L);
-  call(L, j, 0, 0);
+  moonlet__call(L, j, 0, 0);
 }
 
 static int run_string(lua_State *L) {
-  job *j = lua_touserdata(L, 1);
+  moonlet_job *j = lua_touserdata(L, 1);
   const char *name = j->name ? lua_pushfstring(L, "=%s", j->name) : j->code;
   run_loaded(L, j, luaL_loadbufferx(L, j->code, strlen(j->code), name, "t"));
   return 0;
 }
 
 static int run_file(lua_State *L) {
-  job *j = lua_touserdata(L, 1);
+  moonlet_job *j = lua_touserdata(L, 1);
   run_loaded(L, j, luaL_loadfilex(L, j->name, "t"));
   return 0;
 }
 
 static int run_require(lua_State *L) {
-  job *j = lua_touserdata(L, 1);
+  moonlet_job *j = lua_touserdata(L, 1);
   moonlet_packages_require(L);
   lua_pushstring(L, j->name);
-  call(L, j, 1, 1);
+  moonlet__call(L, j, 1, 1);
   lua_setglobal(L, j->name);
   return 0;
 }
 
 moonlet_status moonlet_run_string(moonlet *m, const char *code, const char *name) {
-  job j = {.name = name, .code = code};
-  if (!code) return fail(m, MOONLET_EARG, "moonlet_run_string: no code");
-  return protect(m, run_string, &j);
+  moonlet_job j = {.name = name, .code = code};
+  if (!code) return moonlet__fail(m, MOONLET_EARG, "moonlet_run_string: no code");
+  return moonlet__protect(m, run_string, &j);
 }
 
 moonlet_status moonlet_run_file(moonlet *m, const char *path) {
-  job j = {.name = path};
-  if (!path) return fail(m, MOONLET_EARG, "moonlet_run_file: no path");
-  return protect(m, run_file, &j);
+  moonlet_job j = {.name = path};
+  if (!path) return moonlet__fail(m, MOONLET_EARG, "moonlet_run_file: no path");
+  return moonlet__protect(m, run_file, &j);
 }
 
 moonlet_status moonlet_require(moonlet *m, const char *name) {
-  job j = {.name = name};
-  if (!name) return fail(m, MOONLET_EARG, "moonlet_require: no name");
-  return protect(m, run_require, &j);
-}
-
-/* -- calls with C values ----------------------------------------------------------------------- */
-
-/* Pushes the value of a dotted path from the table of globals. */
-static void push_path(lua_State *L, const char *path) {
-  lua_pushglobaltable(L);
-  for (const char *part = path;;) {
-    size_t n = strcspn(part, ".");
-    lua_pushlstring(L, part, n);
-    lua_gettable(L, -2); /* raises "attempt to index" for a part that is no table */
-    lua_remove(L, -2);
-    if (part[n] == '\0') return;
-    part += n + 1;
-  }
-}
-
-static int get_path(lua_State *L) {
-  push_path(L, lua_touserdata(L, 1));
-  return 1;
-}
-
-static void push_argument(lua_State *L, job *j, char type) {
-  const char *text;
-  switch (type) {
-  case 'd':
-    lua_pushnumber(L, va_arg(*j->values, double));
-    break;
-  case 'i': {
-    long long x = va_arg(*j->values, long long);
-#ifdef MOONLET_LUAJIT
-    lua_pushnumber(L, (lua_Number)x);
-#else
-    lua_pushinteger(L, x);
-#endif
-    break;
-  }
-  case 'b':
-    lua_pushboolean(L, va_arg(*j->values, int));
-    break;
-  default:
-    text = va_arg(*j->values, const char *);
-    if (text)
-      lua_pushstring(L, text);
-    else
-      lua_pushnil(L);
-  }
-}
-
-static void wrong_result(lua_State *L, job *j, int at, const char *wanted) {
-  luaL_error(L, "moonlet_call: result %d of %s is %s, not %s", at, j->name, luaL_typename(L, -1),
-             wanted);
-}
-
-/* Writes the value on the top of the stack through the next pointer. */
-static void store_result(lua_State *L, job *j, char type, int at) {
-  int64_t whole = 0;
-  switch (type) {
-  case 'd':
-    if (lua_type(L, -1) != LUA_TNUMBER) wrong_result(L, j, at, "a number");
-    *va_arg(*j->values, double *) = lua_tonumber(L, -1);
-    break;
-  case 'i':
-    if (!moonlet_toint(L, -1, &whole)) wrong_result(L, j, at, "an integral number");
-    *va_arg(*j->values, long long *) = whole;
-    break;
-  case 'b':
-    *va_arg(*j->values, int *) = lua_toboolean(L, -1);
-    break;
-  default:
-    if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) wrong_result(L, j, at, "text");
-    *va_arg(*j->values, const char **) = lua_tostring(L, -1);
-  }
-}
-
-/* Texts that went to C stay alive in a table of the registry until the next call. */
-static void keep_results(lua_State *L, int first, int count) {
-  lua_createtable(L, count, 0);
-  for (int i = 0; i < count; i++) {
-    lua_pushvalue(L, first + i);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setfield(L, LUA_REGISTRYINDEX, "moonlet.results");
-}
-
-static int run_call(lua_State *L) {
-  job *j = lua_touserdata(L, 1);
-  const char *results = strchr(j->types, '>');
-  int nargs = (int)(results - j->types), nresults = (int)strlen(results + 1);
-  luaL_checkstack(L, nargs + nresults + 10, "too many values for moonlet_call");
-  lua_pushcfunction(L, get_path);
-  lua_pushlightuserdata(L, (void *)(uintptr_t)j->name);
-  call(L, j, 1, 1);
-  if (lua_isnil(L, -1)) return luaL_error(L, "moonlet_call: there is no %s", j->name);
-  for (int i = 0; i < nargs; i++) push_argument(L, j, j->types[i]);
-  call(L, j, nargs, nresults);
-  keep_results(L, 2, nresults);
-  for (int i = 0; i < nresults; i++) {
-    lua_pushvalue(L, 2 + i);
-    store_result(L, j, results[1 + i], i + 1);
-    lua_pop(L, 1);
-  }
-  return 0;
-}
-
-static bool types_are_valid(const char *types) {
-  size_t n = strspn(types, "dibs");
-  return types[n] == '>' && types[n + 1 + strspn(types + n + 1, "dibs")] == '\0';
-}
-
-moonlet_status moonlet_call(moonlet *m, const char *function, const char *types, ...) {
-  if (!function || !types || !types_are_valid(types))
-    return fail(m, MOONLET_EARG, "moonlet_call: wants a name, and types like \"dd>d\"");
-  va_list values;
-  va_start(values, types);
-  job j = {.name = function, .types = types, .values = &values};
-  moonlet_status status = protect(m, run_call, &j);
-  va_end(values);
-  return status;
+  moonlet_job j = {.name = name};
+  if (!name) return moonlet__fail(m, MOONLET_EARG, "moonlet_require: no name");
+  return moonlet__protect(m, run_require, &j);
 }
