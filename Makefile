@@ -3,6 +3,7 @@
 #   LUA=jit|5.4    the virtual machine; products of Lua 5.4 are in build/lua5.4/
 #   EMBED=1        only libc, libm and Lua: no dlopen, no zlib, no readline (build/embed/)
 #   SANITIZE=1     AddressSanitizer and UndefinedBehaviorSanitizer (build/asan/)
+#   SANITIZE=thread  ThreadSanitizer (build/tsan/)
 #   CC, BUILD      the compiler, the folder everything is built in
 #
 # Objects live in one folder per configuration and products remember the flags they were linked
@@ -41,8 +42,9 @@ LUA_STATIC = -Wl,--whole-archive $(LUA_LIBDIR)/lib$(LUA_LIB).a -Wl,--no-whole-ar
 
 # ---- folders of this configuration ----
 
-kind := $(notdir $(CC))$(if $(SANITIZE),-asan)$(if $(EMBED),-embed)
-variant := $(if $(SANITIZE),/asan)$(if $(EMBED),/embed)$(if $(filter jit,$(LUA)),,/lua$(LUA))
+sanitizer := $(if $(filter thread,$(SANITIZE)),tsan,$(if $(SANITIZE),asan))
+kind := $(notdir $(CC))$(if $(sanitizer),-$(sanitizer))$(if $(EMBED),-embed)
+variant := $(if $(sanitizer),/$(sanitizer))$(if $(EMBED),/embed)$(if $(filter jit,$(LUA)),,/lua$(LUA))
 OUT := $(BUILD)$(variant)
 # tensor/ knows no Lua: both virtual machines share its objects.
 T := $(BUILD)/obj/$(kind)
@@ -53,7 +55,8 @@ V := $(T)/$(LUA_PC)
 ifdef SANITIZE
   OPT := -O1 -g
   ISA_OPT := -O1
-  SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+  SAN := $(if $(filter tsan,$(sanitizer)),-fsanitize=thread -Wno-tsan,-fsanitize=address,undefined) \
+    -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
   # Not -O3: unrolled, peeled and versioned loops are twice the size and hardly faster.
   ISA_OPT := -O2 -ftree-vectorize

@@ -24,6 +24,7 @@ tn_ctx *tn_open(const tn_config *config) {
     tn_close(ctx);
     return NULL;
   }
+  if (c.parallel != NULL) tn__pool_use_host(ctx->pool, c.parallel, c.parallel_user);
   ctx->grad_enabled = true;
   ctx->default_dtype = TN_F32;
   ctx->index_base = c.index_base;

@@ -88,6 +88,10 @@ typedef struct {
   int index_base;      /* 0 as in C, 1 as in Lua */
   bool (*interrupted)(void *user); /* asked now and then during long work; true stops it */
   void *user;
+  /* The host's threads, for work cut into `threads` pieces: has to call piece(arg, i) for each i in
+   * 0 .. count - 1, on any threads, and to return when all are done. NULL: threads of our own. */
+  void (*parallel)(void *user, int count, void (*piece)(void *arg, int i), void *arg);
+  void *parallel_user;
 } tn_config;
 
 typedef struct {

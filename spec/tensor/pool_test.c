@@ -150,8 +150,72 @@ static void test_signals(void) {
   tn__pool_free(pool);
 }
 
+/* A host's threads, in the ways that hosts may have them. */
+typedef struct {
+  void (*piece)(void *arg, int i);
+  void *arg;
+  int i;
+} host_job;
+
+typedef struct {
+  enum { IN_TURN, AT_ONCE, TWICE, HALF, TOO_MANY, NONE } way;
+  int calls, most;
+} host;
+
+static void *host_thread(void *arg) {
+  host_job *j = arg;
+  j->piece(j->arg, j->i);
+  return NULL;
+}
+
+static void host_parallel(void *user, int count, void (*piece)(void *arg, int i), void *arg) {
+  host *h = user;
+  h->calls++;
+  if (count > h->most) h->most = count;
+  if (h->way == AT_ONCE) {
+    host_job jobs[16];
+    pthread_t threads[16];
+    for (int i = 0; i < count; i++) {
+      jobs[i] = (host_job){piece, arg, i};
+      pthread_create(&threads[i], NULL, host_thread, &jobs[i]);
+    }
+    for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    return;
+  }
+  const int from = h->way == TOO_MANY ? -3 : 0;
+  const int to = h->way == NONE ? 0 : h->way == HALF ? count / 2 : count + (h->way == TOO_MANY ? 3 : 0);
+  for (int i = to - 1; i >= from; i--) {
+    piece(arg, i);
+    if (h->way == TWICE) piece(arg, i);
+  }
+}
+
+static void test_host(void) {
+  static const char *const what[] = {
+      "a host's one thread does all pieces", "a host's threads do all pieces",
+      "a piece that is run twice", "a host that forgets pieces", "numbers that are no pieces",
+      "a host that does nothing"};
+  for (int way = IN_TURN; way <= NONE; way++) {
+    host h = {.way = way};
+    tn_pool *pool = tn__pool_new(4);
+    bool good = covers(pool, 100, 1); /* by our own threads, which then end */
+    tn__pool_use_host(pool, host_parallel, &h);
+    for (int64_t n = 0; n < 60; n += 7) good = good && covers(pool, n, 1) && covers(pool, n, 5);
+    nest nested_loops = {.pool = pool};
+    tn__pool_run(pool, 20, 1, nested, &nested_loops);
+    good = good && atomic_load(&nested_loops.sum) == 200 && atomic_load(&nested_loops.outside) == 0;
+    good = good && h.calls > 0 && h.most == 4 && !tn__pool_inside();
+    const int calls = h.calls;
+    tn__pool_set_threads(pool, 1);
+    good = good && covers(pool, 1000, 1) && h.calls == calls;
+    check(good, what[way]);
+    tn__pool_free(pool);
+  }
+}
+
 int main(void) {
   test_cover();
+  test_host();
   test_quick();
   test_nested();
   test_resize();

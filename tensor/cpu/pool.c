@@ -52,6 +52,9 @@ struct tn_pool {
   pthread_t *workers;
   int threads, started;
 
+  tn_parallel *parallel; /* the host's threads instead of workers; or NULL */
+  void *parallel_user;
+
   void *scratch;
   size_t scratch_bytes;
 };
@@ -241,10 +244,33 @@ int tn__pool_threads(const tn_pool *pool) {
   return pool ? pool->threads : 1;
 }
 
+void tn__pool_use_host(tn_pool *pool, tn_parallel *parallel, void *user) {
+  stop(pool);
+  pool->parallel = parallel;
+  pool->parallel_user = user;
+}
+
 void tn__pool_set_threads(tn_pool *pool, int threads) {
   threads = clamp_threads(threads);
   if (threads < pool->threads) stop(pool); /* the next hand-off starts as many as are wanted */
   pool->threads = threads;
+}
+
+/* Piece `i` of what the host runs. The host's mistakes do no harm while the loop lasts: a piece that
+ * was asked for twice finds nothing left, and one too many is not looked for. */
+static void host_piece(void *arg, int i) {
+  tn_pool *pool = arg;
+  if (i < 0 || i >= pool->count) return;
+  const bool was = inside; /* the host may give its own thread to several pieces, or nest loops */
+  inside = true;
+  work(pool, i);
+  inside = was;
+}
+
+/* Whatever the host left out is done here. */
+static void run_on_host(tn_pool *pool) {
+  pool->parallel(pool->parallel_user, pool->count, host_piece, pool);
+  host_piece(pool, 0);
 }
 
 void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg) {
@@ -255,13 +281,17 @@ void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void 
     fn(arg, 0, n);
     return;
   }
-  if (pool->started < pool->threads - 1) start(pool);
+  if (!pool->parallel && pool->started < pool->threads - 1) start(pool);
   int64_t most = (int64_t)pool->threads * PIECES_PER_THREAD;
   pool->fn = fn;
   pool->arg = arg;
   pool->n = n;
   pool->pieces = pieces < most ? pieces : most;
   share_out(pool);
+  if (pool->parallel) {
+    run_on_host(pool);
+    return;
+  }
   open_gate(pool);
   inside = true;
   work(pool, 0);

@@ -3,7 +3,8 @@
  * Ownership  tn__pool_free joins the threads and frees everything, scratch memory included.
  * Errors     None that a caller sees: what cannot be handed off runs on the caller.
  * Threads    One thread at a time may use a pool. Worker threads start at the first hand-off,
- *            block all signals, and sleep when there has been no work for some microseconds. */
+ *            block all signals, and sleep when there has been no work for some microseconds. A pool
+ *            of the host's threads starts none. */
 #ifndef TN_CPU_POOL_H
 #define TN_CPU_POOL_H
 
@@ -14,9 +15,16 @@
 typedef struct tn_pool tn_pool;
 typedef void tn_pool_fn(void *arg, int64_t begin, int64_t end);
 
+/* The host's way to run piece(arg, i) for each i in 0 .. count - 1, on any of its threads; it
+ * returns when all are done. */
+typedef void tn_parallel(void *user, int count, void (*piece)(void *arg, int i), void *arg);
+
 /* threads counts the caller; 0 or less asks for one per processor. NULL if out of memory. */
 tn_pool *tn__pool_new(int threads);
 void tn__pool_free(tn_pool *pool); /* accepts NULL */
+
+/* From now on the host's threads do the work: tn_config has what `parallel` must do. */
+void tn__pool_use_host(tn_pool *pool, tn_parallel *parallel, void *user);
 
 int tn__pool_threads(const tn_pool *pool); /* 1 for NULL */
 void tn__pool_set_threads(tn_pool *pool, int threads);
