@@ -129,6 +129,7 @@ help:
 	@echo 'make demo       sets up, builds, and trains a network on handwritten digits'
 	@echo 'make test       sets up, builds, and runs all tests on LuaJIT and Lua 5.4'
 	@echo 'make sanitize   all tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make race       what threads do at once, under ThreadSanitizer'
 	@echo 'make c-tests    the C tests of tensor/ alone'
 	@echo 'make bench      the table of speeds beside PyTorch'
 	@echo 'make lint       luacheck, layers, and a second compiler'
@@ -277,6 +278,21 @@ sanitize:
 	@$(MAKE) $(nested) SANITIZE=1 LUA=5.4 all
 	@CC='$(CC) -fsanitize=address,undefined' MOONLET_FUZZ_SECONDS=$${MOONLET_FUZZ_SECONDS:-40} \
 	  spec/support/run all $(T)-asan $(BUILD)/asan $(BUILD)/asan/lua5.4
+
+# What several threads do at once, under ThreadSanitizer. The virtual machine itself is not looked
+# into; a state belongs to one thread at a time.
+race_tests := $(addprefix $(T)/spec/,tensor/pool_test tensor/threads_test vm/threads_test)
+race:
+	@scripts/setup --test
+	@$(MAKE) $(nested) SANITIZE=thread LUA=5.4 race-programs
+	@spec/support/run c $(BUILD)/obj/$(notdir $(CC))-tsan
+
+.PHONY: race race-programs
+race-programs: $(race_tests)
+	@:
+$(T)/spec/vm/threads_test: spec/vm/threads_test.c $(OUT)/libmoonlet.a $(OUT)/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< $(OUT)/libmoonlet.a -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
 
 demo:
 	@scripts/setup

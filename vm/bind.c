@@ -283,9 +283,12 @@ static binding *new_binding(lua_State *L) {
                       .interrupted = interrupted, .user = b};
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
   if (lua_isnumber(L, -1)) config.threads = (int)lua_tointeger(L, -1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_PARALLEL);
+  const moonlet_host_threads *host = lua_touserdata(L, -1);
+  if (host != NULL) config.parallel = host->parallel, config.parallel_user = host->user;
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_INTERRUPT);
   b->interrupt = (volatile sig_atomic_t *)lua_touserdata(L, -1);
-  lua_pop(L, 2);
+  lua_pop(L, 3);
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
   /* every run has numbers of its own until torch.manualSeed says otherwise */

@@ -127,6 +127,11 @@ static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
   lua_pushinteger(L, config->threads);
   lua_setfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
+  if (config->parallel) {
+    moonlet_host_threads *host = moonlet_newuserdata(L, sizeof *host);
+    *host = (moonlet_host_threads){config->parallel, config->parallel_user};
+    lua_setfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_PARALLEL);
+  }
   moonlet_packages_open(L, config->globals != 0);
   return 0;
 }
@@ -150,7 +155,7 @@ static const char *read_config(moonlet_config *c, const moonlet_config *given) {
   c->size = known;
   if (c->threads < 0) return "moonlet_config: a negative number of threads";
   if (c->sandbox || c->instruction_limit || c->time_limit_us || c->interruptible || c->alloc ||
-      c->log || c->search || c->parallel || c->default_dtype || c->default_device)
+      c->log || c->search || c->default_dtype || c->default_device)
     return "moonlet_config: a field that this version does not offer yet";
   return NULL;
 }

@@ -27,10 +27,17 @@ typedef struct moonlet_package {
 extern const moonlet_package moonlet__packages[];
 
 /* What whoever made the state tells torch.core, as fields of the registry set before it opens:
- * the number of threads as in tn_config (absent: 1, only the caller's), and a light userdata
- * which points to a `volatile sig_atomic_t` that is not 0 while Ctrl-C waits to be noticed. */
+ * the number of threads as in tn_config (absent: 1, only the caller's), the host's threads as a
+ * userdata that holds a moonlet_host_threads, and a light userdata which points to a `volatile
+ * sig_atomic_t` that is not 0 while Ctrl-C waits to be noticed. */
 #define MOONLET_KEY_THREADS   "moonlet.threads"
+#define MOONLET_KEY_PARALLEL  "moonlet.parallel"
 #define MOONLET_KEY_INTERRUPT "moonlet.interrupt"
+
+typedef struct {
+  void (*parallel)(void *user, int count, void (*piece)(void *arg, int i), void *arg);
+  void *user;
+} moonlet_host_threads;
 
 /* C cores that packages may require: "torch.core", "moonlet.gzip". Each returns a table. */
 int luaopen_moonlet_core(lua_State *L);

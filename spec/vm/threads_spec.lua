@@ -1,0 +1,7 @@
+local c_program = require('spec.support.c_program')
+
+if c_program.available then
+  describe('states and threads', function()
+    c_program.tests('spec/vm/threads_test.c', it, assert, '-D_POSIX_C_SOURCE=200809L')
+  end)
+end
