@@ -52,8 +52,8 @@ void tn_memory_trim(tn_ctx *ctx) { tn__memory_trim(ctx->allocator); }
 int tn_threads(const tn_ctx *ctx) { return tn__pool_threads(ctx->pool); }
 
 tn_status tn_set_threads(tn_ctx *ctx, int threads) {
-  if (threads < 1 || threads > 1024) {
-    return tn_fail(ctx, TN_EARG, "a number of threads between 1 and 1024 expected, got %d",
+  if (threads < 0 || threads > 1024) {
+    return tn_fail(ctx, TN_EARG, "a number of threads up to 1024 expected (0: one per core), got %d",
                    threads);
   }
   tn__pool_set_threads(ctx->pool, threads);

@@ -110,7 +110,7 @@ TN_API size_t tn_live_bytes(const tn_ctx *ctx); /* of tn_memory, but cheap */
 TN_API size_t tn_set_memory_limit(tn_ctx *ctx, size_t bytes);
 TN_API void tn_memory_trim(tn_ctx *ctx); /* gives cached memory back to the system */
 TN_API int tn_threads(const tn_ctx *ctx);
-TN_API tn_status tn_set_threads(tn_ctx *ctx, int threads);
+TN_API tn_status tn_set_threads(tn_ctx *ctx, int threads); /* 0: one per core */
 TN_API void tn_set_user(tn_ctx *ctx, void *user); /* for the callbacks */
 TN_API void *tn_user(const tn_ctx *ctx);
 TN_API tn_dtype tn_default_dtype(const tn_ctx *ctx); /* float32 at first */

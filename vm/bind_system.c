@@ -92,7 +92,7 @@ static int executable_dir(lua_State *L) {
 static int set_threads(lua_State *L) {
   binding *b = bind_state(L);
   int64_t n = bind_check_int(L, 1, "setnumthreads", "the number of threads");
-  bind_check(L, b, tn_set_threads(b->ctx, n < 0 || n > 100000 ? 0 : (int)n));
+  bind_check(L, b, tn_set_threads(b->ctx, n < 0 || n > 100000 ? -1 : (int)n));
   return 0;
 }
 

@@ -13,9 +13,10 @@ local c_program = { available = select(2, program.shell(tools)) == 0 }
 -- Compiles and runs a C file; gives its output and status. flags: more of the compiler's.
 function c_program.run(file, flags)
   local name = os.tmpname()
+  local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
   local command = ('%s -std=c99 -pedantic -Wall -Wextra -Werror %s %s -Ivm %s -o %s '
-    .. '%s/libmoonlet.a ' .. '$(pkg-config --libs %s) %s'):format(compiler, sanitize, flags or '', file, name, build, lua,
-      (embedded and '' or '-lz -ldl ') .. '-lm -pthread')
+    .. '%s/libmoonlet.a $(pkg-config --libs %s) %s'):format(compiler, sanitize, flags or '', file,
+      name, build, lua, libraries)
   local output, status = program.shell(command)
   if status == 0 then output, status = program.shell(name) end
   os.remove(name)

@@ -184,6 +184,12 @@ static void test_own(void) {
   check(m && moonlet_run_string(m, "torch.setnumthreads(1)", NULL) == MOONLET_OK &&
             moonlet_run_string(m, large, "large") == MOONLET_OK && count_threads() == before,
         "torch.setnumthreads(1) ends them");
+  check(m && moonlet_run_string(m, "torch.setnumthreads(0)\n"
+                                   "assert(torch.getnumthreads() == torch.getnumcores())", NULL) ==
+                 MOONLET_OK &&
+            moonlet_run_string(m, "torch.setnumthreads(-1)", NULL) == MOONLET_ERUN &&
+            strstr(moonlet_error(m), "-1"),
+        "0 means one per core, and less has no sense");
   moonlet_run_string(m, "torch.setnumthreads(2)", NULL);
   moonlet_run_string(m, large, "large");
   moonlet_close(m);
