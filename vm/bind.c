@@ -269,16 +269,24 @@ static bool interrupted(void *user) {
   return b->interrupt != NULL && *b->interrupt != 0;
 }
 
+static const char binding_key = 'b';
+
+binding *bind_find(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &binding_key);
+  binding *b = (binding *)lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return b;
+}
+
 /* The binding lives in the registry under a key of its own, for as long as the state does. */
 static binding *new_binding(lua_State *L) {
-  static const char key = 'b';
   binding *b = (binding *)moonlet_newuserdata(L, sizeof *b);
   memset(b, 0, sizeof *b);
   lua_newtable(L);
   lua_pushcfunction(L, binding_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &binding_key);
   tn_config config = {.size = sizeof config, .threads = 1, .index_base = 1,
                       .interrupted = interrupted, .user = b};
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
@@ -291,6 +299,12 @@ static binding *new_binding(lua_State *L) {
   lua_pop(L, 3);
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_DTYPE);
+  tn_dtype dtype;
+  if (lua_isstring(L, -1) && bind_dtype(lua_tostring(L, -1), &dtype)) {
+    tn_set_default_dtype(b->ctx, dtype);
+  }
+  lua_pop(L, 1);
   /* every run has numbers of its own until torch.manualSeed says otherwise */
   uint32_t seed = 0;
   if (getentropy(&seed, sizeof seed) == 0) tn_seed(tn_default_generator(b->ctx), seed);

@@ -1,5 +1,5 @@
 /* bind.h -- what the bindings of tensors to Lua share. The only files that see both lua.h and
- * tensor.h are vm/bind*.c. */
+ * tensor.h are vm/bind*.c and vm/host_tensor.c. */
 #ifndef MOONLET_BIND_H
 #define MOONLET_BIND_H
 
@@ -30,6 +30,7 @@ typedef struct binding {
   double collected;   /* which was then, in seconds */
   int boxes, collect_boxes; /* or this many tensors made since it ran */
   int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
+  tn_device device; /* of new tensors, where nothing else is said */
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
 } binding;
 
@@ -44,6 +45,9 @@ extern const char bind_tensor_magic, bind_storage_magic, bind_generator_magic;
 static inline binding *bind_state(lua_State *L) {
   return (binding *)lua_touserdata(L, lua_upvalueindex(1));
 }
+
+/* The same from anywhere, or NULL where torch.core is not open. May raise. */
+binding *bind_find(lua_State *L);
 
 /* The tensor at `index`, or NULL. Borrowed: it lives as long as the value on the stack. */
 static inline tn_tensor *bind_to_tensor(lua_State *L, int index) {

@@ -7,7 +7,7 @@
 /* -- Options ----------------------------------------------------------------------------------- */
 
 make_options bind_default_options(binding *b) {
-  make_options o = {tn_default_dtype(b->ctx), false, TN_CPU};
+  make_options o = {tn_default_dtype(b->ctx), false, b->device};
   return o;
 }
 

@@ -31,15 +31,23 @@ static void *counted_alloc(void *user, void *block, size_t old_size, size_t new_
   return moved;
 }
 
+static size_t lua_bytes(lua_State *L) {
+  return (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
+}
+
 size_t moonlet_memory(const moonlet *m) {
-  return (size_t)lua_gc(m->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(m->L, LUA_GCCOUNTB, 0);
+  moonlet *state = (moonlet *)(uintptr_t)m;
+  if (moonlet__enter(state) != MOONLET_OK) return 0;
+  size_t bytes = lua_bytes(state->now);
+  moonlet__leave(state, MOONLET_OK);
+  return bytes;
 }
 
 /* LuaJIT's collector waits for the heap to double, and does not try again when an allocation
  * fails: with a limit, it had better be at work all the time. */
 static void limit_memory(moonlet *m, size_t limit) {
   if (limit == 0) return;
-  m->used = moonlet_memory(m);
+  m->used = lua_bytes(m->L);
   m->limit = limit;
   m->alloc = lua_getallocf(m->L, &m->alloc_user);
   lua_setallocf(m->L, counted_alloc, m);
@@ -47,21 +55,7 @@ static void limit_memory(moonlet *m, size_t limit) {
   lua_gc(m->L, LUA_GCSETSTEPMUL, 400);
 }
 
-/* -- errors ------------------------------------------------------------------------------------ */
-
-moonlet_status moonlet__fail(moonlet *m, moonlet_status status, const char *text) {
-  size_t size = strlen(text) + 1;
-  free(m->error);
-  m->failed = true;
-  m->error = malloc(size);
-  if (m->error) memcpy(m->error, text, size);
-  return status;
-}
-
-const char *moonlet_error(const moonlet *m) {
-  if (m->error) return m->error;
-  return m->failed ? "not enough memory" : "";
-}
+/* -- protection -------------------------------------------------------------------------------- */
 
 /* LuaJIT does not collect when an allocation fails, and finds itself as full as before later. */
 static int collect(lua_State *L) {
@@ -70,37 +64,37 @@ static int collect(lua_State *L) {
 }
 
 /* The limit has to wait, as the call itself needs a few bytes. */
-static void collect_all(moonlet *m) {
+void moonlet__collect_all(moonlet *m) {
   size_t limit = m->limit;
-  int top = lua_gettop(m->L);
+  int top = lua_gettop(m->now);
   m->limit = 0;
-  if (moonlet_cpcall(m->L, collect, NULL) != LUA_OK)
-    lua_settop(m->L, top); /* a finalizer failed: the error to report is the first one */
+  if (moonlet_cpcall(m->now, collect, NULL) != LUA_OK)
+    lua_settop(m->now, top); /* a finalizer failed: the error to report is the first one */
   m->limit = limit;
 }
 
 /* The error text has been made a string by the handler already, so that nothing is allocated here
  * but with malloc. */
 moonlet_status moonlet__protect(moonlet *m, lua_CFunction work, moonlet_job *j) {
+  lua_State *L = m->now;
   j->m = m;
   j->status = MOONLET_ERUN;
-  int top = lua_gettop(m->L);
-  int status = moonlet_cpcall(m->L, work, j);
+  int top = lua_gettop(L);
+  int status = moonlet_cpcall(L, work, j);
   if (status == LUA_OK) return MOONLET_OK;
-  if (status == LUA_ERRMEM || lua_gettop(m->L) == top) {
+  if (status == LUA_ERRMEM || lua_gettop(L) == top) {
     moonlet__fail(m, j->status = MOONLET_ENOMEM, "not enough memory");
-  } else if (lua_type(m->L, -1) == LUA_TSTRING) {
-    moonlet__fail(m, j->status, lua_tostring(m->L, -1));
+  } else if (lua_type(L, -1) == LUA_TSTRING) {
+    moonlet__fail(m, j->status, lua_tostring(L, -1));
   } else {
     moonlet__fail(m, j->status, "the error is no text");
   }
-  lua_settop(m->L, top);
-  if (j->status == MOONLET_ENOMEM) collect_all(m);
+  lua_settop(L, top);
+  if (j->status == MOONLET_ENOMEM) moonlet__collect_all(m);
   return j->status;
 }
 
-/* Message handler: any value becomes text with a traceback. */
-static int describe(lua_State *L) {
+int moonlet__describe(lua_State *L) {
   if (!lua_isstring(L, 1)) {
     luaL_tolstring(L, 1, NULL);
     lua_replace(L, 1);
@@ -111,7 +105,7 @@ static int describe(lua_State *L) {
 
 void moonlet__call(lua_State *L, moonlet_job *j, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
-  lua_pushcfunction(L, describe);
+  lua_pushcfunction(L, moonlet__describe);
   lua_insert(L, base);
   int status = lua_pcall(L, nargs, nresults, base);
   lua_remove(L, base);
@@ -122,17 +116,26 @@ void moonlet__call(lua_State *L, moonlet_job *j, int nargs, int nresults) {
 
 /* -- opening and closing ----------------------------------------------------------------------- */
 
+typedef struct {
+  moonlet *m;
+  const moonlet_config *config;
+} opening;
+
+/* Everything that a new state gets, before the host's first call. */
 static int open_libraries(lua_State *L) {
-  const moonlet_config *config = lua_touserdata(L, 1);
+  const opening *o = lua_touserdata(L, 1);
+  const moonlet_config *c = o->config;
   luaL_openlibs(L);
-  lua_pushinteger(L, config->threads);
+  lua_pushinteger(L, c->threads);
   lua_setfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
-  if (config->parallel) {
+  if (c->parallel) {
     moonlet_host_threads *host = moonlet_newuserdata(L, sizeof *host);
-    *host = (moonlet_host_threads){config->parallel, config->parallel_user};
+    *host = (moonlet_host_threads){c->parallel, c->parallel_user};
     lua_setfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_PARALLEL);
   }
-  moonlet_packages_open(L, config->globals != 0);
+  moonlet_packages_open(L, c->globals != 0);
+  moonlet__open_hooks(L, o->m);
+  moonlet__set_defaults(L, o->m, c->default_dtype, c->default_device);
   return 0;
 }
 
@@ -148,47 +151,91 @@ static const char *read_config(moonlet_config *c, const moonlet_config *given) {
   if (!given) return NULL;
   const size_t known = sizeof *c, first = offsetof(moonlet_config, sandbox);
   if (given->size < first || given->size > 16 * known) return "moonlet_config: a wrong size";
+  memcpy(c, given, given->size < known ? given->size : known);
+  c->size = known;
   for (size_t i = known; i < given->size; i++) {
     if (((const char *)given)[i] != 0) return "moonlet_config: made for a newer library";
   }
-  memcpy(c, given, given->size < known ? given->size : known);
-  c->size = known;
   if (c->threads < 0) return "moonlet_config: a negative number of threads";
-  if (c->sandbox || c->instruction_limit || c->time_limit_us || c->interruptible || c->alloc ||
-      c->log || c->search || c->default_dtype || c->default_device)
+  if (c->default_dtype && !moonlet__is_float_dtype(c->default_dtype))
+    return "moonlet_config: default_dtype names no floating-point type";
+  if (c->sandbox || c->instruction_limit || c->time_limit_us || c->interruptible || c->alloc)
     return "moonlet_config: a field that this version does not offer yet";
   return NULL;
+}
+
+static void close_state(moonlet *m) {
+  m->closing = true;
+  if (m->L) {
+    /* Finalizers may need some memory to free much, and LuaJIT gives its arena back only when
+     * the allocator is its own. */
+    if (m->alloc) lua_setallocf(m->L, m->alloc, m->alloc_user);
+    m->now = m->L;
+    moonlet__end_tasks(m);
+    lua_close(m->L);
+  }
+  free(m->error);
+  free(m->line);
+  memset((char *)m + offsetof(moonlet, L), 0, sizeof *m - offsetof(moonlet, L));
+  m->depth = 0;
+  atomic_store_explicit(&m->owner, 0, memory_order_release);
+  moonlet__retire_handle(m);
 }
 
 moonlet *moonlet_open(const moonlet_config *config) {
   moonlet_config c = MOONLET_CONFIG_INIT;
   const char *wrong = read_config(&c, config);
   if (wrong) return refuse(&c, wrong);
-  moonlet *m = calloc(1, sizeof *m);
-  if (!m) return refuse(&c, "not enough memory");
-  m->L = luaL_newstate();
-  if (m->L) limit_memory(m, c.memory_limit);
-  if (!m->L || moonlet_cpcall(m->L, open_libraries, &c) != LUA_OK) {
-    moonlet_close(m);
+  lua_State *L = luaL_newstate();
+  moonlet *m = L ? moonlet__new_handle() : NULL;
+  if (!m) {
+    if (L) lua_close(L);
     return refuse(&c, "not enough memory");
   }
-  return m;
+  moonlet__own(m, L);
+  m->log = c.log;
+  m->log_user = c.log_user;
+  m->search = c.search;
+  m->search_user = c.search_user;
+  limit_memory(m, c.memory_limit);
+  opening o = {m, &c};
+  int status = moonlet_cpcall(L, open_libraries, &o);
+  if (status == LUA_OK) {
+    moonlet__leave(m, MOONLET_OK);
+    return m;
+  }
+  bool said = status != LUA_ERRMEM && lua_gettop(L) > 0 && lua_type(L, -1) == LUA_TSTRING;
+  refuse(&c, said ? lua_tostring(L, -1) : "not enough memory");
+  close_state(m);
+  return NULL;
 }
 
-void moonlet_close(moonlet *m) {
-  if (!m) return;
-  if (m->L) {
-    /* Finalizers may need some memory to free much, and LuaJIT gives its arena back only when
-     * the allocator is its own. */
-    if (m->alloc) lua_setallocf(m->L, m->alloc, m->alloc_user);
-    lua_close(m->L);
+moonlet_status moonlet_close(moonlet *m) {
+  if (!m) return MOONLET_OK;
+  moonlet_status status = moonlet__enter(m);
+  if (status != MOONLET_OK) return status;
+  if (m->depth > 1) {
+    moonlet__leave(m, MOONLET_OK);
+    return moonlet__refuse(m, MOONLET_EBUSY, "moonlet_close: a call into the state is under way");
   }
-  free(m->error);
-  free(m);
+  close_state(m);
+  return MOONLET_OK;
 }
 
 struct lua_State *moonlet_state(moonlet *m) {
-  return m->L;
+  if (moonlet__enter(m) != MOONLET_OK) return NULL;
+  lua_State *L = m->now;
+  moonlet__leave(m, MOONLET_OK);
+  return L;
+}
+
+/* -- memory once more -------------------------------------------------------------------------- */
+
+moonlet_status moonlet_collect(moonlet *m) {
+  moonlet_status status = moonlet__enter(m);
+  if (status != MOONLET_OK) return status;
+  moonlet_job j = {.name = NULL};
+  return moonlet__leave(m, moonlet__protect(m, collect, &j));
 }
 
 /* -- running ----------------------------------------------------------------------------------- */
@@ -201,10 +248,15 @@ static void run_loaded(lua_State *L, moonlet_job *j, int status) {
   moonlet__call(L, j, 0, 0);
 }
 
-static int run_string(lua_State *L) {
+static int run_buffer(lua_State *L) {
+  enum { NAME = 200 }; /* more is not shown */
   moonlet_job *j = lua_touserdata(L, 1);
-  const char *name = j->name ? lua_pushfstring(L, "=%s", j->name) : j->code;
-  run_loaded(L, j, luaL_loadbufferx(L, j->code, strlen(j->code), name, "t"));
+  if (j->name)
+    lua_pushfstring(L, "=%s", j->name);
+  else
+    lua_pushlstring(L, j->code, strnlen(j->code, j->size < NAME ? j->size : NAME));
+  const char *name = lua_tostring(L, -1);
+  run_loaded(L, j, luaL_loadbufferx(L, j->code, j->size, name, "t"));
   return 0;
 }
 
@@ -223,20 +275,30 @@ static int run_require(lua_State *L) {
   return 0;
 }
 
+/* One run of a job that lacks nothing. */
+static moonlet_status run(moonlet *m, lua_CFunction work, moonlet_job *j, const char *missing) {
+  moonlet_status status = moonlet__enter(m);
+  if (status != MOONLET_OK) return status;
+  status = missing ? moonlet__fail(m, MOONLET_EARG, missing) : moonlet__protect(m, work, j);
+  return moonlet__leave(m, status);
+}
+
 moonlet_status moonlet_run_string(moonlet *m, const char *code, const char *name) {
-  moonlet_job j = {.name = name, .code = code};
-  if (!code) return moonlet__fail(m, MOONLET_EARG, "moonlet_run_string: no code");
-  return moonlet__protect(m, run_string, &j);
+  moonlet_job j = {.name = name, .code = code, .size = code ? strlen(code) : 0};
+  return run(m, run_buffer, &j, code ? NULL : "moonlet_run_string: no code");
+}
+
+moonlet_status moonlet_run_buffer(moonlet *m, const void *code, size_t size, const char *name) {
+  moonlet_job j = {.name = name, .code = code ? code : "", .size = size};
+  return run(m, run_buffer, &j, code || size == 0 ? NULL : "moonlet_run_buffer: no code");
 }
 
 moonlet_status moonlet_run_file(moonlet *m, const char *path) {
   moonlet_job j = {.name = path};
-  if (!path) return moonlet__fail(m, MOONLET_EARG, "moonlet_run_file: no path");
-  return moonlet__protect(m, run_file, &j);
+  return run(m, run_file, &j, path ? NULL : "moonlet_run_file: no path");
 }
 
 moonlet_status moonlet_require(moonlet *m, const char *name) {
   moonlet_job j = {.name = name};
-  if (!name) return moonlet__fail(m, MOONLET_EARG, "moonlet_require: no name");
-  return moonlet__protect(m, run_require, &j);
+  return run(m, run_require, &j, name ? NULL : "moonlet_require: no name");
 }

@@ -105,9 +105,24 @@ lua_CFunction moonlet__find_core(const char *name) {
   return NULL;
 }
 
+/* The same from whoever made the state. */
+static bool push_searched(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_SEARCH);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 2);
+  if (lua_isfunction(L, -2)) return true;
+  lua_pop(L, 2);
+  return false;
+}
+
 /* Pushes the function that makes module `name`, and where it comes from; or pushes nothing. */
 static bool push_loader(lua_State *L, const char *name) {
   int status = LUA_OK;
+  if (push_searched(L)) return true;
   const char *path = moonlet__push_file(L, name);
   const moonlet_package *p = path ? NULL : moonlet__find_embedded(name);
   lua_CFunction core = path || p ? NULL : moonlet__find_core(name);

@@ -27,11 +27,15 @@ typedef struct moonlet_package {
 extern const moonlet_package moonlet__packages[];
 
 /* What whoever made the state tells torch.core, as fields of the registry set before it opens:
- * the number of threads as in tn_config (absent: 1, only the caller's), the host's threads as a
- * userdata that holds a moonlet_host_threads, and a light userdata which points to a `volatile
- * sig_atomic_t` that is not 0 while Ctrl-C waits to be noticed. */
+ * the number of threads as in tn_config (absent: 1, only the caller's); the host's threads as a
+ * userdata that holds a moonlet_host_threads; a light userdata which points to a `volatile
+ * sig_atomic_t` that is not 0 while Ctrl-C waits to be noticed; the name of the default type of
+ * tensors. And to require: a function that is asked first, which returns the loader of the module
+ * with this name and where it comes from, or nil. */
 #define MOONLET_KEY_THREADS   "moonlet.threads"
 #define MOONLET_KEY_PARALLEL  "moonlet.parallel"
+#define MOONLET_KEY_DTYPE     "moonlet.dtype"
+#define MOONLET_KEY_SEARCH    "moonlet.search"
 #define MOONLET_KEY_INTERRUPT "moonlet.interrupt"
 
 typedef struct {

@@ -1,21 +1,5 @@
 /* embed_test.c -- the embedding API of vm/moonlet.h from C; embed_spec.lua builds and runs it. */
-#include "moonlet.h"
-
-#include <stdio.h>
-#include <string.h>
-
-static int failures;
-
-static void check(int good, const char *what) {
-  printf("%s %s\n", good ? "ok" : "not ok", what);
-  if (!good) failures++;
-}
-
-static int says(const moonlet *m, const char *text) {
-  if (strstr(moonlet_error(m), text)) return 1;
-  printf("# \"%s\" is not in \"%s\"\n", text, moonlet_error(m));
-  return 0;
-}
+#include "embed_check.h"
 
 static void test_running(void) {
   moonlet *m = moonlet_open(NULL);
