@@ -281,7 +281,7 @@ sanitize:
 
 # What several threads do at once, under ThreadSanitizer. The virtual machine itself is not looked
 # into; a state belongs to one thread at a time.
-race_tests := $(addprefix $(T)/spec/,tensor/pool_test tensor/threads_test vm/threads_test)
+race_tests := $(addprefix $(T)/spec/,tensor/pool_test tensor/threads_test vm/threads_test vm/worker_test)
 race:
 	@scripts/setup --test
 	@$(MAKE) $(nested) SANITIZE=thread LUA=5.4 race-programs
@@ -290,7 +290,7 @@ race:
 .PHONY: race race-programs
 race-programs: $(race_tests)
 	@:
-$(T)/spec/vm/threads_test: spec/vm/threads_test.c $(OUT)/libmoonlet.a $(OUT)/flags
+$(T)/spec/vm/%_test: spec/vm/%_test.c $(OUT)/libmoonlet.a $(OUT)/flags
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< $(OUT)/libmoonlet.a -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
 

@@ -83,6 +83,11 @@ int moonlet__describe(lua_State *L);
 /* Frees what Lua can do without, as after a failure for want of memory. */
 void moonlet__collect_all(moonlet *m);
 
+/* -- host_call.c -- */
+
+/* Are these the types of a call: letters, '>', letters? */
+bool moonlet__are_call_types(const char *types);
+
 /* -- host_values.c: values on their way between C and Lua -- */
 
 bool moonlet__are_types(const char *types, size_t length);

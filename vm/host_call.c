@@ -59,7 +59,7 @@ static void clear_results(const moonlet_job *j, bool release) {
   va_end(values);
 }
 
-static bool call_types(const char *types) {
+bool moonlet__are_call_types(const char *types) {
   const char *results = types ? strchr(types, '>') : NULL;
   return results && strlen(types) < SHRT_MAX &&
          moonlet__are_types(types, (size_t)(results - types)) &&
@@ -68,7 +68,7 @@ static bool call_types(const char *types) {
 
 /* Tensors among the results are NULL unless all went well. */
 static moonlet_status call_function(moonlet *m, moonlet_job *j) {
-  if (!j->name || !call_types(j->types)) {
+  if (!j->name || !moonlet__are_call_types(j->types)) {
     return moonlet__fail(m, MOONLET_EARG,
                          "moonlet_call: wants a name, and types like \"dd>d\"");
   }

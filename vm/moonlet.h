@@ -390,6 +390,57 @@ MOONLET_API moonlet_status moonlet_task_results(moonlet *m, moonlet_task task, c
 /* Ends a task, wherever it is, and frees it: also one that has ended or failed. */
 MOONLET_API moonlet_status moonlet_task_cancel(moonlet *m, moonlet_task task);
 
+/* -- workers: in the background ---------------------------------------------------------------- */
+
+/* A worker is a thread with a state of its own, which does a host's jobs one after another: a
+ * network learns there while a game goes on. A job is a call of one of that state's functions.
+ * Numbers and text are copied; a tensor is handed over by its handle, so that both sides see one
+ * memory: a side that goes on writing to it hands over a copy instead.
+ *
+ *   moonlet_worker *w = moonlet_worker_open(NULL, code, "brain.lua");
+ *   moonlet_work learning;
+ *   moonlet_worker_post(w, &learning, "learn", "ti>d", experience, 100LL);
+ *   ... in each frame:
+ *   if (moonlet_worker_take(w, learning, 0, &loss) == MOONLET_OK) ...
+ *
+ * The functions may be called by any thread, but moonlet_worker_close only when no other thread is
+ * in one of them. Whoever never opens a worker never has its thread. */
+typedef struct moonlet_worker moonlet_worker;
+typedef unsigned long long moonlet_work; /* a job's number; never 0 */
+
+/* Starts a thread, opens a state there with `config`, whose callbacks that thread then calls, and
+ * runs `code` (NULL: none), called `name` in errors. Returns when that is done. NULL when it failed;
+ * config->message then has the reason. */
+MOONLET_API moonlet_worker *moonlet_worker_open(const moonlet_config *config, const char *code,
+                                                const char *name);
+
+/* Hands over a call, with types and arguments as moonlet_call has them, but without the pointers for
+ * the results, and returns at once. Jobs begin in the order in which they were handed over.
+ * *work: the job's number (NULL: nobody will ask, and its results are kept for nobody). MOONLET_EARG
+ * for types without sense, MOONLET_ENOMEM. */
+MOONLET_API moonlet_status moonlet_worker_post(moonlet_worker *w, moonlet_work *work,
+                                               const char *function, const char *types, ...);
+
+/* Takes a job's results, written through pointers as moonlet_call does. MOONLET_EAGAIN: it is not
+ * done yet, also after waiting for `wait_us` microseconds. Otherwise the call's own status, and the
+ * job is forgotten: a second time is MOONLET_EARG. A tensor is a new reference; text is valid until
+ * the next take from this worker. */
+MOONLET_API moonlet_status moonlet_worker_take(moonlet_worker *w, moonlet_work work,
+                                               unsigned long long wait_us, ...);
+
+/* Forgets a job that has not begun. MOONLET_EBUSY: it is running; MOONLET_EARG: there is none. */
+MOONLET_API moonlet_status moonlet_worker_cancel(moonlet_worker *w, moonlet_work work);
+
+/* Why the job taken last failed, with a traceback; "" when it did not. Valid until the next take. */
+MOONLET_API const char *moonlet_worker_error(moonlet_worker *w);
+
+/* How many jobs wait or run. */
+MOONLET_API int moonlet_worker_pending(moonlet_worker *w);
+
+/* Forgets the jobs that have not begun, waits for the end of the one that runs (interrupting it,
+ * where config->interruptible was set), and ends the thread. NULL is fine. */
+MOONLET_API void moonlet_worker_close(moonlet_worker *w);
+
 /* -- memory ------------------------------------------------------------------------------------ */
 
 /* Bytes that Lua's values take now, tensors' elements not counted; 0 while another thread uses the

@@ -14,7 +14,7 @@ static void check(int good, const char *what) {
   if (!good) failures++;
 }
 
-static int says(const moonlet *m, const char *text) {
+static inline int says(const moonlet *m, const char *text) {
   if (strstr(moonlet_error(m), text)) return 1;
   printf("# \"%s\" is not in \"%s\"\n", text, moonlet_error(m));
   return 0;

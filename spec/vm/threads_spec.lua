@@ -4,4 +4,8 @@ if c_program.available then
   describe('states and threads', function()
     c_program.tests('spec/vm/threads_test.c', it, assert, '-D_POSIX_C_SOURCE=200809L')
   end)
+
+  describe('workers', function()
+    c_program.tests('spec/vm/worker_test.c', it, assert, '-D_POSIX_C_SOURCE=200809L')
+  end)
 end

@@ -1,20 +1,11 @@
 /* threads_test.c -- states on several threads at once, and a host's own threads; threads_spec.lua
  * builds and runs it, also with ThreadSanitizer. */
-#include "moonlet.h"
+#include "embed_check.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { STATES = 3, CREW = 3 };
-
-static int failures;
-
-static void check(int good, const char *what) {
-  printf("%s %s\n", good ? "ok" : "not ok", what);
-  if (!good) failures++;
-}
 
 /* -- states side by side ----------------------------------------------------------------------- */
 
