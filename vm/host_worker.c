@@ -138,17 +138,17 @@ static void write_result(value *v, char type, va_list *values) {
 
 /* -- on the worker's thread: Lua's side -------------------------------------------------------- */
 
-static void push(lua_State *L, moonlet *m, char type, ...) {
+static void push(lua_State *L, moonlet *m, int type, ...) {
   va_list values;
   va_start(values, type);
-  moonlet__push_value(L, m, type, &values);
+  moonlet__push_value(L, m, (char)type, &values);
   va_end(values);
 }
 
-static const char *store(lua_State *L, moonlet *m, int index, char type, ...) {
+static const char *store(lua_State *L, moonlet *m, int index, int type, ...) {
   va_list values;
   va_start(values, type);
-  const char *wanted = moonlet__store_value(L, m, index, type, &values, true);
+  const char *wanted = moonlet__store_value(L, m, index, (char)type, &values, true);
   va_end(values);
   return wanted;
 }
