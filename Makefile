@@ -244,6 +244,26 @@ else
 cuda:
 endif
 
+# The same kernels for the CPU: a plug-in that the specs use where there is no GPU. Each file is
+# compiled as C++, with a launch of a kernel as a loop (spec/cuda/emulated).
+emulated_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c) spec/cuda/emulated/emulator.cpp
+emulated_o := $(emulated_src:%=$(BUILD)/obj/emulated/%.o)
+EMULATED_FLAGS := -O1 -g -fPIC -fvisibility=hidden -ffp-contract=off -DTN_CUDA_EMULATED -I. \
+  -Itensor -Ispec/cuda/emulated -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-parameter \
+  -Wno-cast-function-type $(WERROR)
+
+$(BUILD)/obj/emulated/flags: FORCE
+	$(call remember,$(CXX) $(EMULATED_FLAGS) $(CC) $(emulated_src))
+$(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/obj/emulated/flags
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(EMULATED_FLAGS) $(DEPS) -c $< -o $@
+$(BUILD)/obj/emulated/%.o: % $(BUILD)/obj/emulated/flags
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -x c++ -include emulator.h $(EMULATED_FLAGS) $(DEPS) -c $< -o $@
+$(BUILD)/emulated/libmoonlet-cuda.so: $(emulated_o)
+	@mkdir -p $(@D)
+	$(CXX) -shared -o $@ $^ -lm
+
 # ---- tests ----
 
 $(T)/libtensor.a: $(tensor_o)
@@ -264,7 +284,7 @@ nested = --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOB
 
 test:
 	@scripts/setup --test
-	@$(MAKE) $(nested) LUA=jit all test-programs
+	@$(MAKE) $(nested) LUA=jit all test-programs $(BUILD)/emulated/libmoonlet-cuda.so
 	@$(MAKE) $(nested) LUA=5.4 all
 	@CC='$(CC)' spec/support/run all $(T) $(BUILD) $(BUILD)/lua5.4
 

@@ -2,6 +2,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/launch.cuh"
 
 enum { BLOCK = 256 };
 
@@ -38,15 +39,17 @@ static size_t size_of(int32_t dtype) {
 }
 
 template <typename E>
-static void move_bits_of(int blocks, const tn_positions &index, void *out, const void *in) {
-  move_bits<E><<<blocks, BLOCK>>>(index, static_cast<E *>(out), static_cast<const E *>(in));
+static cudaError_t move_bits_of(int blocks, const tn_positions &index, void *out, const void *in) {
+  return tn_launch(move_bits<E>, blocks, BLOCK, 0, index, static_cast<E *>(out),
+                   static_cast<const E *>(in));
 }
 
-static void move_same(int blocks, const tn_positions &index, void *out, const void *in, size_t item) {
-  if (item == 1) move_bits_of<uint8_t>(blocks, index, out, in);
-  else if (item == 2) move_bits_of<uint16_t>(blocks, index, out, in);
-  else if (item == 4) move_bits_of<uint32_t>(blocks, index, out, in);
-  else move_bits_of<uint64_t>(blocks, index, out, in);
+static cudaError_t move_same(int blocks, const tn_positions &index, void *out, const void *in,
+                             size_t item) {
+  if (item == 1) return move_bits_of<uint8_t>(blocks, index, out, in);
+  if (item == 2) return move_bits_of<uint16_t>(blocks, index, out, in);
+  if (item == 4) return move_bits_of<uint32_t>(blocks, index, out, in);
+  return move_bits_of<uint64_t>(blocks, index, out, in);
 }
 
 static bool is_flat(const tn_positions &index) {
@@ -68,13 +71,14 @@ static cudaError_t move(tn_kernel_call *call) {
     return cudaMemcpyAsync(out.data, in.data, index.count * item, cudaMemcpyDeviceToDevice, 0);
   }
   if (in.data != nullptr && in.dtype == out.dtype) {
-    move_same(blocks, index, out.data, in.data, item);
-  } else if (in.dtype >= TN_F16) {
-    convert<double><<<blocks, BLOCK>>>(index, out.data, out.dtype, operand_of<double>(in));
-  } else {
-    convert<int64_t><<<blocks, BLOCK>>>(index, out.data, out.dtype, operand_of<int64_t>(in));
+    return move_same(blocks, index, out.data, in.data, item);
   }
-  return cudaGetLastError();
+  if (in.dtype >= TN_F16) {
+    return tn_launch(convert<double>, blocks, BLOCK, 0, index, out.data, out.dtype,
+                     operand_of<double>(in));
+  }
+  return tn_launch(convert<int64_t>, blocks, BLOCK, 0, index, out.data, out.dtype,
+                   operand_of<int64_t>(in));
 }
 
 extern "C" tn_status tn_cuda_move(tn_kernel_call *call) {
@@ -110,9 +114,8 @@ extern "C" tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool 
   s = tn_cuda_alloc(device, sizeof host, &flag);
   if (s == TN_OK) s = tn_cuda_check(cudaMemsetAsync(flag, 0, sizeof host, 0));
   if (s == TN_OK) {
-    find_zero<<<tn_cuda_blocks(device, index.count, BLOCK), BLOCK>>>(
-        index, operand_of<int64_t>(*integers), static_cast<int *>(flag));
-    s = tn_cuda_check(cudaGetLastError());
+    s = tn_cuda_check(tn_launch(find_zero, tn_cuda_blocks(device, index.count, BLOCK), BLOCK, 0,
+                                index, operand_of<int64_t>(*integers), static_cast<int *>(flag)));
   }
   if (s == TN_OK) s = tn_cuda_read(device, &host, flag, sizeof host);
   tn_cuda_free(device, flag);

@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/launch.cuh"
 #include "cuda/pointwise_math.cuh"
 #include "tensor/cpu/pointwise_language.h"
 
@@ -89,7 +90,7 @@ __global__ void __launch_bounds__(BLOCK) plain(uint64_t packs, int left, operand
     }
     static_cast<pack<R, W> *>(a.to.out)[i] = y;
   }
-  if (first < left) {
+  if (first < (uint64_t)left) {
     const uint64_t i = packs * W + first;
     T v[N];
     for (int k = 0; k < N; k++) {
@@ -102,7 +103,7 @@ __global__ void __launch_bounds__(BLOCK) plain(uint64_t packs, int left, operand
 
 /* Elements of 8 bytes move well enough one at a time: they do without a second kernel. */
 #if PACKED
-#define PLAIN(Row) ((const void *)plain<Row>)
+#define PLAIN(Row) TN_KERNEL_ADDRESS(plain<Row>)
 #else
 #define PLAIN(Row) nullptr
 #endif
@@ -162,8 +163,8 @@ static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, ope
   void *of_plain[] = {&packs, &left, arguments}, *of_general[] = {&index, arguments};
   bool fast = is_plain(r, index, in, to->out, to->dtype);
   int blocks = tn_cuda_blocks(call->device, fast ? packs + 1 : index.count, BLOCK);
-  s = tn_cuda_check(cudaLaunchKernel(fast ? r.plain : r.general, dim3(blocks), dim3(BLOCK),
-                                     fast ? of_plain : of_general, 0, 0));
+  s = tn_cuda_check(tn_launch_address(fast ? r.plain : r.general, blocks, BLOCK,
+                                      fast ? of_plain : of_general));
   tn_cuda_leave(call->device, before);
   return s;
 }
@@ -173,7 +174,7 @@ template <class Row> static inline tn_status run_row(tn_kernel_call *call) {
   operands<Row::inputs> a;
   for (int k = 0; k < Row::inputs; k++) reads |= (unsigned)Row::reads(k) << k;
   const row r = {Row::inputs, reads, dtype_of<typename Row::result>::value,
-                 sizeof(typename Row::result), PLAIN(Row), (const void *)general<Row>};
+                 sizeof(typename Row::result), PLAIN(Row), TN_KERNEL_ADDRESS(general<Row>)};
   return launch(r, call, &a, a.in, &a.to);
 }
 

@@ -6,6 +6,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/launch.cuh"
 #include "tensor/philox.h"
 
 enum { BLOCK = 256 };
@@ -119,9 +120,8 @@ template <bool NORMAL> static tn_status fill(tn_kernel_call *call, numbers &g) {
   tn_status s = tn_cuda_enter(call->device, &before);
   if (s != TN_OK) return s;
   const int blocks = tn_cuda_blocks(call->device, call->groups, BLOCK);
-  if (fours) fill_fours<NORMAL><<<blocks, BLOCK>>>(index, out.data, out.dtype, g);
-  else fill_twos<NORMAL><<<blocks, BLOCK>>>(index, out.data, out.dtype, g);
-  s = tn_cuda_check(cudaGetLastError());
+  s = tn_cuda_check(tn_launch(fours ? fill_fours<NORMAL> : fill_twos<NORMAL>, blocks, BLOCK, 0,
+                              index, out.data, out.dtype, g));
   tn_cuda_leave(call->device, before);
   return s;
 }

@@ -1,0 +1,260 @@
+/* emulator.cpp -- the CPU as two GPUs: memory, and blocks of threads as coroutines. */
+#include "emulator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include <vector>
+
+dim3 emulated_thread, emulated_block, emulated_blocks, emulated_threads;
+
+/* -- threads of a block ------------------------------------------------------------------------ */
+
+namespace {
+
+enum { MOST_THREADS = 1024, STACK = 128 << 10 };
+enum waiting { READY, AT_BARRIER, AT_EXCHANGE, DONE };
+
+struct coroutine {
+  ucontext_t context;
+  waiting state;
+  unsigned exchanges, counts;
+};
+
+coroutine threads[MOST_THREADS];
+std::vector<char> stacks, shared_memory;
+ucontext_t scheduler;
+unsigned running, thread_count;
+uint64_t slots[2][MOST_THREADS];
+unsigned char votes[2][MOST_THREADS];
+void (*body)(void *);
+void *body_context;
+
+void begin_thread() {
+  body(body_context);
+  threads[running].state = DONE;
+}
+
+void wait_as(waiting state) {
+  coroutine *self = &threads[running];
+  self->state = state;
+  swapcontext(&self->context, &scheduler);
+}
+
+void start_threads() {
+  if (stacks.empty()) stacks.resize((size_t)MOST_THREADS * STACK);
+  for (unsigned i = 0; i < thread_count; i++) {
+    coroutine *c = &threads[i];
+    getcontext(&c->context);
+    c->context.uc_stack.ss_sp = &stacks[(size_t)i * STACK];
+    c->context.uc_stack.ss_size = STACK;
+    c->context.uc_link = &scheduler;
+    makecontext(&c->context, begin_thread, 0);
+    c->state = READY;
+    c->exchanges = c->counts = 0;
+  }
+}
+
+/* Lets threads [first, last) go on if all of them that have not ended wait in this way. */
+bool release(unsigned first, unsigned last, waiting state) {
+  bool any = false;
+  for (unsigned i = first; i < last; i++) {
+    if (threads[i].state != state && threads[i].state != DONE) return false;
+    any = any || threads[i].state == state;
+  }
+  for (unsigned i = first; any && i < last; i++)
+    if (threads[i].state == state) threads[i].state = READY;
+  return any;
+}
+
+bool release_some() {
+  bool any = release(0, thread_count, AT_BARRIER);
+  for (unsigned w = 0; w < thread_count; w += warpSize) {
+    const unsigned last = w + warpSize < thread_count ? w + warpSize : thread_count;
+    any = release(w, last, AT_EXCHANGE) || any;
+  }
+  return any;
+}
+
+void run_block() {
+  start_threads();
+  for (;;) {
+    bool ran = false, left = false;
+    for (unsigned i = 0; i < thread_count; i++) {
+      if (threads[i].state == READY) {
+        running = i;
+        emulated_thread = dim3(i, 0, 0);
+        swapcontext(&scheduler, &threads[i].context);
+        ran = true;
+      }
+      left = left || threads[i].state != DONE;
+    }
+    if (!left) return;
+    if (!ran && !release_some()) {
+      fprintf(stderr, "emulator: threads of block %u wait for others that never come\n",
+              emulated_block.x);
+      abort();
+    }
+    if (ran) release_some();
+  }
+}
+
+}  // namespace
+
+cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*run)(void *),
+                    void *context) {
+  if (blocks == 0 || count == 0 || count > MOST_THREADS || shared > (227u << 10))
+    return cudaErrorInvalidValue;
+  body = run;
+  body_context = context;
+  thread_count = count;
+  emulated_blocks = dim3(blocks, 1, 1);
+  emulated_threads = dim3(count, 1, 1);
+  shared_memory.resize(shared + 16);
+  for (unsigned b = 0; b < blocks; b++) {
+    emulated_block = dim3(b, 0, 0);
+    memset(shared_memory.data(), 0x7f, shared_memory.size()); /* as good as undefined */
+    run_block();
+  }
+  return cudaSuccess;
+}
+
+void *emulated_shared() {
+  return (void *)(((uintptr_t)shared_memory.data() + 15) / 16 * 16);
+}
+
+void emulated_barrier() { wait_as(AT_BARRIER); }
+
+int emulated_lane() { return (int)(running % warpSize); }
+
+uint64_t emulated_exchange(uint64_t mine, int lane) {
+  const unsigned self = running, first = self / warpSize * warpSize;
+  uint64_t *slot = slots[threads[self].exchanges++ & 1];
+  slot[self] = mine;
+  wait_as(AT_EXCHANGE);
+  const bool inside = lane >= 0 && lane < warpSize && first + (unsigned)lane < thread_count;
+  return slot[inside ? first + (unsigned)lane : self];
+}
+
+int emulated_count(bool predicate) {
+  unsigned char *vote = votes[threads[running].counts++ & 1];
+  vote[running] = predicate;
+  emulated_barrier();
+  int sum = 0;
+  for (unsigned i = 0; i < thread_count; i++) sum += threads[i].state != DONE && vote[i];
+  return sum;
+}
+
+double erfinv(double x) {
+  if (!(x > -1 && x < 1)) return x == 1 ? INFINITY : x == -1 ? -INFINITY : NAN;
+  const double w = -log1p(-x * x), a = 0.147, t = 2 / (M_PI * a) - w / 2;
+  double y = copysign(sqrt(sqrt(t * t + w / a) - t), x);
+  for (int k = 0; k < 4; k++) y -= (erf(y) - x) / (2 / sqrt(M_PI) * exp(-y * y));
+  return y;
+}
+
+/* -- the runtime ------------------------------------------------------------------------------- */
+
+namespace {
+
+enum { DEVICES = 2 };
+thread_local int current;
+thread_local cudaError_t last;
+const size_t memory = (size_t)4 << 30;
+
+cudaError_t note(cudaError_t error) {
+  if (error != cudaSuccess) last = error;
+  return error;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char *cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorMemoryAllocation ? "out of memory" : "an error of the emulator";
+}
+
+const char *cudaGetErrorName(cudaError_t error) {
+  return error == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorEmulated";
+}
+
+cudaError_t cudaGetLastError(void) {
+  cudaError_t error = last;
+  last = cudaSuccess;
+  return error;
+}
+
+cudaError_t cudaDriverGetVersion(int *version) { return *version = 13000, cudaSuccess; }
+cudaError_t cudaRuntimeGetVersion(int *version) { return *version = 13000, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *count) { return *count = DEVICES, cudaSuccess; }
+cudaError_t cudaGetDevice(int *device) { return *device = current, cudaSuccess; }
+
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= DEVICES) return note(cudaErrorInvalidDevice);
+  current = device;
+  return cudaSuccess;
+}
+
+/* One: large tensors then take several rounds of few blocks. */
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr, int) {
+  return *value = 1, cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
+  if (device < 0 || device >= DEVICES) return note(cudaErrorInvalidDevice);
+  memset(p, 0, sizeof *p);
+  snprintf(p->name, sizeof p->name, "emulated on the CPU");
+  p->major = 9;
+  p->multiProcessorCount = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize(void) { return cudaSuccess; }
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *bytes) {
+  return *free_bytes = *bytes = memory, cudaSuccess;
+}
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
+  return *pool = device, cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *) {
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
+
+/* What nobody has written yet is NaN, or as strange a number. */
+cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t) {
+  *out = bytes > memory ? NULL : aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (*out == NULL) return note(cudaErrorMemoryAllocation);
+  memset(*out, 0xff, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeAsync(void *data, cudaStream_t) {
+  free(data);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind) {
+  memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
+                            cudaStream_t) {
+  memmove(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyPeer(void *to, int, const void *from, int, size_t bytes) {
+  memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t) {
+  memset(to, value, bytes);
+  return cudaSuccess;
+}
+
+}  // extern "C"
