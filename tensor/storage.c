@@ -190,6 +190,7 @@ void tn_storage_expose(tn_storage *s) {
   tn_storage_touch(s);
 }
 
+tn_device tn_storage_device(const tn_storage *s) { return s->device; }
 size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
 
 void tn_storage_touch(tn_storage *s) {

@@ -227,6 +227,7 @@ TN_API void *tn_storage_data(const tn_storage *storage);
 /* Where that address stands, for as long as the storage lives: it changes when the storage grows. */
 TN_API void *const *tn_storage_cell(const tn_storage *storage);
 TN_API size_t tn_storage_bytes(const tn_storage *storage);
+TN_API tn_device tn_storage_device(const tn_storage *storage); /* whose memory it is */
 TN_API void tn_storage_touch(tn_storage *storage); /* its values were changed from outside */
 /* The program keeps the address: from now on values may change at any time, without a touch. */
 TN_API void tn_storage_expose(tn_storage *storage);

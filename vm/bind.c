@@ -179,6 +179,7 @@ int bind_sizes(lua_State *L, int first, int64_t *sizes, int most, int *last) {
   if (box != NULL) {
     size_t item = tn_dtype_size(box->dtype), count = tn_storage_bytes(box->s) / item;
     if (box->dtype != TN_I64 || count > (size_t)most) return -1;
+    bind_bytes_on_cpu(L, box, "sizes");
     memcpy(sizes, tn_storage_data(box->s), count * sizeof(int64_t));
     return (int)count;
   }

@@ -113,6 +113,7 @@ tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value);
 tn_device bind_check_device(lua_State *L, binding *b, int index, const char *function);
 /* Raises an error for a tensor whose memory the host cannot read. */
 void bind_on_cpu(lua_State *L, const tn_tensor *t, const char *function);
+void bind_bytes_on_cpu(lua_State *L, const storage_box *box, const char *function);
 
 /* Pushes a new tensor of undefined values, from the arguments at `first` and on: sizes, and options
  * as torch.zeros takes them. */

@@ -39,6 +39,13 @@ void bind_on_cpu(lua_State *L, const tn_tensor *t, const char *function) {
              tn_device_name(tn_tensor_device(t), name));
 }
 
+void bind_bytes_on_cpu(lua_State *L, const storage_box *box, const char *function) {
+  char name[TN_DEVICE_TEXT];
+  if (box->s == NULL || tn_storage_device(box->s) == TN_CPU) return;
+  luaL_error(L, "%s: this storage is on %s: use the tensor's :cpu() first", function,
+             tn_device_name(tn_storage_device(box->s), name));
+}
+
 /* x:cuda([i]): on the first GPU, or on the i-th. */
 static int cuda(lua_State *L) {
   binding *b = bind_state(L);

@@ -147,6 +147,7 @@ static int open_memory(lua_State *L) {
   const storage_box *given = bytes == NULL && !lua_isnoneornil(L, 2)
                                  ? bind_check_storage(L, 2, "MemoryFile") : NULL;
   if (given != NULL) {
+    bind_bytes_on_cpu(L, given, "MemoryFile");
     size_t n = tn_storage_bytes(given->s);
     const char *data = tn_storage_data(given->s);
     if (given->dtype != TN_I8 && given->dtype != TN_U8)
@@ -203,6 +204,7 @@ static void convert(lua_State *L, binding *b, storage_box *box, size_t first, st
 static size_t read_elements_of(lua_State *L, binding *b, file_stream *s, storage_box *box,
                                size_t first, size_t n) {
   size_t size = tn_dtype_size(box->dtype), got;
+  bind_bytes_on_cpu(L, box, "read");
   if (n == 0) return 0;
   if (needs_float(s, box->dtype)) {
     storage_box *wide = bind_new_storage(L, b, TN_F32);
@@ -221,6 +223,7 @@ static size_t read_elements_of(lua_State *L, binding *b, file_stream *s, storage
 static size_t write_elements_of(lua_State *L, binding *b, file_stream *s, storage_box *box,
                                 size_t n) {
   size_t done;
+  bind_bytes_on_cpu(L, box, "write");
   if (n == 0) return 0;
   if (!needs_float(s, box->dtype))
     return stream_write(s, box->dtype, tn_storage_data(box->s), n);

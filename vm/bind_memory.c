@@ -99,6 +99,7 @@ static int data_address(lua_State *L) {
   const storage_box *box = bind_to_storage(L, 1);
   const void *data = NULL;
   if (box != NULL) {
+    bind_bytes_on_cpu(L, box, "data");
     data = box->s != NULL ? tn_storage_data(box->s) : NULL;
     if (box->s != NULL) tn_storage_expose(box->s);
   } else {

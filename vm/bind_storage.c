@@ -248,6 +248,7 @@ static int storage_string(lua_State *L) {
   if (tn_dtype_size(box->dtype) != 1) {
     return bind_error(L, "string: only a storage of bytes is a string");
   }
+  bind_bytes_on_cpu(L, box, "string");
   if (!lua_isnoneornil(L, 2)) {
     size_t length;
     const char *text = luaL_checklstring(L, 2, &length);
@@ -294,7 +295,6 @@ static int storage_totable(lua_State *L) {
 static int tensor_storage(lua_State *L) {
   binding *b = bind_state(L);
   tn_tensor *t = bind_check_tensor(L, 1, "storage");
-  bind_on_cpu(L, t, "storage"); /* so no storage of a device reaches Lua */
   if (tn_tensor_numel(t) == 0 && tn_storage_bytes(tn_tensor_storage(t)) == 0) return 0;
   storage_box *box = bind_new_storage(L, b, tn_tensor_dtype(t));
   box->s = tn_storage_retain(tn_tensor_storage(t));
@@ -305,6 +305,7 @@ static int tensor_storage(lua_State *L) {
 static int tensor_data(lua_State *L) {
   const storage_box *box = bind_to_storage(L, 1);
   if (box != NULL) {
+    bind_bytes_on_cpu(L, box, "data");
     if (box->s != NULL) tn_storage_expose(box->s);
     lua_pushlightuserdata(L, box->s != NULL ? tn_storage_data(box->s) : NULL);
     return 1;
@@ -333,6 +334,7 @@ static int scalar_tensor(lua_State *L) {
 
 static int storage_tostring(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 1, "storage_tostring");
+  bind_bytes_on_cpu(L, box, "storage_tostring");
   int64_t first = bind_check_int(L, 2, "storage_tostring", "the first element");
   int64_t n = bind_check_int(L, 3, "storage_tostring", "the count");
   size_t item = tn_dtype_size(box->dtype);
@@ -346,6 +348,7 @@ static int storage_tostring(lua_State *L) {
 
 static int storage_fromstring(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 1, "storage_fromstring");
+  bind_bytes_on_cpu(L, box, "storage_fromstring");
   int64_t first = bind_check_int(L, 2, "storage_fromstring", "the first element");
   size_t length, item = tn_dtype_size(box->dtype);
   const char *bytes = luaL_checklstring(L, 3, &length);

@@ -220,6 +220,31 @@ describe('on a GPU', function()
     end
   end
 
+  it('a storage there has values, but no bytes for the host', function()
+    local x = torch.range(1, 6):view(2, 3):cuda()
+    local s = x:storage()
+    assert.are.equal(6, s:size())
+    assert.are.equal(4, s[4])
+    s[4] = 40
+    assert.are.equal(40, x[{ 2, 1 }])
+    assert.are.same({ 1, 2, 3, 40, 5, 6 }, s:totable())
+    local y = torch.FloatTensor(s, 2, torch.LongStorage { 2 })
+    assert.are.equal('cuda:0', y.device)
+    y:fill(7)
+    assert.are.same({ 1, 7, 7, 40, 5, 6 }, x:cpu():view(-1):totable())
+    s:fill(0)
+    assert.are.equal(0, x:cpu():sum())
+    for name, f in pairs { data = function() return s:data() end,
+        part = function() return torch.FloatStorage(s, 2) end,
+        tensor = function() return x:data() end,
+        sizes = function() return torch.zeros(torch.LongTensor { 2, 3 }:cuda():storage()) end,
+        file = function() torch.MemoryFile('w'):writeFloat(s) end } do
+      local ok, message = pcall(f)
+      assert.is_false(ok, name)
+      assert.is_truthy(message:find('cuda:0') or message:find('CPU'), name .. ': ' .. message)
+    end
+  end)
+
   it('devices are not mixed', function()
     local _, message = pcall(torch.add, torch.randn(2):cuda(), torch.randn(2))
     assert.is_truthy(message:find('add: input 2 is on cpu, but others are on cuda:0', 1, true))
