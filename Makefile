@@ -9,6 +9,8 @@
 # Objects live in one folder per configuration and products remember the flags they were linked
 # with, so switching back and forth never mixes anything.
 
+# HOST_CC compiles what runs while building; CC may make programs for another machine.
+HOST_CC ?= $(if $(filter default undefined,$(origin CC)),cc,$(if $(findstring -linux-,$(CC)),cc,$(CC)))
 LUA ?= jit
 EMBED ?=
 SANITIZE ?=
@@ -67,8 +69,8 @@ else
 endif
 
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
-  -fPIC -fvisibility=hidden -pthread -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
-  $(if $(findstring clang,$(CC)),-Wno-pass-failed) \
+  -fPIC -fvisibility=hidden -pthread -pedantic -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
+  $(if $(findstring clang,$(CC)),-Wno-pass-failed,-fexcess-precision=fast) \
   $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(CPPFLAGS) $(CFLAGS)
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
@@ -174,7 +176,7 @@ $(V)/vm/%.o: vm/%.c $(V)/flags
 
 # The Lua packages, and the data beside them, become one C file of the library.
 $(T)/embed: scripts/embed.c $(T)/flags
-	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ \
+	$(HOST_CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ \
 	  $(if $(EMBED),-DMOONLET_EMBED=1,-lz)
 $(V)/lua_packages.c: $(T)/embed $(V)/packages $(packages)
 	$(T)/embed $@ $(packages)

@@ -79,7 +79,7 @@ static tn_status no_memory(tn_ctx *ctx, const tn_backend *b, int device, size_t 
 
 static tn_status allocate(tn_ctx *ctx, const tn_backend *b, int device, size_t bytes, void **out) {
   *out = NULL;
-  tn_status s = bytes > (size_t)1 << 46 ? TN_ENOMEM : b->alloc(number_of(device), bytes, out);
+  tn_status s = bytes > TN_MOST_BYTES ? TN_ENOMEM : b->alloc(number_of(device), bytes, out);
   if (s == TN_ENOMEM) return no_memory(ctx, b, device, bytes);
   return failed(ctx, b, s);
 }

@@ -142,9 +142,11 @@ tn_status tn__contiguous_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype
 /* "2x3", "" for no dimension; the text lives in `buffer` (64 bytes or more). */
 #define TN_SHAPE_TEXT 192
 const char *tn__shape_text(char *buffer, int ndim, const int64_t *sizes);
-/* More elements than any tensor may have, views that repeat theirs included: calculating with their
- * number must not overflow. */
-#define TN_MOST ((int64_t)1 << 50)
+/* More elements than any tensor may have, views that repeat theirs included, and more bytes:
+ * calculating with a small multiple of them must not overflow, a size_t of 32 bits included. */
+#define TN_MOST ((int64_t)1 << (SIZE_MAX > UINT32_MAX ? 50 : 28))
+/* No block of memory has more bytes, so that a few of them can be added up in a size_t. */
+#define TN_MOST_BYTES (SIZE_MAX >> (SIZE_MAX > UINT32_MAX ? 18 : 1))
 bool tn__countable(int ndim, const int64_t *sizes); /* is the product of sizes above 0 below that? */
 /* Product of sizes; fails when it overflows or exceeds what memory can address. */
 tn_status tn__count(tn_ctx *ctx, int ndim, const int64_t *sizes, size_t item, int64_t *count);

@@ -55,7 +55,7 @@ static tn_status fit_size(tn_ctx *ctx, int fd, const char *path, tn_map_mode mod
     return tn_fail(ctx, TN_EARG, "'%.200s' has %zu bytes, but %zu were asked for", path, have,
                    *bytes);
   }
-  if (*bytes > (size_t)1 << 46) {
+  if (*bytes > TN_MOST_BYTES) {
     return tn_fail(ctx, TN_ENOMEM, "a file of %zu bytes is too large", *bytes);
   }
   return ftruncate(fd, (off_t)*bytes) == 0 ? TN_OK : failed(ctx, "enlarge", path);

@@ -125,7 +125,7 @@ static void take_back(tn_allocator *a, size_t bytes) {
 
 void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   size_t rounded;
-  if (*size > (size_t)1 << 46) return NULL;
+  if (*size > TN_MOST_BYTES) return NULL;
   int c = class_of(*size, &rounded);
   lock(a);
   if (counted != TN_UNCOUNTED && !account(a, counted)) {

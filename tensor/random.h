@@ -9,11 +9,27 @@ static inline tn_generator *tn__generator(const tn_call *call) {
   return call->attrs->generator != NULL ? call->attrs->generator : &call->ctx->generator;
 }
 
+/* The upper 64 bits of a product; *low receives the lower ones. */
+static inline uint64_t tn__multiply(uint64_t a, uint64_t b, uint64_t *low) {
+#ifdef __SIZEOF_INT128__
+  __extension__ typedef unsigned __int128 wide;
+  const wide product = (wide)a * b;
+  *low = (uint64_t)product;
+  return (uint64_t)(product >> 64);
+#else
+  const uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
+  const uint64_t middle = a1 * b0 + (a0 * b0 >> 32), cross = a0 * b1 + (uint32_t)middle;
+  *low = a * b;
+  return a1 * b1 + (middle >> 32) + (cross >> 32);
+#endif
+}
+
 /* Whole numbers below `count` (0: 2^64), from 64 random bits. Lemire 2019,
  * doi:10.1145/3230636; the bias, at most count / 2^64, is beyond what anyone can measure. */
 static inline uint64_t tn__below_count(uint32_t high, uint32_t low, uint64_t count) {
   const uint64_t u = (uint64_t)high << 32 | low;
-  return count == 0 ? u : (uint64_t)((unsigned __int128)u * count >> 64);
+  uint64_t rest;
+  return count == 0 ? u : tn__multiply(u, count, &rest);
 }
 
 /* The words of `groups` groups from `offset` on; four each. */

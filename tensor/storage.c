@@ -55,7 +55,7 @@ static tn_status new_on_device(tn_ctx *ctx, tn_storage **out, size_t bytes) {
 tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes) {
   *out = NULL;
   if (ctx->device != TN_CPU) return new_on_device(ctx, out, bytes);
-  if (bytes > (size_t)1 << 46) return no_memory(ctx, bytes);
+  if (bytes > TN_MOST_BYTES) return no_memory(ctx, bytes);
   size_t block = HEADER + bytes;
   tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
   if (s == NULL) return no_memory(ctx, bytes);
@@ -148,7 +148,7 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   }
   if (bytes > room) {
     size_t capacity = bytes;
-    void *data = bytes > (size_t)1 << 46 ? NULL : tn__alloc(s->allocator, &capacity, bytes);
+    void *data = bytes > TN_MOST_BYTES ? NULL : tn__alloc(s->allocator, &capacity, bytes);
     if (data == NULL) return no_memory(ctx, bytes);
     memcpy(data, s->data, s->bytes);
     if (!s->inlined) tn__free(s->allocator, s->data, s->capacity, s->bytes);

@@ -98,6 +98,12 @@ static void failed_seek(lua_State *L, file_stream *s, const char *where) {
   fail_with(L, s, text);
 }
 
+static bool big_endian(void) {
+  const uint16_t one = 1;
+  return *(const uint8_t *)&one == 0;
+}
+
+/* Binary files are little-endian unless asked otherwise: they are to be read on other machines. */
 static file_box *new_file(lua_State *L, binding *b, stream_kind kind, const char *mode) {
   bool r = strcmp(mode, "r") == 0, w = strcmp(mode, "w") == 0, rw = strcmp(mode, "rw") == 0;
   if (!r && !w && !(rw && kind != STREAM_PIPE)) {
@@ -108,7 +114,7 @@ static file_box *new_file(lua_State *L, binding *b, stream_kind kind, const char
   memset(box, 0, sizeof *box);
   box->magic = &file_magic;
   box->s = (file_stream){.ctx = b->ctx, .kind = kind, .readable = r || rw, .writable = w || rw,
-                         .autospacing = true, .long_size = 8};
+                         .autospacing = true, .swap = big_endian(), .long_size = 8};
   lua_rawgetp(L, LUA_REGISTRYINDEX, &file_magic);
   lua_setmetatable(L, -2);
   return box;
@@ -556,11 +562,6 @@ static int contents(lua_State *L) {
   stream_left(s, 0); /* looks at the storage again */
   lua_pushlstring(L, tn_storage_data(s->memory), (size_t)s->size);
   return 1;
-}
-
-static bool big_endian(void) {
-  const uint16_t one = 1;
-  return *(const uint8_t *)&one == 0;
 }
 
 static int is_little_endian(lua_State *L) {

@@ -23,7 +23,8 @@ static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
 
 static int64_t count_argument(lua_State *L, int index, const char *function) {
   int64_t n = bind_check_int(L, index, function, "the size");
-  if (n < 0 || n > (int64_t)1 << 46) bind_error(L, "%s: a size of %lld", function, (long long)n);
+  const int64_t most = (int64_t)1 << (SIZE_MAX > UINT32_MAX ? 46 : 27); /* bytes fit a size_t */
+  if (n < 0 || n > most) bind_error(L, "%s: a size of %lld", function, (long long)n);
   return n;
 }
 
@@ -104,9 +105,12 @@ static void borrow(lua_State *L, binding *b, storage_box *box) {
   const size_t item = tn_dtype_size(box->dtype);
   const size_t bytes = (size_t)count_argument(L, 1, "Storage") * item;
   const lua_Number address = luaL_checknumber(L, 2);
-  bool fits = address > 0 && address < 0x1p48 && address == (double)(uint64_t)address;
+  const bool wide = SIZE_MAX > UINT32_MAX;
+  const size_t most = wide ? SIZE_MAX >> 24 : SIZE_MAX >> 2;
+  bool fits = address > 0 && address < (wide ? 0x1p48 : 0x1p32) &&
+              address == (double)(uint64_t)address;
   char *data = fits ? (char *)(uintptr_t)address : NULL;
-  if (data == NULL || (uintptr_t)data % item != 0 || bytes > (size_t)1 << 40 ||
+  if (data == NULL || (uintptr_t)data % item != 0 || bytes > most ||
       !can_be_used(data, bytes)) {
     bind_error(L, "Storage: %g is not the address of %zu bytes that can be written", address,
                bytes);

@@ -25,8 +25,9 @@ local function big_endian(bytes, at)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- Values come in big-endian order; tensors keep the machine's, which is little-endian.
-local swaps = {
+-- Values come in big-endian order; tensors keep the machine's.
+local is_big_endian = core.from_string('torch.ShortTensor', '\0\1')[1] == 1
+local swaps = is_big_endian and {} or {
   [2] = {'(.)(.)', '%2%1'},
   [4] = {'(.)(.)(.)(.)', '%4%3%2%1'},
   [8] = {'(.)(.)(.)(.)(.)(.)(.)(.)', '%8%7%6%5%4%3%2%1'},

@@ -329,10 +329,10 @@ static void alias_range(void *arg, int64_t begin, int64_t end) {
   for (int64_t k = begin; k < end; k++) {
     if (k == begin || k % 2 == 0) tn__philox(j->seed, j->offset + (uint64_t)(k / 2), w);
     const uint64_t u = (uint64_t)w[2 * (k % 2)] << 32 | w[2 * (k % 2) + 1];
-    const unsigned __int128 product = (unsigned __int128)u * j->n;
-    const uint64_t i = (uint64_t)(product >> 64);
+    uint64_t low;
+    const uint64_t i = tn__multiply(u, j->n, &low);
     /* what is left after the choice of a place is a fraction */
-    const double rest = (double)((uint64_t)product >> 11) * 0x1p-53;
+    const double rest = (double)(low >> 11) * 0x1p-53;
     j->out[k] = rest < j->q[i] ? (int64_t)i + j->base : j->alias[i];
   }
 }
