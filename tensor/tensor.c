@@ -183,6 +183,9 @@ tn_status tn_tensor_resize(tn_ctx *ctx, tn_tensor *t, int ndim, const int64_t *s
     }
     high += (sizes[d] - 1) * strides[d];
   }
+  if ((uint64_t)high >= SIZE_MAX / 2 / item) {
+    return tn_fail(ctx, TN_ESHAPE, "strides reach too far");
+  }
   size_t bytes = count == 0 ? 0 : (size_t)(high + 1) * item;
   if (t->storage == NULL) s = tn_storage_new(ctx, &t->storage, bytes);
   else if (t->storage->bytes < bytes) s = tn_storage_resize(ctx, t->storage, bytes);

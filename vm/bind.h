@@ -21,6 +21,9 @@ typedef struct {
   tn_dtype dtype;
 } storage_box;
 
+/* No more elements can be asked for: their bytes have to fit a size_t, also one of 32 bits. */
+#define BIND_MOST ((int64_t)1 << (SIZE_MAX > UINT32_MAX ? 46 : 27))
+
 /* One per Lua state, anchored in the registry; upvalue 1 of every function here. */
 typedef struct binding {
   tn_ctx *ctx;

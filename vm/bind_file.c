@@ -315,7 +315,7 @@ static int read_numbers(lua_State *L) {
     return 1;
   }
   int64_t n = bind_check_int(L, 2, "read", "the number of elements");
-  if (n < 0 || n > (int64_t)1 << 46)
+  if (n < 0 || n > BIND_MOST)
     return luaL_error(L, "read: the number of elements is negative or too large");
   size_t got = read_new(L, b, s, dtype, (size_t)n);
   if (got < (size_t)n) failed(L, s, READ_ERROR, got, (size_t)n);
@@ -395,7 +395,7 @@ static int read_storage(lua_State *L) {
   file_stream *s = readable(L);
   tn_dtype dtype;
   int64_t n = bind_check_int(L, 3, "read", "the number of elements");
-  if (!bind_dtype(luaL_checkstring(L, 2), &dtype) || n < 0 || n > (int64_t)1 << 46)
+  if (!bind_dtype(luaL_checkstring(L, 2), &dtype) || n < 0 || n > BIND_MOST)
     return luaL_error(L, "read: no such storage");
   size_t got = read_new(L, bind_state(L), s, dtype, (size_t)n);
   if (got < (size_t)n) failed(L, s, READ_ERROR, got, (size_t)n);
@@ -429,7 +429,8 @@ static int read_bytes(lua_State *L) {
   file_stream *s = readable(L);
   int64_t n = bind_check_int(L, 2, "read", "the number of bytes");
   size_t got = 0;
-  if (n < 0) return luaL_error(L, "read: the number of bytes is negative");
+  if (n < 0 || (uint64_t)n > SIZE_MAX / 2)
+    return luaL_error(L, "read: the number of bytes is negative or too large");
   got = push_bytes(L, s, (size_t)n);
   if (n > 0) stream_end_array(s);
   if (got < (size_t)n) failed(L, s, READ_ERROR, got, (size_t)n);

@@ -205,7 +205,7 @@ static size_t check_sizes(lua_State *L, int n, const int64_t *sizes, size_t item
     empty = empty || sizes[k] == 0;
   }
   for (int k = 0; k < n && !empty; k++) {
-    if (__builtin_mul_overflow(bytes, sizes[k], &bytes) || bytes > (int64_t)1 << 46) {
+    if (__builtin_mul_overflow(bytes, sizes[k], &bytes) || bytes > BIND_MOST) {
       luaL_error(L, "from_pointer: the sizes are more than memory can hold");
     }
   }

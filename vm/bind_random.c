@@ -399,7 +399,8 @@ static int one_number(lua_State *L, const distribution *d, const head *h) {
   double value = 0;
   read_numbers(L, d, h->first, attrs.f);
   bind_check(L, b, draw(b, d, &attrs, &value));
-  if (d->whole && fabs(value) < 0x1p53) lua_pushinteger(L, (lua_Integer)value);
+  if (d->whole && fabs(value) < (sizeof(lua_Integer) > 4 ? 0x1p53 : 0x1p31))
+    lua_pushinteger(L, (lua_Integer)value);
   else lua_pushnumber(L, value);
   return 1;
 }

@@ -23,8 +23,7 @@ static tn_tensor *push_view(lua_State *L, binding *b, const storage_box *box) {
 
 static int64_t count_argument(lua_State *L, int index, const char *function) {
   int64_t n = bind_check_int(L, index, function, "the size");
-  const int64_t most = (int64_t)1 << (SIZE_MAX > UINT32_MAX ? 46 : 27); /* bytes fit a size_t */
-  if (n < 0 || n > most) bind_error(L, "%s: a size of %lld", function, (long long)n);
+  if (n < 0 || n > BIND_MOST) bind_error(L, "%s: a size of %lld", function, (long long)n);
   return n;
 }
 

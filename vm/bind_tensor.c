@@ -378,7 +378,7 @@ static int64_t piece_size(lua_State *L, int index, int64_t size, int k, const ch
   lua_rawgeti(L, index, k + 1);
   int64_t n = bind_check_int(L, -1, function, "a size");
   lua_pop(L, 1);
-  if (n < 0 || n > (int64_t)1 << 46) bind_error(L, "%s: a size of %lld", function, (long long)n);
+  if (n < 0 || n > BIND_MOST) bind_error(L, "%s: a size of %lld", function, (long long)n);
   return n;
 }
 
@@ -477,7 +477,7 @@ static int as_strided(lua_State *L) {
   }
   int64_t offset = tn_tensor_offset(t);
   if (!lua_isnoneornil(L, 4)) offset = bind_check_int(L, 4, "as_strided", "the offset") - 1;
-  if (offset < 0 || offset > (int64_t)1 << 46) {
+  if (offset < 0 || offset > BIND_MOST) {
     return bind_error(L, "as_strided: no offset %lld", (long long)offset + 1);
   }
   attrs.i[2 * n] = offset - tn_tensor_offset(t);

@@ -262,8 +262,10 @@ describe('conversion', function()
     local s = torch.HalfStorage(65536)
     local h = torch.HalfTensor(s)
     local bytes = torch.ByteTensor(65536 * 2)
+    -- Where the low byte of a number is: first, or behind the high one.
+    local low = torch.storage_tostring(torch.ShortStorage {1}, 1, 1):byte(1) == 1 and 0 or 1
     for k = 0, 65535 do
-      bytes[2 * k + 1], bytes[2 * k + 2] = k % 256, math.floor(k / 256)
+      bytes[2 * k + 1 + low], bytes[2 * k + 2 - low] = k % 256, math.floor(k / 256)
     end
     torch.storage_fromstring(s, 1, torch.storage_tostring(bytes:storage(), 1, 65536 * 2))
     local back = h:float():half():storage()
