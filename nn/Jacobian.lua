@@ -12,8 +12,16 @@ local function parameters_of(module)
   return (module:parameters()) or {}
 end
 
+-- The input for a module; a copy for one that may write over it.
+local function given(module, input)
+  local writes = false
+  module:apply(function(inner) writes = writes or inner.inplace end)
+  return writes and values.map(values.clone, input) or input
+end
+
 --- By backward: of the input, or of `param`, whose gradient is `dparam`.
 function Jacobian.backward(module, input, param, dparam)
+  input = given(module, input)
   return differences.backward(module, input, function(dy)
     if not param then return module:updateGradInput(input, dy) end
     module:zeroGradParameters()
@@ -43,8 +51,8 @@ end
 
 --- By finite differences: of the input, or of `param`.
 function Jacobian.forward(module, input, param, perturbation)
-  return differences.forward(function() return module:forward(input) end, param or input,
-    perturbation)
+  return differences.forward(function() return module:forward(given(module, input)) end,
+    param or input, perturbation)
 end
 
 --- What backwardUpdate gives, by finite differences.

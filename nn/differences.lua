@@ -102,8 +102,10 @@ local function write_and_read(module)
   return copy
 end
 
---- Both passes: the output and the input's gradient, each as one new vector.
+--- Both passes: the output and the input's gradient, each as one new vector. The input stays, even
+-- where a module writes over what it is given.
 function differences.run(module, input, dy)
+  input = values.map(values.clone, input)
   module:forward(input)
   module:zeroGradParameters()
   module:updateGradInput(input, dy)
@@ -114,7 +116,7 @@ end
 --- Writes a module to a file, runs it, and what is read from there: the largest differences of the
 -- output, and of the input's gradient.
 function differences.through_file(module, input, low, high)
-  local dy = values.map(values.clone, module:forward(input))
+  local dy = values.map(values.clone, module:forward(values.map(values.clone, input)))
   differences.randomize(dy, low, high)
   local output, gradient = differences.run(module, input, dy)
   if module:clearState() ~= module then

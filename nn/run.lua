@@ -134,6 +134,9 @@ local function explain(message, first)
   return table.concat(names) .. ': ' .. text .. torch7_lines(first)
 end
 
+-- The input of the module that is about to write over it, as the modules around it have it.
+local written
+
 -- Calls fn(module, ...), and puts everything back in order when that fails. The error gets the
 -- position of the caller's caller.
 local function guard(fn, module, a, b, c)
@@ -148,6 +151,7 @@ local function guard(fn, module, a, b, c)
     message, level = explain(result, was_depth + 1), 2
   end
   for i = was_depth + 1, depth do path[i], given[i] = nil, nil end
+  written = nil
   depth, watching, factor, accumulating = was_depth, was_watching, was_factor, was_accumulating
   set_grad_enabled(was_grad)
   error(message, level)
@@ -304,6 +308,30 @@ local function watched_input(module, input)
   return seen
 end
 
+local function pass_on(dy) return dy end
+
+--- Where the input of a module with `inplace` comes from: the tensor itself, or in a forward the
+-- one that it is an alias of; the first of a table.
+function run.original(module, input)
+  local outside = written and written[1] == module and written[2]
+  return type(outside) == 'table' and outside[1] or outside or input
+end
+
+-- The output of a module that may have written it over its input: who has the input gets the
+-- output's history.
+local function output_inplace(module, seen, target, input)
+  local outer = written
+  written = {module, input}
+  local output = pure_output(module, seen, target)
+  written = outer
+  local first = type(input) == 'table' and input[1] or input
+  if type(first) == 'userdata' and type(output) == 'userdata' and not rawequal(first, output)
+      and output.requires_grad and not first.is_leaf and output:isSetTo(first) then
+    record(pass_on, {output}, {first})
+  end
+  return output
+end
+
 -- A module inside of another one, or in today's protocol.
 local function call(module, input, target)
   local output
@@ -312,10 +340,11 @@ local function call(module, input, target)
   if watching then
     -- Old programs put tensors in the places of parameters.
     if module.accGradParameters then link(module) end
-    output = pure_output(module, watched_input(module, input), target)
+    local seen = watched_input(module, input)
+    output = (module.inplace and output_inplace or pure_output)(module, seen, target, input)
     module.output = module:plain(output)
   else
-    output = pure_output(module, input, target)
+    output = (module.inplace and output_inplace or pure_output)(module, input, target, input)
   end
   if observer then observer.leave(module, input, output) end
   leave()
@@ -488,8 +517,44 @@ local function differentiate_anew(module, input, dy, options)
   return tape
 end
 
+-- Where parameters are shared, a step of another module may come between the halves of backward.
+-- The first one then makes what the second adds, from the values of the forward.
+local function keep_for_second_half(module, tape, dy)
+  tape.kept = nil
+  if not module.shared or module.accGradParameters == nil or module:children()[1] then return end
+  local root, seed = root_of(tape.result, dy)
+  local wanted, into = {}, {}
+  want_parameters(module, wanted, into)
+  if not root or #wanted == 0 then return end
+  tape.kept = {dy = map(clone, dy), wanted = wanted,
+    gradients = torch.grad({root}, wanted, {seed}, RETAIN)}
+end
+
+local function is_equal(a, b)
+  if type(a) ~= 'userdata' or type(b) ~= 'userdata' then return false end
+  return a:isSameSizeAs(b) and a:equal(b)
+end
+
+-- Adds what was kept; false where there is nothing for this gradient of the output.
+local function second_half(module, tape, dy, scale)
+  local kept = tape.kept
+  if not kept or not is_equal(kept.dy, dy) then return false end
+  local wanted, into = {}, {}
+  want_parameters(module, wanted, into)
+  for i, tensor in ipairs(wanted) do
+    if not rawequal(tensor, kept.wanted[i]) then return false end
+  end
+  for i in ipairs(wanted) do
+    if kept.gradients[i] then into[i]:add(scale or 1, kept.gradients[i]) end
+  end
+  return true
+end
+
 local function backward(module, input, dy, options)
   local tape = tape_of(module, input, options.target)
+  if options.parameters and not options.input and second_half(module, tape, dy, options.scale) then
+    return module.gradInput
+  end
   enter(module)
   if options.parameters then link(module) end
   check_gradient(tape.result, dy)
@@ -498,6 +563,7 @@ local function backward(module, input, dy, options)
   local leaves = list_of(tape.leaf)
   for _, leaf in ipairs(leaves) do leaf.grad = nil end
   tape = differentiate_anew(module, input, dy, options)
+  if not options.parameters then keep_for_second_half(module, tape, dy) end
   if options.input and module.gradInput ~= nil then
     module.gradInput = map(input_gradient, tape.leaf)
   end

@@ -37,6 +37,7 @@ struct tn_storage {
   atomic_int refs;
   atomic_int views; /* storages that show a part of this one: its data must stay where it is */
   atomic_int kept;  /* references that a script took by hand */
+  atomic_int saved; /* recorded operations whose gradient needs its values */
   uint32_t version; /* bumped by every write into existing values */
   int16_t device;   /* a tn_device; elsewhere than on the CPU `data` is not for the host */
   bool inlined;     /* data lies behind this header, in the same block */

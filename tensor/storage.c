@@ -25,6 +25,7 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
   atomic_init(&s->refs, 1);
   atomic_init(&s->views, 0);
   atomic_init(&s->kept, 0);
+  atomic_init(&s->saved, 0);
   s->version = 0;
   s->device = TN_CPU;
   s->inlined = false;

@@ -12,17 +12,32 @@ tn_node *tn__node_retain(tn_node *node) {
   return node;
 }
 
+/* An alias of `t` for the node, counted where its values are. */
+static tn_status keep_alias(tn_ctx *ctx, tn_tensor **out, tn_tensor *t) {
+  tn_status s = tn_tensor_detach(ctx, out, t);
+  if (s == TN_OK) atomic_fetch_add_explicit(&t->storage->saved, 1, memory_order_relaxed);
+  return s;
+}
+
+static void forget_alias(tn_tensor **kept) {
+  tn_tensor *t = *kept;
+  *kept = NULL;
+  if (t == NULL) return;
+  atomic_fetch_sub_explicit(&t->storage->saved, 1, memory_order_relaxed);
+  tn_tensor_release(t);
+}
+
 void tn__node_forget_values(tn_node *node) {
   for (int i = 0; i < node->nin; i++) {
-    tn_tensor *t = node->edges[i].saved;
-    node->edges[i].saved = NULL;
-    tn_tensor_release(t);
+    tn_edge *edge = &node->edges[i];
+    if (edge->saved != NULL && edge->saved != edge->leaf) {
+      forget_alias(&edge->saved);
+    } else {
+      tn_tensor_release(edge->saved);
+      edge->saved = NULL;
+    }
   }
-  for (int i = 0; i < node->nout; i++) {
-    tn_tensor *t = node->saved_out[i];
-    node->saved_out[i] = NULL;
-    tn_tensor_release(t);
-  }
+  for (int i = 0; i < node->nout; i++) forget_alias(&node->saved_out[i]);
   if (node->custom.release != NULL) {
     void (*release)(void *) = node->custom.release;
     node->custom.release = NULL;
@@ -113,7 +128,7 @@ tn_node *tn__node_of(tn_ctx *ctx, tn_tensor *t) {
 
 static void save(tn_ctx *ctx, tn_edge *edge, tn_tensor *t, bool written, tn_status *s) {
   if (t->requires_grad) edge->saved = tn_tensor_retain(t);
-  else *s = tn_tensor_detach(ctx, &edge->saved, t);
+  else *s = keep_alias(ctx, &edge->saved, t);
   edge->version = t->storage->version - (written ? 1 : 0);
 }
 
@@ -197,7 +212,7 @@ tn_status tn__record(tn_call *call, bool given) {
   for (int i = 0; i < op->nout && s == TN_OK; i++) {
     tn__meta_of(&node->meta[i], call->out[i]);
     if (keep >> (4 + i) & 1) {
-      s = tn_tensor_detach(ctx, &node->saved_out[i], call->out[i]);
+      s = keep_alias(ctx, &node->saved_out[i], call->out[i]);
       node->out_version[i] = call->out[i]->storage->version;
     }
   }
@@ -244,6 +259,14 @@ tn_status tn_record_custom(tn_ctx *ctx, const tn_custom *custom, int nin,
 bool tn_requires_grad(const tn_tensor *t) { return tn__tracked(t); }
 bool tn_is_leaf(const tn_tensor *t) { return t->node == NULL; }
 tn_tensor *tn_grad(const tn_tensor *t) { return t->grad; }
+
+bool tn_is_replaceable(const tn_tensor *t) {
+  if (t->base != NULL && t->node != NULL) return false;
+  for (int d = 0; d < t->ndim; d++) {
+    if (t->strides[d] == 0 && t->sizes[d] > 1) return false;
+  }
+  return atomic_load_explicit(&t->storage->saved, memory_order_relaxed) == 0;
+}
 
 const char *tn_grad_name(const tn_tensor *t) {
   return t->node == NULL ? NULL : t->node->op->name;

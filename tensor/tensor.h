@@ -305,6 +305,9 @@ TN_API tn_op_info tn_op_describe(tn_opcode code);
 TN_API bool tn_requires_grad(const tn_tensor *t); /* recorded, or asked for */
 TN_API tn_status tn_set_requires_grad(tn_ctx *ctx, tn_tensor *t, bool on);
 TN_API bool tn_is_leaf(const tn_tensor *t);
+/* May other values be written over its own? Not where a recorded gradient needs them (those of
+ * leaves excepted), where it is a recorded view of another tensor, or shows a value twice. */
+TN_API bool tn_is_replaceable(const tn_tensor *t);
 TN_API tn_tensor *tn_grad(const tn_tensor *t); /* borrowed, or NULL */
 TN_API tn_status tn_set_grad(tn_ctx *ctx, tn_tensor *t, tn_tensor *grad);
 TN_API const char *tn_grad_name(const tn_tensor *t); /* operation that made it, or NULL */

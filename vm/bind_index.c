@@ -263,6 +263,8 @@ static int property(lua_State *L, binding *b, tn_tensor *t) {
     lua_pushstring(L, tn_device_name(tn_tensor_device(t), name));
   } else if (strcmp(key, "is_leaf") == 0) {
     lua_pushboolean(L, tn_is_leaf(t));
+  } else if (strcmp(key, "is_replaceable") == 0) {
+    lua_pushboolean(L, tn_is_replaceable(t));
   } else if (strcmp(key, "grad_fn") == 0) {
     lua_pushstring(L, tn_grad_name(t));
   } else if (strcmp(key, "shape") == 0) {

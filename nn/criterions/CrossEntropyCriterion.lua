@@ -25,7 +25,9 @@ function CrossEntropyCriterion:__init(weights, sizeAverage, options)
   self.sizeAverage = sizeAverage ~= false
   self.weights = weights or self.weights
   losses.check_weights(self, self.weights)
-  -- Torch7's programs find weights and sizeAverage here.
+  -- Torch7's programs find weights and sizeAverage here; nothing is computed by these two.
+  self.lsm = torch.factory('nn.LogSoftMax')()
+  self.lsm:__init()
   self.nll = torch.factory('nn.ClassNLLCriterion')()
   self.nll:__init(self.weights, self.sizeAverage, self.ignoreIndex)
 end

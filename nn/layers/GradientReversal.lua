@@ -1,5 +1,6 @@
 --- The input, unchanged; its gradient is multiplied by -lambda. Ganin et al. 2015.
 local torch = require 'torch'
+local run = require 'nn.run'
 local dims = require 'nn.layers.dims'
 local on_backward = require 'nn.layers.on_backward'
 require 'nn.Module'
@@ -10,8 +11,9 @@ function GradientReversal:__init(lambda)
   self:setLambda(lambda)
 end
 
---- Counts from the next forward on.
+--- Counts from the next backward on; inside of a container from the next forward.
 function GradientReversal:setLambda(lambda)
+  run.forget(self)
   self.lambda = lambda or 1
   return self
 end

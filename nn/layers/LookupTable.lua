@@ -1,6 +1,7 @@
 --- A table of learned rows: for each number of the input, the row with this number. Input: (time)
 -- or (batch, time), of any type; output: a dimension more.
 local torch = require 'torch'
+local run = require 'nn.run'
 local dims = require 'nn.layers.dims'
 local lookup = require 'nn.layers.lookup'
 require 'nn.Module'
@@ -28,6 +29,7 @@ function LookupTable:reset(stdv)
 end
 
 function LookupTable:setPadding(paddingValue)
+  run.forget(self)
   self.paddingValue = paddingValue or 0
   return self
 end
@@ -44,6 +46,7 @@ end
 
 --- From now on each number's gradient is divided by how often it comes in the input.
 function LookupTable:scaleGradByFreq()
+  run.forget(self)
   self.shouldScaleGradByFreq = true
   return self
 end

@@ -1,12 +1,13 @@
 --- Multiplies by a constant: y = c x.
 local torch = require 'torch'
 local dims = require 'nn.layers.dims'
+local overwrite = require 'nn.inplace'
 require 'nn.Module'
 
 local MulConstant = torch.class('nn.MulConstant', 'nn.Module')
 
 --- constant: a number, or a vector with one for each element of the last dimension.
--- inplace: accepted for Torch7's sake; the input is never written to.
+-- inplace: write over the input, see nn/inplace.lua.
 function MulConstant:__init(constant, inplace)
   if type(constant) ~= 'number' and not torch.isTensor(constant) then
     error(('%s: a number or a tensor expected, got %s'):format(torch.type(self),
@@ -30,5 +31,6 @@ function MulConstant:constant_for(input)
 end
 
 function MulConstant:updateOutput(input)
-  return torch.mul(input, self:constant_for(input))
+  local constant, target = self:constant_for(input), overwrite.target(self, input)
+  return target and target:mul(constant) or torch.mul(input, constant)
 end

@@ -11,8 +11,8 @@ function feature_dropout.apply(self, input, map_dims)
   if self.train == false and not self.stochastic_inference then return input * (1 - self.p) end
   local sizes = input:size():totable()
   for d = #sizes - map_dims + 1, #sizes do sizes[d] = 1 end
-  local keep = input:new_empty(sizes):bernoulli(1 - self.p)
-  return torch.cmul(input, keep)
+  self.noise = input:new_empty(sizes):bernoulli(1 - self.p)
+  return torch.cmul(input, self.noise)
 end
 
 return feature_dropout

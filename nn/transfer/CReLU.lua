@@ -6,7 +6,7 @@ require 'nn.Module'
 local CReLU = torch.class('nn.CReLU', 'nn.Module')
 
 --- nInputDims: how many dimensions one example has, the first of them the channels; an input with
--- one more is a batch. inplace: accepted for Torch7's sake; the input is never written to.
+-- one more is a batch. inplace: Torch7's rectifies a copy of the input then; so does this always.
 function CReLU:__init(nInputDims, inplace)
   dims.check_whole('CReLU', 'nInputDims', nInputDims)
   self.nInputDims = nInputDims

@@ -2,12 +2,13 @@
 -- mean. Xu et al. 2015.
 local torch = require 'torch'
 local dims = require 'nn.layers.dims'
+local overwrite = require 'nn.inplace'
 require 'nn.Module'
 
 local RReLU = torch.class('nn.RReLU', 'nn.Module')
 
---- lower, upper: between which the slope for negative x lies. inplace: accepted for Torch7's sake;
--- the input is never written to.
+--- lower, upper: between which the slope for negative x lies. inplace: write over
+-- the input, see nn/inplace.lua.
 function RReLU:__init(lower, upper, inplace)
   self.lower, self.upper = lower or 1 / 8, upper or 1 / 3
   if self.lower > self.upper then
@@ -19,10 +20,15 @@ end
 
 function RReLU:updateOutput(input)
   dims.check(input)
-  if self.train == false then return torch.leaky_relu(input, (self.lower + self.upper) / 2) end
-  local slopes = torch.empty_like(input:detach()):uniform(self.lower, self.upper)
+  local low, high = self.lower, self.upper
+  local target = overwrite.target(self, input)
+  if self.train == false then
+    low, high = (low + high) / 2, (low + high) / 2
+    if not target then return torch.leaky_relu(input, low) end
+  end
+  local slopes = torch.empty_like(input:detach()):uniform(low, high)
   slopes:maskedFill(torch.gt(input:detach(), 0), 1)
-  return torch.cmul(input, slopes)
+  return target and target:cmul(slopes) or torch.cmul(input, slopes)
 end
 
 function RReLU:__tostring__()

@@ -1,10 +1,11 @@
 --- x where it is above a threshold, else a value.
 local torch = require 'torch'
+local overwrite = require 'nn.inplace'
 require 'nn.Module'
 
 local Threshold = torch.class('nn.Threshold', 'nn.Module')
 
---- inplace: accepted for Torch7's sake; the input is never written to.
+--- inplace: write over the input, see nn/inplace.lua.
 function Threshold:__init(threshold, value, inplace)
   self.threshold, self.val = threshold or 1e-6, value or 0
   if type(self.threshold) ~= 'number' or type(self.val) ~= 'number' then
@@ -14,5 +15,7 @@ function Threshold:__init(threshold, value, inplace)
 end
 
 function Threshold:updateOutput(input)
-  return torch.threshold(input, self.threshold, self.val)
+  local target = overwrite.target(self, input)
+  if not target then return torch.threshold(input, self.threshold, self.val) end
+  return target:maskedFill(torch.gt(target:detach(), self.threshold):eq(0), self.val)
 end

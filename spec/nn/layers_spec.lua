@@ -447,15 +447,6 @@ describe('nn: layers that change the shape', function()
     assert.equal('torch.DoubleTensor', nn.OneHot(3):double():forward(torch.LongTensor{2}):type())
   end)
 
-  it('never write to their input, asked to or not', function()
-    for _, name in ipairs {'ReLU', 'ReLU6'} do
-      local module, x = nn[name](true), torch.Tensor{-1, 2}
-      assert.is_true(module.inplace)
-      assert.are.same({0, 2}, module:forward(x):totable())
-      assert.are.same({-1, 2}, x:totable())
-      assert.are.same({0, 1}, module:backward(x, torch.ones(2)):totable())
-    end
-  end)
 end)
 
 describe('nn: normalization', function()

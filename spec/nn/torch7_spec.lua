@@ -314,3 +314,34 @@ describe('a module', function()
       1, true))
   end)
 end)
+
+describe('a setting', function()
+  it('counts from the next backward on, where Torch7 reads it there', function()
+    local x, dy = torch.Tensor {1, 2}, torch.Tensor {1, 1}
+    local reversal = nn.GradientReversal(1)
+    reversal:forward(x)
+    assert.are.same({-2, -2}, reversal:setLambda(2):backward(x, dy):totable())
+    local lookup, rows = nn.LookupTable(3, 1), torch.LongTensor {2, 2}
+    lookup:forward(rows)
+    lookup:scaleGradByFreq():backward(rows, torch.ones(2, 1))
+    assert.are.same({{0}, {1}, {0}}, lookup.gradWeight:totable())
+  end)
+
+  it('that programs look for is there', function()
+    assert.equal('nn.LogSoftMax', torch.type(nn.CrossEntropyCriterion().lsm))
+    local dropout, x = nn.SpatialDropout(0.5), torch.ones(4, 2, 2)
+    assert.are.same(dropout:forward(x):totable(), dropout.noise:expandAs(x):totable())
+  end)
+end)
+
+describe('Layers that share a weight', function()
+  it('step from the values of their forward, in whatever order', function()
+    for _, name in ipairs {'Euclidean', 'Cosine'} do
+      local errors = torch.no_grad(function()
+        return nn.Jacobian.testAllUpdate(nn[name](4, 3):double(), torch.randn(2, 4):double(),
+          'weight', 'gradWeight')
+      end)
+      for way, err in pairs(errors) do assert.is_true(err < 1e-6, name .. ' ' .. way) end
+    end
+  end)
+end)

@@ -11,7 +11,6 @@ end
 
 return {
   CAddTable = {make('CAddTable'), three, single = one, batched = true},
-  ['CAddTable, in place'] = {make('CAddTable', true), three},
   CSubTable = {make('CSubTable'), two, single = one, batched = true},
   CMulTable = {make('CMulTable'), three, single = one, batched = true},
   CDivTable = {make('CDivTable'), positive({3, 4}, {3, 4}), single = positive({4}, {4}),
