@@ -9,7 +9,11 @@ local FOLDERS = {'', 'layers.', 'transfer.', 'containers.', 'criterions.', 'tabl
 
 -- Tables of functions, and functions: the module that gives each.
 local LIBRARIES = {utils = 'nn.utils', init = 'nn.initializers', hessian = 'nn.hessian',
-  test = 'nn.selftest', testTHNN = 'nn.selftest', tables = 'nn.convolutions.tables'}
+  test = 'nn.selftest', testTHNN = 'nn.thnn.selftest', tables = 'nn.convolutions.tables'}
+
+-- PyTorch's names of classes that differ in nothing but capitals, as files had better not.
+local ALIASES = {Hardshrink = 'HardShrink', Hardtanh = 'HardTanh', Softplus = 'SoftPlus',
+  Softshrink = 'SoftShrink', Softsign = 'SoftSign', Tanhshrink = 'TanhShrink'}
 
 -- The module that defines `name`. Files in lower case are no classes.
 local function module_of(name)
@@ -23,6 +27,7 @@ local function module_of(name)
 end
 
 local function load_name(tbl, name)
+  if ALIASES[name] then return tbl[ALIASES[name]] end
   local module = module_of(name)
   if not module then return nil end
   local library = require(module) -- torch.class puts a class into `tbl`
@@ -46,6 +51,15 @@ local function names()
 end
 
 setmetatable(nn, {__index = load_name, __names = names})
+
+-- Old modules find Torch7's kernels at their tensors: input.THNN.Tanh_updateOutput(...).
+local kernels = setmetatable({}, {__index = function(_, name)
+  return nn.THNN.kernels['torch.FloatTensor'][name]
+end})
+for _, name in ipairs {'Float', 'Double', 'Half', 'BFloat16', 'Cuda', 'CudaDouble'} do
+  local metatable = torch.getmetatable('torch.' .. name .. 'Tensor')
+  if metatable then metatable.THNN = kernels end
+end
 torch.register_package('nn', nn)
 
 -- The bases are there at once: programs derive their own classes from them by name.

@@ -176,10 +176,19 @@ describe('package nn', function()
       assert.is_true(nn[name] ~= nil, name)
       local is_class = torch.getmetatable('nn.' .. name) ~= nil
       if is_class then assert.equal('nn.' .. name, tostring(nn[name])) end
-      assert.is_true(is_class or name:find('^%l') ~= nil or name:find('Jacobian') ~= nil, name)
+      assert.is_true(is_class or name:find('^%l') ~= nil or name:find('Jacobian') ~= nil
+        or name == 'THNN', name)
     end
     for _, name in ipairs {'utils', 'init', 'hessian', 'Jacobian'} do
       assert.equal('table', type(nn[name]))
+    end
+  end)
+
+  it('knows names of PyTorch that differ in capitals only', function()
+    for alias, name in pairs {Softplus = 'SoftPlus', Hardtanh = 'HardTanh', Softsign = 'SoftSign',
+        Hardshrink = 'HardShrink', Softshrink = 'SoftShrink', Tanhshrink = 'TanhShrink'} do
+      assert.equal(nn[name], nn[alias])
+      assert.equal('nn.' .. name, torch.type(nn[alias]()))
     end
   end)
 

@@ -143,6 +143,7 @@ end
 describe('nn.test and rnn.test', function()
   it('pass here', function()
     passes_quietly(nn.test, nil, 1)
+    passes_quietly(nn.testTHNN)
     passes_quietly(require('rnn').test)
     passes_quietly(require('rnn').bigtest, 'SeqGRU')
   end)

@@ -122,10 +122,16 @@ function module.cdata(object, as_number)
   fill_storage(holder, storage, kind)
   local part = what == 'Tensor' and holder.tensor or holder.storage
   local pointer = ffi.cast(('TH%s%s *'):format(kind, what), part)
-  anchors[pointer] = {holder, storage}
+  anchors[pointer] = {holder, storage, not as_number and object or nil}
   if not as_number then return pointer end
   anchors[object] = pointer -- a number keeps nothing alive
   return address_of(pointer)
+end
+
+--- The tensor or storage that a pointer of torch.cdata was made from.
+function module.object_of(pointer)
+  local from = type(pointer) == 'cdata' and anchors[pointer]
+  return type(from) == 'table' and from[3] or nil
 end
 
 -- ---------------------------------------------------------------------------------------------
