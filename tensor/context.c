@@ -1,10 +1,28 @@
 /* context.c -- everything that would be global elsewhere. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tensor/cpu/fft.h"
+#include "tensor/cpu/onednn.h"
 #include "tensor/internal.h"
+
+/* Plans for libraries are made once for all contexts, and freed with the last of these: a guest
+ * that is unloaded leaves nothing behind. */
+static pthread_mutex_t contexts_lock = PTHREAD_MUTEX_INITIALIZER;
+static int contexts;
+
+static void count_context(int change) {
+  pthread_mutex_lock(&contexts_lock);
+  contexts += change;
+  if (contexts == 0) {
+    tn__fft_forget();
+    tn__onednn_forget();
+  }
+  pthread_mutex_unlock(&contexts_lock);
+}
 
 static int default_threads(void) {
   long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -18,6 +36,7 @@ tn_ctx *tn_open(const tn_config *config) {
   }
   tn_ctx *ctx = calloc(1, sizeof *ctx);
   if (ctx == NULL) return NULL;
+  count_context(1);
   ctx->allocator = tn__allocator_new(c.memory_limit);
   ctx->pool = tn__pool_new(c.threads > 0 ? c.threads : default_threads());
   if (ctx->allocator == NULL || ctx->pool == NULL) {
@@ -39,6 +58,7 @@ void tn_close(tn_ctx *ctx) {
   if (ctx->pool != NULL) tn__pool_free(ctx->pool);
   if (ctx->allocator != NULL) tn__allocator_close(ctx->allocator);
   free(ctx);
+  count_context(-1);
 }
 
 const char *tn_message(const tn_ctx *ctx) { return ctx->message; }

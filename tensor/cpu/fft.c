@@ -131,6 +131,10 @@ static void free_plan(plan *p) {
   free(p->roots);
 }
 
+void tn__fft_forget(void) {
+  while (count > 0) free_plan(&kept[--count]);
+}
+
 typedef struct {
   const tn_fft *job;
   plan plan;

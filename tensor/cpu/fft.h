@@ -1,7 +1,7 @@
 /* fft.h -- discrete Fourier transforms of many lines, by FFTW where it is present, else built-in.
  *
  * Errors     0, or -1 when there is no memory; then some of the results may have been written.
- * Threads    The pool's. Plans are kept for the process, behind a lock. */
+ * Threads    The pool's. Plans are kept, behind a lock, until tn__fft_forget. */
 #ifndef TN_CPU_FFT_H
 #define TN_CPU_FFT_H
 
@@ -28,6 +28,7 @@ typedef struct {
 } tn_fft;
 
 int tn__fft(tn_pool *pool, const tn_fft *job);
+void tn__fft_forget(void); /* frees the plans; no transform may be under way */
 
 /* fftw.c: a plan for lines of n, or NULL where FFTW is missing. Calls must not overlap, but those
  * of tn__fftw_run may. */

@@ -1,18 +1,31 @@
 /* onednn_plan.c -- oneDNN's functions, and primitives kept by what they depend on. */
 #include "onednn_plan.h"
 
+#include "onednn.h"
+
 #ifdef TN_HAVE_DNNL
 
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "onednn.h"
-
 struct tn_dnnl tn__dnnl;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
+
+/* Every kind of plan that has been made, under `list_lock`. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static tn_dnnl_plans *all_plans;
+
+static void list_plans(tn_dnnl_plans *plans) {
+  if (plans->listed) return;
+  pthread_mutex_lock(&list_lock);
+  plans->listed = true;
+  plans->next = all_plans;
+  all_plans = plans;
+  pthread_mutex_unlock(&list_lock);
+}
 
 static bool new_attribute(dnnl_primitive_attr_t *attr) {
   return tn__dnnl.primitive_attr_create(attr) == dnnl_success &&
@@ -92,6 +105,7 @@ tn_dnnl_plan *tn__dnnl_take(tn_dnnl_plans *plans, const void *key) {
     tn_dnnl_plan *made = plans->make(key);
     if (made != NULL) {
       if (p != NULL) plans->destroy(p);
+      list_plans(plans);
       plans->kept[place] = made;
     }
     p = made;
@@ -110,8 +124,27 @@ void tn__dnnl_give_back(tn_dnnl_plans *plans, tn_dnnl_plan *plan) {
   pthread_mutex_unlock(&plans->lock);
 }
 
+static void forget_plans(tn_dnnl_plans *plans) {
+  for (int i = 0; i < TN_DNNL_KEPT; i++) {
+    if (plans->kept[i] != NULL) plans->destroy(plans->kept[i]);
+    plans->kept[i] = NULL;
+  }
+  plans->listed = false;
+}
+
+void tn__onednn_forget(void) {
+  for (; all_plans != NULL; all_plans = all_plans->next) forget_plans(all_plans);
+  if (tn__dnnl.attr != NULL) tn__dnnl.primitive_attr_destroy(tn__dnnl.attr);
+  if (tn__dnnl.adding != NULL) tn__dnnl.primitive_attr_destroy(tn__dnnl.adding);
+  if (tn__dnnl.engine != NULL) tn__dnnl.engine_destroy(tn__dnnl.engine);
+  memset(&tn__dnnl, 0, sizeof tn__dnnl);
+  ready = false;
+  const pthread_once_t anew = PTHREAD_ONCE_INIT;
+  once = anew;
+}
+
 #else
 
-typedef int no_plans; /* C wants a declaration in each file */
+void tn__onednn_forget(void) {}
 
 #endif

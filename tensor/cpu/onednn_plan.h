@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define TN_DNNL_FUNCTIONS(X)                                                                      \
-  X(engine_create) X(stream_create) X(stream_destroy) X(memory_create) X(memory_destroy)          \
+  X(engine_create) X(engine_destroy) X(primitive_attr_destroy) X(stream_create) X(stream_destroy) X(memory_create) X(memory_destroy)          \
   X(memory_desc_init_by_tag) X(memory_desc_init_by_strides) X(memory_desc_equal)                  \
   X(memory_desc_get_size) X(matmul_desc_init) X(dilated_convolution_forward_desc_init)            \
   X(dilated_convolution_backward_data_desc_init)                                                  \
@@ -35,7 +35,7 @@
   X(primitive_desc_query) X(primitive_desc_query_md) X(primitive_create) X(primitive_destroy)     \
   X(primitive_execute)
 
-/* Constant for the life of the process once tn__dnnl_ready has returned true. */
+/* Constant from where tn__dnnl_ready returns true until tn__onednn_forget. */
 extern struct tn_dnnl {
 #define X(name) __typeof__(&dnnl_##name) name;
   TN_DNNL_FUNCTIONS(X)
@@ -71,13 +71,15 @@ typedef struct {
 } tn_dnnl_plan;
 
 /* All plans of one kind. `make` returns NULL where there is no memory, and `destroy` takes none. */
-typedef struct {
+typedef struct tn_dnnl_plans {
   size_t key_bytes;
   tn_dnnl_plan *(*make)(const void *key);
   void (*destroy)(tn_dnnl_plan *plan);
   pthread_mutex_t lock;
   uint64_t clock;
   tn_dnnl_plan *kept[TN_DNNL_KEPT];
+  struct tn_dnnl_plans *next; /* of those that have had a plan */
+  bool listed;
 } tn_dnnl_plans;
 
 /* Finds the plan, or makes it in place of the one that has not been used for the longest time. NULL

@@ -3,7 +3,8 @@
  * OpenBLAS's own threads spin for some 45 ms after each call, on the cores that our pool is about
  * to use. So it is called from the pool's threads, each with a part of C. Its thread count belongs
  * to the whole process: it is 1 from the first tn__openblas_begin to the last tn__openblas_end, and
- * then what it was, for a host that uses OpenBLAS too. */
+ * then what it was, for a host that uses OpenBLAS too. Where no one had opened it before, the
+ * threads that it starts while it is loaded are ended at once, and the count stays 1. */
 #include "gemm.h"
 
 #ifdef TN_EMBED
@@ -62,13 +63,19 @@ static void (*set_threads)(int);
 static void open_library(void) {
   const char *wish = getenv("MOONLET_BLAS"); /* for measurements: gemm.h */
   if (wish && strcmp(wish, "builtin") == 0) return;
-  library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  void *before = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  library = before ? before : dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) return;
   *(void **)&sgemm = dlsym(library, "cblas_sgemm");
   *(void **)&dgemm = dlsym(library, "cblas_dgemm");
   *(void **)&get_threads = dlsym(library, "openblas_get_num_threads");
   *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
   if (!get_threads || !set_threads || !dgemm) sgemm = NULL;
+  int (*end_threads)(void);
+  *(void **)&end_threads = dlsym(library, "blas_thread_shutdown_");
+  if (before || !sgemm || get_threads() == 1) return;
+  set_threads(1);
+  if (end_threads) end_threads();
 }
 
 void *tn__openblas_symbol(const char *name) {
