@@ -148,7 +148,9 @@ local function guard(fn, module, a, b, c)
   if ok then return result end
   local message, level = result, 0
   if type(result) == 'string' and not result:find('interrupted$') and depth > was_depth then
-    message, level = explain(result, was_depth + 1), 2
+    -- Where memory has run out there may be none for the text, and order comes first.
+    local explained, text = pcall(explain, result, was_depth + 1)
+    if explained then message, level = text, 2 end
   end
   for i = was_depth + 1, depth do path[i], given[i] = nil, nil end
   written = nil
