@@ -110,7 +110,9 @@ static void fit_room(binding *b, size_t most, double began, double ended) {
 
 void bind_collect(lua_State *L, binding *b) {
   double began = seconds();
+  const int runs = lua_gc(L, LUA_GCISRUNNING, 0);
   lua_gc(L, LUA_GCCOLLECT, 0);
+  if (runs == 0) lua_gc(L, LUA_GCSTOP, 0); /* LuaJIT would let it run on */
   size_t live = tn_live_bytes(b->ctx), heap = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
   size_t most = live / 2 > 8 * heap ? live / 2 : 8 * heap;
   fit_room(b, most > PRESSURE ? most : PRESSURE, began, seconds());
@@ -281,6 +283,7 @@ binding *bind_find(lua_State *L) {
 
 /* The binding lives in the registry under a key of its own, for as long as the state does. */
 static binding *new_binding(lua_State *L) {
+  static const char thread_key = 't';
   binding *b = (binding *)moonlet_newuserdata(L, sizeof *b);
   memset(b, 0, sizeof *b);
   lua_newtable(L);
@@ -312,7 +315,8 @@ static binding *new_binding(lua_State *L) {
   b->collect_at = b->room = PRESSURE;
   b->collected = seconds();
   b->collect_boxes = BOXES;
-  b->L = L;
+  b->L = lua_newthread(L); /* not the caller's, which may be a coroutine that ends */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &thread_key);
   return b;
 }
 

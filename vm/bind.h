@@ -27,7 +27,7 @@ typedef struct {
 /* One per Lua state, anchored in the registry; upvalue 1 of every function here. */
 typedef struct binding {
   tn_ctx *ctx;
-  lua_State *L; /* running now: for callbacks of the core */
+  lua_State *L; /* running now, or one of our own: for callbacks of the core */
   size_t collect_at;  /* live bytes at which the collector is run, */
   size_t room;        /* so many more than after it ran last, */
   double collected;   /* which was then, in seconds */

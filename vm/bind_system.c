@@ -76,6 +76,12 @@ static int fsync_rename(lua_State *L) {
   return 1;
 }
 
+/* remove(path): whether the file is gone */
+static int remove_file(lua_State *L) {
+  lua_pushboolean(L, remove(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
 static int executable_dir(lua_State *L) {
   char path[1024];
   ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -133,7 +139,7 @@ static int set_memory_limit(lua_State *L) {
 void bind_open_system(lua_State *L, binding *b, int core) {
   static const luaL_Reg functions[] = {
       {"clock", clock_seconds}, {"isatty", is_terminal}, {"peak_memory", peak_memory},
-      {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir},
+      {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir}, {"remove", remove_file},
       {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
       {"getnumcores", count_cores}, {"memory", memory}, {"set_memory_limit", set_memory_limit},
       {NULL, NULL}};

@@ -11,7 +11,8 @@
 #include <zlib.h>
 #endif
 
-/* The registry's entry for us: a table with the fields require, loaded, env and path. */
+/* The registry's entry for us: a table with the fields require, loaded, env, path, global and
+ * failed (whether a module that could not be loaded has been tried again). */
 static const char state_key[] = "moonlet.packages";
 
 /* Value of `loaded` while a package runs; its address is what counts. */
@@ -151,10 +152,26 @@ static bool push_loader(lua_State *L, const char *name) {
   return true;
 }
 
+/* Pushes the host's globals: those of the state, not of the coroutine that loads us, which may
+ * have a table of its own. */
+static void push_globals(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_istable(L, -1)) {
+    lua_pushliteral(L, "_G");
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+  }
+  if (lua_istable(L, -1)) return;
+  lua_pop(L, 1);
+  lua_pushglobaltable(L);
+}
+
 /* Modules which are not ours: the host knows where its own are. */
 static int require_host(lua_State *L, const char *name) {
   lua_settop(L, 1);
-  lua_getglobal(L, "require");
+  push_globals(L);
+  lua_pushliteral(L, "require");
+  lua_rawget(L, 2);
   if (!lua_isfunction(L, -1)) return luaL_error(L, "module '%s' not found", name);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
@@ -178,6 +195,40 @@ static bool is_loading(lua_State *L, const char *name) {
   return found;
 }
 
+/* Pushes the table of the package that `name` belongs to, and the last part of the name; nil for
+ * the former where there is no such table, or where it has such a field already. */
+static void push_owner(lua_State *L, const char *name) {
+  const char *dot = strrchr(name, '.');
+  lua_pushlstring(L, name, strcspn(name, "."));
+  lua_rawget(L, 2);
+  lua_pushstring(L, dot ? dot + 1 : name);
+  lua_pushvalue(L, -1);
+  if (lua_istable(L, -3)) lua_rawget(L, -3);
+  bool fresh = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (fresh) return;
+  lua_pushnil(L);
+  lua_replace(L, -3);
+}
+
+/* Calls the loader and its two arguments, below which push_owner's values are. A class that could
+ * not be defined to its end goes from its package: nobody would load it again. */
+static void call_loader(lua_State *L) {
+  int owner = lua_gettop(L) - 4;
+  if (lua_pcall(L, 2, 1, 0) == LUA_OK) return;
+  if (lua_istable(L, owner)) {
+    lua_pushvalue(L, owner + 1);
+    lua_rawget(L, owner);
+    bool found = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    lua_pushvalue(L, owner + 1);
+    lua_pushnil(L);
+    if (found) lua_rawset(L, owner);
+    else lua_pop(L, 2);
+  }
+  lua_error(L);
+}
+
 /* require(name). A module that failed is tried again, as its file may have been mended; one
  * without a value counts as true, as Lua has it. */
 static int require(lua_State *L) {
@@ -189,12 +240,20 @@ static int require(lua_State *L) {
   if (lua_toboolean(L, 3) && !marked) return 1;
   if (marked && is_loading(L, name))
     return luaL_error(L, "module '%s' requires itself while it loads", name);
+  if (marked) {
+    lua_getfield(L, LUA_REGISTRYINDEX, state_key);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "failed");
+    lua_pop(L, 1);
+  }
   if (!push_loader(L, name)) return require_host(L, name);
   lua_pushlightuserdata(L, &loading_mark);
   lua_setfield(L, 2, name);
+  push_owner(L, name);
+  lua_pushvalue(L, 4);
   lua_pushvalue(L, 1);
-  lua_insert(L, -2);
-  lua_call(L, 2, 1);
+  lua_pushvalue(L, 5);
+  call_loader(L);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     lua_pushboolean(L, 1);
@@ -210,8 +269,51 @@ void moonlet_packages_require(lua_State *L) {
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
+/* __index of the packages' globals. Upvalue 1: the host's. Raw, as those of many programs raise an
+ * error for names that are not declared; only what loads when it is touched may ask for more. */
+static int package_global(lua_State *L) {
+  size_t length;
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  if (!lua_isnil(L, 3) || lua_type(L, 2) != LUA_TSTRING) return 1;
+  const char *name = lua_tolstring(L, 2, &length);
+  if (!moonlet__is_listed(name, length, moonlet_packages_globals)) return 1;
+  moonlet__push_field(L, "global");
+  if (!lua_toboolean(L, -1)) return 0;
+  lua_pushvalue(L, 2);
+  lua_gettable(L, lua_upvalueindex(1));
+  return 1;
+}
+
+/* Pushes the globals of packages: require is ours, and everything else the host's. What a package
+ * uses in its loops, and no sandbox takes away, is there at once. */
+static void push_environment(lua_State *L) {
+  static const char *const names[] = {
+      "_G", "assert", "error", "getmetatable", "ipairs", "math", "next", "pairs", "pcall",
+      "rawequal", "rawget", "rawlen", "rawset", "select", "setmetatable", "string", "table",
+      "tonumber", "tostring", "type", "unpack", "xpcall"};
+  enum { COUNT = sizeof names / sizeof names[0] };
+  push_globals(L);
+  lua_createtable(L, 0, COUNT + 1);
+  for (int i = 0; i < COUNT; i++) {
+    lua_pushstring(L, names[i]);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -4);
+    lua_rawset(L, -3);
+  }
+  lua_pushcfunction(L, require);
+  lua_setfield(L, -2, "require");
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, -3);
+  lua_pushcclosure(L, package_global, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_remove(L, -2);
+}
+
 static void open_state(lua_State *L) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
   const char *root = getenv("MOONLET_PATH");
   if (root && *root) {
     lua_pushstring(L, root);
@@ -221,13 +323,7 @@ static void open_state(lua_State *L) {
   lua_setfield(L, -2, "loaded");
   lua_pushcfunction(L, require);
   lua_setfield(L, -2, "require");
-  lua_newtable(L); /* env: require is ours, everything else the host's */
-  lua_getfield(L, -2, "require");
-  lua_setfield(L, -2, "require");
-  lua_createtable(L, 0, 1);
-  lua_pushglobaltable(L);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
+  push_environment(L);
   lua_setfield(L, -2, "env");
   lua_setfield(L, LUA_REGISTRYINDEX, state_key);
 }

@@ -140,11 +140,20 @@ static int read_data(lua_State *L) {
   return 1;
 }
 
-/* The module `moonlet.packages`: list, has, read, and the tables `loaded` (what require has
+/* loading_failed(): whether a module that could not be loaded has been tried again, so that what it
+ * defined may be there already. */
+static int loading_failed(lua_State *L) {
+  moonlet__push_field(L, "failed");
+  lua_pushboolean(L, lua_toboolean(L, -1));
+  return 1;
+}
+
+/* The module `moonlet.packages`: list, has, read, loading_failed, and the tables `loaded` (what require has
  * given out, by name) and `env` (the globals of packages). */
 int moonlet__packages_index(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"list", list}, {"has", has}, {"read", read_data}, {NULL, NULL}};
+      {"list", list}, {"has", has}, {"read", read_data}, {"loading_failed", loading_failed},
+      {NULL, NULL}};
   luaL_newlib(L, functions);
   moonlet__push_field(L, "loaded");
   lua_setfield(L, -2, "loaded");

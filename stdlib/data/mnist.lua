@@ -8,7 +8,7 @@ local EMBEDDED = 'stdlib/data/mnist/'
 local CLASSES = 10
 
 local function is_there(path)
-  local file = io.open(path, 'rb')
+  local file = io and io.open(path, 'rb')
   if file then file:close() end
   return file ~= nil
 end
@@ -17,7 +17,7 @@ end
 local function folders(path)
   if path then return {path} end
   local list = {}
-  local from_environment = os.getenv('MOONLET_DATA')
+  local from_environment = os and os.getenv('MOONLET_DATA')
   if from_environment and from_environment ~= '' then
     list[1] = from_environment
     list[2] = from_environment .. '/mnist'

@@ -11,7 +11,7 @@ local BLOCKS = {' ', '\226\150\128', '\226\150\132', '\226\150\136'}
 --- Does the terminal read UTF-8?
 function ascii.has_unicode()
   for _, name in ipairs {'LC_ALL', 'LC_CTYPE', 'LANG'} do
-    local value = os.getenv(name)
+    local value = os and os.getenv(name)
     if value and value ~= '' then return value:upper():find('UTF%-?8') ~= nil end
   end
   return false
@@ -101,7 +101,7 @@ function ascii.draw(images, options)
   local unicode = options.unicode
   if unicode == nil then unicode = ascii.has_unicode() end
   local width = box.right - box.left + 1
-  local limit = options.width or tonumber(os.getenv('COLUMNS')) or 80
+  local limit = options.width or tonumber(os and os.getenv('COLUMNS')) or 80
   local per_line = math.max(1, math.floor((limit + GAP) / (width + GAP)))
   local out = {}
   for first = 1, #list, per_line do

@@ -1,6 +1,8 @@
 --- Classes as Torch7 has them: single inheritance, operators named `__add__`, `__tostring__`, ...
 -- A class is a metatable that is known by name in the registry. `getmetatable(class)` is its
 -- parent, so that plain table lookups walk the inheritance chain inside the VM.
+local packages_index = require 'moonlet.packages'
+
 local class = {}
 
 -- The registry makes classes visible to C code and to `debug.getregistry()[name]`, as Torch7 does.
@@ -161,7 +163,7 @@ local function locate(name, module)
   local container
   for part in path:gmatch('[^.]+') do
     if container == nil then
-      container = packages[part] or _G[part]
+      container = packages[part] or rawget(_G, part)
     else
       container = container[part]
     end
@@ -223,8 +225,10 @@ local function new_table(name)
   return mt
 end
 
--- The parts that a class can be given once. Errors are reported at the caller of `define`'s caller.
+-- The parts that a class can be given once, unless the file that defines it failed while it was
+-- loaded and is loaded again. Errors are reported at the caller of `define`'s caller.
 local function refuse_second(mt, name, given)
+  if packages_index.loading_failed() then return end
   for _, part in ipairs {'parent', 'constructor', 'destructor', 'factory'} do
     local old
     if part == 'parent' then
@@ -248,7 +252,7 @@ local function define(name, parent, given, module)
   local container, key
   if given.constructor then container, key = locate(name, module) end
   mt = mt or new_table(name)
-  if parent_mt then setmetatable(mt, parent_mt) end
+  if parent_mt and getmetatable(mt) ~= parent_mt then setmetatable(mt, parent_mt) end
   rawset(mt, '__gc', given.destructor or rawget(mt, '__gc'))
   rawset(mt, '__factory', given.factory or rawget(mt, '__factory'))
   if given.constructor then

@@ -4,7 +4,7 @@ local class = require 'torch.class'
 
 local torch = {}
 for name, value in pairs(core) do torch[name] = value end
-torch.describe, torch.file = nil, nil -- torch.ops is what it gives; torch.File
+torch.describe, torch.file, torch.remove = nil, nil, nil -- torch.ops is what it gives; torch.File
 torch.generator_metatable, torch.begin_map, torch.data_cell, torch.data_address = nil, nil, nil, nil
 
 -- ---------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ end
 -- Other writers of the same file, in this process or another, must get another name.
 local function temporary_name(path)
   local mark = ('%p'):format({}):gsub('^0x', '')
-  return ('%s.%s-%.0f.tmp'):format(path, mark, os.time() % 1000000)
+  return ('%s.%s-%.0f.tmp'):format(path, mark, core.clock() * 1e6 % 1e9)
 end
 
 local function write_all(file, object)
@@ -98,7 +98,7 @@ function serialize.save(path, object, mode, referenced, options)
   local target = is_special(path) and path or temporary_name(path)
   local ok, message = pcall(save_to, path, target, object, chosen)
   if not ok then
-    if target ~= path then os.remove(target) end
+    if target ~= path then core.remove(target) end
     raise(message)
   end
 end

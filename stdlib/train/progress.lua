@@ -17,7 +17,7 @@ local function now()
 end
 
 local function is_terminal()
-  return core.isatty(1) and os.getenv('TERM') ~= 'dumb'
+  return core.isatty(1) and os and os.getenv('TERM') ~= 'dumb'
 end
 
 --- total: how many samples there are; label: what comes first on the line.
@@ -30,7 +30,7 @@ local function new(options)
   local self = setmetatable({
     total = options.total, label = options.label or '', unit = options.unit or 'samples',
     seconds = options.seconds, out = options.out or io.stdout, clock = options.clock or now,
-    width = options.width or tonumber(os.getenv('COLUMNS')) or 80,
+    width = options.width or tonumber(os and os.getenv('COLUMNS')) or 80,
     done = 0, values = {}, drawn = 0, updates = 0, skip = 0,
   }, Progress)
   self.terminal = options.terminal
