@@ -114,20 +114,6 @@ static int is_grad_enabled(lua_State *L) {
   return 1;
 }
 
-/* Calls f(...) with recording switched; restores it also after an error. */
-static int with_grad(lua_State *L, bool on) {
-  binding *b = bind_state(L);
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  bool was = tn_set_grad_enabled(b->ctx, on);
-  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  tn_set_grad_enabled(b->ctx, was);
-  if (status != LUA_OK) return lua_error(L);
-  return lua_gettop(L);
-}
-
-static int no_grad(lua_State *L) { return with_grad(L, false); }
-static int enable_grad(lua_State *L) { return with_grad(L, true); }
-
 /* -- Mixed precision --------------------------------------------------------------------------- */
 
 /* 'bfloat16', 'float16' or false. */
@@ -158,23 +144,6 @@ static int set_autocast(lua_State *L) {
 static int get_autocast(lua_State *L) {
   push_autocast(L, tn_autocast_dtype(bind_state(L)->ctx));
   return 1;
-}
-
-/* torch.autocast([dtype,] f, ...): calls f(...); what was is restored also after an error. */
-static int autocast(lua_State *L) {
-  binding *b = bind_state(L);
-  tn_dtype dtype = TN_BF16;
-  if (!lua_isfunction(L, 1)) {
-    dtype = read_autocast(L, 1);
-    lua_remove(L, 1);
-  }
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  const tn_dtype was = tn_autocast_dtype(b->ctx);
-  bind_check(L, b, tn_set_autocast(b->ctx, dtype));
-  const int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  tn_set_autocast(b->ctx, was);
-  if (status != LUA_OK) return lua_error(L);
-  return lua_gettop(L);
 }
 
 static int detach(lua_State *L) {
@@ -280,8 +249,8 @@ static int record(lua_State *L) {
 void bind_open_grad(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg functions[] = {
       {"grad", grad}, {"set_grad_enabled", set_grad_enabled},
-      {"is_grad_enabled", is_grad_enabled}, {"no_grad", no_grad}, {"enable_grad", enable_grad},
-      {"record", record}, {"autocast", autocast}, {"set_autocast", set_autocast},
+      {"is_grad_enabled", is_grad_enabled},
+      {"record", record}, {"set_autocast", set_autocast},
       {"get_autocast", get_autocast}, {NULL, NULL}};
   static const luaL_Reg of_tensors[] = {
       {"backward", backward}, {"detach", detach}, {"requiresGrad", requires_grad}, {NULL, NULL}};

@@ -1,4 +1,4 @@
--- Builds C programs that embed Moonlet, with the compiler of the build, and runs them.
+-- Builds C and C++ programs that embed Moonlet, with the compilers there are, and runs them.
 local program = require('spec.vm.program')
 
 local compiler = os.getenv('CC') or 'cc'
@@ -7,20 +7,39 @@ local lua = program.is_luajit and 'luajit' or 'lua5.4'
 local sanitize = build:find('asan', 1, true) and '-fsanitize=address,undefined' or ''
 local embedded = build:find('embed', 1, true)
 
-local tools = ('command -v %s && pkg-config %s'):format(compiler, lua)
-local c_program = { available = select(2, program.shell(tools)) == 0 }
+local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
+local strict = '-g -pedantic -Wall -Wextra -Werror'
 
--- Compiles and runs a C file; gives its output and status. flags: more of the compiler's.
-function c_program.run(file, flags)
+local c_program = {}
+
+local function has(command)
+  return select(2, program.shell('command -v ' .. command)) == 0
+end
+c_program.available = has(('%s && pkg-config --exists %s'):format(compiler, lua))
+
+local cpp = compiler:find('clang', 1, true) and 'clang++' or 'c++'
+c_program.cpp = has(cpp) and cpp or nil
+
+-- The other C compiler, where there is one and a second opinion makes sense.
+local other = compiler:find('clang', 1, true) and 'gcc' or 'clang'
+c_program.other = sanitize == '' and has(other) and other or nil
+
+-- Compiles and runs a file; gives its output and status. flags: more of the compiler's; with: the
+-- compiler, C99's by default.
+function c_program.run(file, flags, with)
   local name = os.tmpname()
-  local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
-  local command = ('%s -std=c99 -pedantic -Wall -Wextra -Werror %s %s -Ivm %s -o %s '
-    .. '%s/libmoonlet.a $(pkg-config --libs %s) %s'):format(compiler, sanitize, flags or '', file,
-      name, build, lua, libraries)
+  local command = ('%s %s %s %s -Ivm %s -o %s %s/libmoonlet.a $(pkg-config --libs %s) %s')
+    :format(with or compiler .. ' -std=c99', strict, sanitize, flags or '', file, name, build, lua,
+      libraries)
   local output, status = program.shell(command)
   if status == 0 then output, status = program.shell(name) end
   os.remove(name)
   return output, status
+end
+
+-- Is the file correct C99 to the other compiler? Gives its output and status.
+function c_program.check_with_other(file)
+  return program.shell(('%s -std=c99 %s -Ivm -fsyntax-only %s'):format(other, strict, file))
 end
 
 -- Each line `ok WHAT` or `not ok WHAT` of a test written in C becomes a test: call it inside of a

@@ -1,15 +1,50 @@
--- Builds the C programs that embed Moonlet, with the compiler of the build, and runs them.
 local c_program = require('spec.support.c_program')
+local run = c_program.run
+
+local function checks(title, file)
+  describe(title, function() c_program.tests(file, it, assert) end)
+end
 
 if c_program.available then
-  describe('embedding in C', function()
-    c_program.tests('spec/vm/embed_test.c', it, assert)
-    c_program.tests('spec/vm/embed_values_test.c', it, assert)
+  checks('embedding in C', 'spec/vm/embed_test.c')
+  checks('values between C and Lua', 'spec/vm/embed_values_test.c')
+  checks('a host and its states', 'spec/vm/embed_guard_test.c')
 
-    it('works as the smallest example has it', function()
-      local text, code = c_program.run('scripts/embed/hello.c')
+  describe('examples of embedding', function()
+    it('has a smallest one', function()
+      local text, code = run('scripts/embed/hello.c')
       assert.equal('the norm of (3, 4) is 5\n', text)
       assert.equal(0, code)
     end)
+
+    it('has a host with a function and a shared tensor', function()
+      local text, code = run('scripts/embed/host.c')
+      assert.equal('80.38 0 280.38, lowest of 3: 0\n', text)
+      assert.equal(0, code)
+    end)
+
+    it('has a loop of frames in which a network learns', function()
+      local text, code = run('scripts/embed/frame.c')
+      local first, last = text:match('^missed by (%S+) at first, by (%S+) at last\n$')
+      assert.is_true(first ~= nil and tonumber(last) < tonumber(first) / 3, text)
+      assert.equal(0, code)
+    end)
+
+    if c_program.cpp then
+      it('has a host in C++', function()
+        local text, code = run('scripts/embed/host.cpp', '', c_program.cpp .. ' -std=c++17')
+        assert.equal('3.75 with the lamp\nweigh.lua:1: item: there is no item 7\n', text)
+        assert.equal(0, code)
+      end)
+    end
+
+    if c_program.other then
+      it('compiles with ' .. c_program.other .. ', too', function()
+        for _, file in ipairs {'hello.c', 'host.c', 'frame.c'} do
+          local text, code = c_program.check_with_other('scripts/embed/' .. file)
+          assert.equal(0, code, text)
+        end
+      end)
+    end
   end)
 end

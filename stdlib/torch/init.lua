@@ -31,6 +31,41 @@ function torch.isequal(a, b)
 end
 
 -- ---------------------------------------------------------------------------------------------
+-- Recording and precision for the time of a call. In Lua, so that the function may yield.
+
+-- What was is restored, also after an error, which goes on as it is.
+local function restored(restore, was, ok, ...)
+  restore(was)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+local function check_function(name, f)
+  if type(f) ~= 'function' then
+    error(name .. ': a function expected, got ' .. type(f), 3)
+  end
+end
+
+--- torch.no_grad(f, ...): calls f(...) and records no gradients meanwhile.
+function torch.no_grad(f, ...)
+  check_function('no_grad', f)
+  return restored(core.set_grad_enabled, core.set_grad_enabled(false), pcall(f, ...))
+end
+
+--- torch.enable_grad(f, ...): the same with recording switched on.
+function torch.enable_grad(f, ...)
+  check_function('enable_grad', f)
+  return restored(core.set_grad_enabled, core.set_grad_enabled(true), pcall(f, ...))
+end
+
+--- torch.autocast([dtype,] f, ...): calls f(...), where products calculate in that dtype.
+function torch.autocast(dtype, ...)
+  if type(dtype) == 'function' then return torch.autocast('bfloat16', dtype, ...) end
+  check_function('autocast', (...))
+  return restored(core.set_autocast, core.set_autocast(dtype), pcall(...))
+end
+
+-- ---------------------------------------------------------------------------------------------
 -- Tensor types: `torch.FloatTensor` is a callable table, through which methods can be added.
 
 local function is_tensor_type(name)
