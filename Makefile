@@ -85,7 +85,8 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
     draws_counts.c elements.c member.c \
     put.c quantize.c reduce_dims.c scatter_reduce.c shapes.c stack.c statistics.c triangle.c \
     unique.c windows.c) $(wildcard tensor/ops/linalg*.c) \
-  $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c,$(wildcard vm/*.c))
+  $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c, \
+    $(wildcard vm/*.c))
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 
 # Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.

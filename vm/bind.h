@@ -138,6 +138,7 @@ void bind_open_storage(lua_State *L, binding *b, int core, int methods);
 void bind_open_grad(lua_State *L, binding *b, int core, int methods);
 void bind_open_system(lua_State *L, binding *b, int core);
 void bind_open_file(lua_State *L, binding *b, int core);
+void bind_open_json(lua_State *L, binding *b, int core);
 
 /* `==` of the metatable at index mt: the same object. */
 void bind_share_equality(lua_State *L, binding *b, int mt);
