@@ -1,10 +1,12 @@
 /* bind_system.c -- what the Lua packages need of the system, and threads and memory. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +84,62 @@ static int remove_file(lua_State *L) {
   return 1;
 }
 
+/* file_stamp(path) → 'file', 'folder' or 'other', and a text that another file, or another state of
+ * this one, does not have; nil and a message when there is none. */
+static int file_stamp(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  struct stat s;
+  char text[120];
+  if (stat(path, &s) != 0) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(errno));
+    return 2;
+  }
+  lua_pushstring(L, S_ISREG(s.st_mode) ? "file" : S_ISDIR(s.st_mode) ? "folder" : "other");
+  snprintf(text, sizeof text, "%llx.%llx.%llx.%llx.%lx", (unsigned long long)s.st_dev,
+           (unsigned long long)s.st_ino, (unsigned long long)s.st_size,
+           (unsigned long long)s.st_mtim.tv_sec, (unsigned long)s.st_mtim.tv_nsec);
+  lua_pushstring(L, text);
+  return 2;
+}
+
+static int close_folder(lua_State *L) {
+  DIR **folder = (DIR **)lua_touserdata(L, 1);
+  if (*folder != NULL) closedir(*folder);
+  *folder = NULL;
+  return 0;
+}
+
+/* folder_names(path) → the names in a folder, in no order; nil and a message when it cannot be
+ * read. The open folder hangs on a userdata, so that no error loses it. */
+static int folder_names(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_newtable(L);
+  DIR **folder = (DIR **)moonlet_newuserdata(L, sizeof *folder);
+  *folder = NULL;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, close_folder);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, 3);
+  *folder = opendir(path);
+  if (*folder == NULL) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(errno));
+    return 2;
+  }
+  int count = 0;
+  for (const struct dirent *entry; (entry = readdir(*folder)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    lua_pushstring(L, entry->d_name);
+    lua_rawseti(L, 2, ++count);
+  }
+  closedir(*folder);
+  *folder = NULL;
+  lua_settop(L, 2);
+  return 1;
+}
+
 static int executable_dir(lua_State *L) {
   char path[1024];
   ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -140,6 +198,7 @@ void bind_open_system(lua_State *L, binding *b, int core) {
   static const luaL_Reg functions[] = {
       {"clock", clock_seconds}, {"isatty", is_terminal}, {"peak_memory", peak_memory},
       {"fsync_rename", fsync_rename}, {"executable_dir", executable_dir}, {"remove", remove_file},
+      {"file_stamp", file_stamp}, {"folder_names", folder_names},
       {"setnumthreads", set_threads}, {"getnumthreads", get_threads},
       {"getnumcores", count_cores}, {"memory", memory}, {"set_memory_limit", set_memory_limit},
       {NULL, NULL}};

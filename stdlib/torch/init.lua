@@ -5,7 +5,7 @@ local class = require 'torch.class'
 local torch = {}
 for name, value in pairs(core) do torch[name] = value end
 torch.describe, torch.file, torch.remove = nil, nil, nil -- torch.ops is what it gives; torch.File
-torch.json = nil -- for the package serve
+torch.json, torch.file_stamp, torch.folder_names = nil, nil, nil -- for the package serve
 torch.generator_metatable, torch.begin_map, torch.data_cell, torch.data_address = nil, nil, nil, nil
 
 -- ---------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ end
 
 -- ([mode] [, referenced] [, options]), or options alone.
 local function read_options(operation, mode, referenced, options)
-  local out = {mode = 'binary', referenced = true}
+  local out = {mode = 'binary', referenced = true, pause = false}
   out.functions = WRITES[operation] and th.installed or false
   local function refuse(message, ...)
     error(('torch.%s: '):format(operation) .. message:format(...), 4)
@@ -45,6 +45,7 @@ local function prepare(file, options)
   if options.mode == 'b32' then file:longSize(4) end
   file:referenced(options.referenced)
   file:functions(options.functions)
+  file.pause = options.pause or nil
   return file
 end
 
@@ -139,7 +140,8 @@ local function read_all(file, label, options)
 end
 
 --- torch.load(path [, mode] [, options]): runs no code of the file; functions in it are refused,
--- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'.
+-- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. With
+-- {pause = f}, f() is called before each value that is read, and may yield: others get their turn.
 function serialize.load(path, mode, referenced, options)
   check_path('load', path)
   local chosen = read_options('load', mode, referenced, options)

@@ -260,6 +260,7 @@ function read_object(file, state)
   if state.depth > MAX_DEPTH then
     fail('values are nested deeper than %d at byte %d', MAX_DEPTH, at(file))
   end
+  if file.pause then file.pause() end
   local tag = read_int(file.stream)
   local read = readers[tag]
   if not read then
