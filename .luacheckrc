@@ -9,5 +9,8 @@ exclude_files = { 'build' }
 local packages = { 'torch', 'nn', 'optim', 'data' }
 files['scripts'] = { read_globals = packages }
 files['spec'] = { std = '+busted', read_globals = packages }
+files['scripts/embed/nginx/moonlet_nginx.lua'] = { std = '+ngx_lua' }
+files['scripts/embed/nginx/post.lua'] = { read_globals = { 'wrk' },
+  globals = { 'setup', 'init', 'request', 'response', 'done', 'wrong' } }
 files['spec/support/busted.lua'] = { globals = { 'arg' } }
 files['spec/golden'] = { max_line_length = false } -- what make.py wrote

@@ -240,7 +240,7 @@ static bool read_text(reader *r) {
 static bool read_array(reader *r) {
   const char *p = r->at;
   for (int n = 0; *p == '['; p = skip_space(p + 1))
-    if (++n + r->depth > MAX_DEPTH) return fail(r, p, "values nested too deep");
+    if (++n + r->depth > MAX_DEPTH + 1) return fail(r, p, "values nested too deep");
   if (starts_number(*p) || *p == ']') return read_tensor(r);
   if (!count_value(r)) return false;
   lua_newtable(r->L);

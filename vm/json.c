@@ -104,7 +104,35 @@ static const char *read_exponent(const char *p, decimal *d) {
   return p;
 }
 
+/* Numbers of few digits, as nearly all are: digits are taken without counting, and when there were
+ * too many of them, or an exponent, nothing is returned and the careful way begins. */
+static const char *read_short(const char *text, double *out) {
+  decimal d = {.negative = *text == '-'};
+  const char *first = text + d.negative, *p = first;
+  unsigned digit;
+  if (*p == '0' && is_digit(p[1])) return NULL;
+  for (; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) d.mantissa = d.mantissa * 10 + digit;
+  if (p == first) return NULL;
+  if (*p == '.') {
+    const char *point = p++;
+    for (; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++)
+      d.mantissa = d.mantissa * 10 + digit;
+    d.exponent = point + 1 - p;
+    if (d.exponent == 0) return NULL;
+  }
+  if (p - first > EXACT_DIGITS || (*p | 0x20) == 'e') return NULL;
+  if (d.mantissa < (uint64_t)1 << 53) {
+    double value = (double)d.mantissa / powers[-d.exponent];
+    *out = d.negative ? -value : value;
+  } else {
+    *out = value_of(&d, text, (size_t)(p - text));
+  }
+  return p;
+}
+
 const char *moonlet__json_read_number(const char *text, double *out, const char **reason) {
+  const char *end = read_short(text, out);
+  if (end) return end;
   decimal d = {.negative = *text == '-'};
   const char *p = text + d.negative;
   int kept = 0;

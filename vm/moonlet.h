@@ -477,7 +477,7 @@ MOONLET_API struct lua_State *moonlet_state(moonlet *m);
 MOONLET_API const char *moonlet_version(void);
 
 /* For a host that has a lua_State already: a C function for Lua, which returns a table with
- * torch, nn, optim, data and version, and changes no global. `require "moonlet"` finds it in
+ * torch, nn, optim, data, serve and version, and changes no global. `require "moonlet"` finds it in
  * moonlet.so, or in package.preload:
  *
  *   lua_getglobal(L, "package");

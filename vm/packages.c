@@ -20,6 +20,9 @@ static char loading_mark;
 
 const char *const moonlet_packages_globals[] = {"torch", "nn", "optim", "data", NULL};
 
+/* Fields of the guest's module beside them. */
+static const char *const guest_packages[] = {"serve", NULL};
+
 bool moonlet__is_listed(const char *name, size_t length, const char *const *list) {
   for (; *list; list++)
     if (strlen(*list) == length && memcmp(*list, name, length) == 0) return true;
@@ -350,7 +353,9 @@ static int module_index(lua_State *L) {
   size_t length;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tolstring(L, 2, &length);
-  if (!moonlet__is_listed(name, length, moonlet_packages_globals)) return 0;
+  if (!moonlet__is_listed(name, length, moonlet_packages_globals) &&
+      !moonlet__is_listed(name, length, guest_packages))
+    return 0;
   moonlet_packages_require(L);
   lua_pushvalue(L, 2);
   lua_call(L, 1, 1);

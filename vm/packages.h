@@ -59,7 +59,7 @@ void moonlet_packages_open(lua_State *L, bool global);
 void moonlet_packages_require(lua_State *L);
 
 /* A C function for Lua: pushes the table that stands for Moonlet in a host's own state, with
- * the fields version, vm, torch, nn, optim, data (loaded when touched) and require. */
+ * the fields version, vm, torch, nn, optim, data, serve (loaded when touched) and require. */
 int moonlet_packages_module(lua_State *L);
 
 /* -- shared by packages*.c -- */

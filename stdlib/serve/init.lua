@@ -125,8 +125,8 @@ function Server:refresh_now(first, pause)
   end
   self.trouble = nil
   for name, path in pairs(paths) do
-    if not self.models[name] then self.models[name] = model.new(name, path, self:options_of(name)) end
-    self.models[name].path = path
+    local known = self.models[name] or model.new(name, path, self:options_of(name))
+    self.models[name], known.path = known, path
   end
   for name, known in pairs(self.models) do
     known:refresh(self.log, first, pause)
@@ -147,10 +147,18 @@ function serve.error(message)
   return select(2, failure(0, '%s', message))
 end
 
+-- Gives the memory of a request's numbers back at once: waiting for the collector, some thousand
+-- requests would drive the model out of the processor's caches.
+local function release(input)
+  for _, tensor in ipairs(type(input) == 'table' and input or {input}) do tensor:set() end
+end
+
 local function run(version, body)
   local signature = version.signature
   local input, count = request.read(body, signature)
-  return request.write(version.run(input), count, signature)
+  local text = request.write(version.run(input), count, signature)
+  release(input)
+  return text
 end
 
 -- The message without the place in our own files, which helps nobody who cannot see them.
@@ -177,13 +185,19 @@ end
 
 function Server:missing(name, number)
   if not self.models[name] then return failure(404, 'there is no model "%s"', name) end
-  if number then return failure(404, 'model "%s" has no version %.0f in service', name, number) end
+  if number then
+    return failure(404, 'model "%s" has no version %.0f in service', name, number)
+  end
   return failure(404, 'model "%s" has no version in service', name)
 end
 
 local function version_status(number, state, code, message)
-  return {version = ('%.0f'):format(number), state = state,
+  return {number = number, version = ('%.0f'):format(number), state = state,
     status = {error_code = code, error_message = message}}
+end
+
+local function newest_first(a, b)
+  return a.number > b.number
 end
 
 --- status(name [, version]) -> status, body: the versions in service and those that would not load.
@@ -192,16 +206,18 @@ function Server:status(name, number)
   if not known then return self:missing(name) end
   local list = {}
   for n in pairs(known.versions) do
-    if not number or n == number then list[#list + 1] = {n, 'AVAILABLE', 'OK', ''} end
+    if not number or n == number then
+      list[#list + 1] = version_status(n, 'AVAILABLE', 'OK', '')
+    end
   end
   for n, failed in pairs(known.failed) do
     if not known.versions[n] and (not number or n == number) then
-      list[#list + 1] = {n, 'END', 'UNKNOWN', failed.message}
+      list[#list + 1] = version_status(n, 'END', 'UNKNOWN', failed.message)
     end
   end
   if #list == 0 then return self:missing(name, number) end
-  table.sort(list, function(a, b) return a[1] > b[1] end)
-  for i, entry in ipairs(list) do list[i] = version_status(entry[1], entry[2], entry[3], entry[4]) end
+  table.sort(list, newest_first)
+  for _, entry in ipairs(list) do entry.number = nil end
   return 200, json.encode{model_version_status = list}
 end
 

@@ -98,6 +98,15 @@ local function newest_first(found)
   return numbers
 end
 
+-- Why a file was not loaded: without the place in our own files, and without its path, which is no
+-- business of clients.
+local function reason_of(message, path)
+  if type(message) ~= 'string' then return 'an error that is no text' end
+  local front = 'load: ' .. path .. ': '
+  message = message:gsub('^[%w_/.%-]+%.lua:%d+: ', '')
+  return message:sub(1, #front) == front and message:sub(#front + 1) or message
+end
+
 -- Tries to load one version; `settled`: it looked the same the last time. Tells whether this
 -- version is in service.
 function model:try(number, path, settled, log, pause)
@@ -112,7 +121,7 @@ function model:try(number, path, settled, log, pause)
     log('info', ('%s: loaded %s'):format(what, path))
     return true
   end
-  local message = type(made) == 'string' and made or 'an error that is no text'
+  local message = reason_of(made, path)
   self.failed[number] = {stamp = stamp, message = message}
   log('error', ('%s: cannot load %s: %s; %s'):format(what, path, message,
     old and 'the one before stays in service' or 'it is not served'))
@@ -139,13 +148,12 @@ function model:refresh(log, first, pause)
   local found, why = candidates(self.path)
   if not found then
     self.missing = self.missing + 1
-    if first or self.missing == 2 then
-      log('error', ('model "%s": %s'):format(self.name, why))
-      self:forget({}, {})
-    end
-    return
+    if not first and self.missing < 2 then return end
+    if self.trouble ~= why then log('error', ('model "%s": %s'):format(self.name, why)) end
+    self.trouble = why
+    return self:forget({}, {})
   end
-  self.missing = 0
+  self.missing, self.trouble = 0, nil
   local served, count, seen = {}, 0, {}
   for _, number in ipairs(newest_first(found)) do
     local _, stamp = file_stamp(found[number])

@@ -150,7 +150,9 @@ function request.read(body, signature)
   if not is_object(value) then refuse('an object expected, got %s', kind_of(value)) end
   check_signature(value.signature_name, signature)
   local instances, inputs = value.instances, value.inputs
-  if instances ~= nil and inputs ~= nil then refuse('"instances" or "inputs" expected, not both') end
+  if instances ~= nil and inputs ~= nil then
+    refuse('"instances" or "inputs" expected, not both')
+  end
   if instances ~= nil then return rows(instances, signature) end
   if inputs ~= nil then return columns(inputs, signature), nil end
   refuse('"instances" or "inputs" expected')
