@@ -158,26 +158,27 @@ const char *moonlet__json_read_number(const char *text, double *out, const char 
 /* -- Numbers that are written ------------------------------------------------------------------ */
 
 /* `count` digits as d.ddde-7, or as 12.3 where that is not much longer. exponent: of the first. */
-static size_t write_digits(char *out, const char *digits, int count, int exponent) {
+static size_t write_digits(char *out, const char *digits, size_t count, int exponent) {
   char *p = out;
   while (count > 1 && digits[count - 1] == '0') count--;
   if (exponent < -5 || exponent > 15) {
     *p++ = digits[0];
     if (count > 1) *p++ = '.';
-    memcpy(p, digits + 1, (size_t)count - 1);
+    memcpy(p, digits + 1, count - 1);
     p += count - 1;
     return (size_t)(p - out + sprintf(p, "e%d", exponent));
   }
   if (exponent < 0) {
     *p++ = '0', *p++ = '.';
     for (int i = -1; i > exponent; i--) *p++ = '0';
-    memcpy(p, digits, (size_t)count);
-    return (size_t)(p - out + count);
+    memcpy(p, digits, count);
+    return (size_t)(p - out) + count;
   }
-  for (int i = 0; i <= exponent; i++) *p++ = i < count ? digits[i] : '0';
+  const size_t whole = (size_t)exponent + 1; /* digits before the point */
+  for (size_t i = 0; i < whole; i++) *p++ = i < count ? digits[i] : '0';
   *p++ = '.';
-  if (count <= exponent + 1) *p++ = '0';
-  for (int i = exponent + 1; i < count; i++) *p++ = digits[i];
+  if (count <= whole) *p++ = '0';
+  for (size_t i = whole; i < count; i++) *p++ = digits[i];
   return (size_t)(p - out);
 }
 
@@ -188,7 +189,7 @@ static bool reads_as(double mantissa, int exponent, float value) {
 }
 
 /* Six to nine digits of a float, 0 when they cannot be found so. Nine always suffice. */
-static int float_digits(double value, char digits[12], int *exponent) {
+static size_t float_digits(double value, char digits[12], int *exponent) {
   int e = (int)floor(log10(value));
   for (int count = 6; count <= 9; count++) {
     int shift = e - count + 1; /* of the last digit */
@@ -201,15 +202,15 @@ static int float_digits(double value, char digits[12], int *exponent) {
     if (m < powers[count - 1] || !reads_as(m, shift, (float)value)) continue;
     sprintf(digits, "%d", (int)m);
     *exponent = shift + count - 1;
-    return count;
+    return (size_t)count;
   }
   return 0;
 }
 
 /* The same by the C library, whose decimal point may be any. */
-static int slow_digits(double value, bool wide, char digits[32], int *exponent) {
+static size_t slow_digits(double value, bool wide, char digits[32], int *exponent) {
   char text[64];
-  int count = 0;
+  size_t count = 0;
   for (int places = wide ? 15 : 6; places <= (wide ? 17 : 9); places++) {
     snprintf(text, sizeof text, "%.*e", places - 1, value);
     double back = strtod(text, NULL);
@@ -224,7 +225,8 @@ static int slow_digits(double value, bool wide, char digits[32], int *exponent) 
 
 size_t moonlet__json_write_number(char *out, double value, bool wide) {
   char digits[32];
-  int exponent = 0, count = 0;
+  int exponent = 0;
+  size_t count = 0;
   if (!isfinite(value)) {
     memcpy(out, "null", 4);
     return 4;
