@@ -43,14 +43,51 @@ local function module_of(object)
   error(('holds a %s, not an nn.Module'):format(torch.type(object)), 0)
 end
 
--- The function from input to output. Frozen, where that is known, it allocates nothing; methods
--- come from the class, as the file may hold fields of any name.
+local COMMON, MOST_PLANS, MOST_COUNTED = 3, 6, 256
+
+-- A function that tells which sizes have come so often that a plan is worth while. Not many: what
+-- comes is for others to say, and each plan takes memory, and as long as some hundred calls.
+local function common_sizes()
+  local ready, plans, counts, counted = {}, 0, {}, 0
+  return function(input)
+    local size = input:dim() > 0 and input:size(1) or 0
+    local key = input:nElement() * 65536 + size
+    if ready[key] or plans == MOST_PLANS then return ready[key] end
+    if not counts[key] then
+      if counted == MOST_COUNTED then counts, counted = {}, 0 end
+      counted = counted + 1
+    end
+    counts[key] = (counts[key] or 0) + 1
+    if counts[key] < COMMON then return false end
+    ready[key], plans = true, plans + 1
+    return true
+  end
+end
+
+-- Calls a frozen model, which allocates nothing, for inputs of common sizes. Where that fails the
+-- model itself tells what is wrong with the input; if nothing is, the model cannot be planned.
+local function planned(frozen, plain)
+  local is_common = common_sizes()
+  return function(input)
+    if not frozen or type(input) == 'table' or not is_common(input) then return plain(input) end
+    local ok, output = pcall(frozen, input)
+    if ok then return output end
+    output = plain(input)
+    frozen = nil
+    return output
+  end
+end
+
+-- The function from input to output. Methods come from the class: the file may hold fields of any
+-- name.
 local function runner(module)
   local class = getmetatable(module)
   class.evaluate(module)
-  if class.freeze then return class.freeze(module) end
   local call, no_grad = class.__call__, torch.no_grad
-  return function(input) return no_grad(call, module, input) end
+  local function plain(input) return no_grad(call, module, input) end
+  if not class.freeze then return plain end
+  local ok, frozen = pcall(class.freeze, module)
+  return ok and planned(frozen, plain) or plain
 end
 
 local TYPES = {float = 'torch.FloatTensor', double = 'torch.DoubleTensor',
