@@ -4,7 +4,7 @@
 --
 -- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
 -- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5);
--- BENCH_ONLY, one of training, nn, calls, tensors, startup, memory and size.
+-- BENCH_ONLY, one of training, nn, calls, tensors, startup, memory, size and nginx.
 local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
 local here = arg[0]:match('^(.*/)') or './'
 local show = dofile(here .. 'table.lua')
@@ -286,6 +286,19 @@ local function tensors()
   return table_rows, ratios
 end
 
+-- Predictions per second that nginx answers, while wrk asks on the same cores.
+local function serving()
+  local command = ('%s %snginx.lua %s %s %d'):format(moonlet, here, build, seconds, rounds)
+  local output = output_of(command)
+  for name, rate, failed in output:gmatch('([^\n:]+): (%S+) per second, (%d+) failed') do
+    rows[#rows + 1] = { what = 'nginx, ' .. name, unit = '1/s', ours = tonumber(rate),
+      target = '>= 10000 1/s, none failed', met = tonumber(rate) >= 10000 and failed == '0' }
+  end
+  local most = tonumber(output:match('workers: (%S+) MB'))
+  if most then limit('nginx, one worker\'s memory', 'MB', most) end
+  if not most then print('no nginx (scripts/setup --embed brings it): not measured') end
+end
+
 local only = os.getenv('BENCH_ONLY') or ''
 local function wanted(name) return only == '' or only == name end
 local operations, ratios
@@ -297,6 +310,7 @@ if wanted('tensors') then operations, ratios = tensors() end
 if wanted('startup') then startup() end
 if wanted('memory') then memory() end
 if wanted('size') then size() end
+if wanted('nginx') then serving() end
 
 -- ---- the report ----
 
