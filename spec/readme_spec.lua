@@ -5,7 +5,7 @@
 --   ```c         a whole program: it compiles, links with libmoonlet.a and returns 0
 --   ```console   `$ moonlet` and a transcript of the prompt: the answers are compared to the
 --                letter, but for the line with the version; other lines with `$` are commands
---   ```sh        commands; a `make target` must be one that the Makefile has
+--   ```sh        commands; a `make target` must be one that the Makefile has, a script there
 --
 -- Other blocks (```text, ```diff) are read by people only.
 local build = os.getenv('MOONLET_BUILD') or 'build'
@@ -103,6 +103,8 @@ end
 
 local function check_commands(lines)
   for _, line in ipairs(lines) do
+    local script = line:match('^%$?%s*(scripts/[%w_/.-]+)')
+    if script then assert.is_true(select(2, run('test -x ' .. script)), script) end
     local arguments = line:match('^%$?%s*make%s*([^#]*)')
     if arguments then
       local output, good = run('env -u CC MAKEFLAGS= make -n ' .. arguments)
