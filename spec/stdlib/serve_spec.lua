@@ -265,6 +265,20 @@ describe('serve', function()
     assert.equal('there is no model "\239\191\189""', json.decode(text).error)
   end)
 
+  it('keeps to the memory it was given', function()
+    torch.save(folder .. '/large.t7', nn.Sequential(nn.Replicate(1e6, 2), nn.Contiguous()))
+    torch.save(folder .. '/huge.t7', nn.Sequential(nn.Replicate(1e12, 2), nn.Contiguous()))
+    add('plain.t7', 1)
+    local server = new{memory = torch.memory().live + 1e7}
+    for _, name in ipairs {'large', 'huge'} do
+      local status, text = predict(server, name, '{"instances":[[1,2,3,4]]}')
+      assert.matches('memory', json.decode(text).error)
+      assert.equal(503, status)
+    end
+    check(server, 'plain', '{"inputs":[0,0]}', 200, '{"outputs":[1.0,10.0]}')
+    torch.set_memory_limit(0)
+  end)
+
   it('says what is wrong with its options', function()
     for reason, options in pairs {
       ['a server has no option "port"'] = {folder = '.', port = 1},

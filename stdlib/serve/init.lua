@@ -6,6 +6,8 @@
 --   server:refresh()                                -- once a second: loads what has changed
 --
 -- Loading runs no code of the files; see torch.load. Whatever the request, `handle` returns.
+local torch = require 'torch'
+local core = require 'torch.core'
 local json = require 'serve.json'
 local model = require 'serve.model'
 local request = require 'serve.request'
@@ -19,7 +21,7 @@ Server.__index = Server
 -- Opening.
 
 local OPTIONS = {folder = 'string', models = 'table', packages = 'table', log = 'function',
-  defaults = 'table'}
+  defaults = 'table', memory = 'number'}
 local MODEL_OPTIONS = {path = 'string', inputs = 'table', outputs = 'table', dtype = 'string',
   keep = 'number'}
 
@@ -55,20 +57,21 @@ end
 --             known about those of the folder; see serve.model
 --   defaults  the same fields, for all models that do not have their own
 --   packages  that define the classes in the files ({'nn'}); 'nngraph', 'rnn', 'dpnn' are others
+--   memory    bytes that all tensors may take, models included; a request that needs more is
+--             answered by 503. Without it there is no limit
 --   log       log(level, text), level 'info' or 'error'; nothing is written without it
 function serve.new(options)
   check_options(options)
   local self = setmetatable({folder = options.folder, given = options.models or {},
     defaults = options.defaults or {}, models = {}, log = options.log or function() end}, Server)
   for _, name in ipairs(options.packages or {'nn'}) do require(name) end
+  if options.memory then torch.set_memory_limit(options.memory) end
   self:refresh(true)
   return self
 end
 
 -- ---------------------------------------------------------------------------------------------
 -- Files.
-
-local core = require 'torch.core'
 
 -- name -> path of the models in the folder.
 local function in_folder(folder)
