@@ -408,6 +408,29 @@ describe('torch.load', function()
     assert.is_true(failed > 100)
   end)
 
+  it('pauses as it reads, and between parts of what is large', function()
+    local value = {torch.range(1, 600000), torch.range(1, 300000):long(), {1, 'two'}}
+    local count = 0
+    local function pause() count = count + 1 end
+    for _, mode in ipairs {'binary', 'b32', 'ascii'} do
+      torch.save(path, value, mode)
+      count = 0
+      local back = torch.load(path, mode, {pause = pause})
+      assert.is_true(value[1]:equal(back[1]))
+      assert.is_true(value[2]:equal(back[2]))
+      assert.equal('two', back[3][2])
+      assert.equal(mode == 'ascii' and 13 or 18, count)
+    end
+    local bytes = torch.serialize(value[1])
+    assert.error_matches(function() torch.deserialize(bytes:sub(1, -2), {pause = pause}) end,
+      'bytes are left')
+    local thread = coroutine.wrap(function()
+      return torch.load(path, 'ascii', {pause = coroutine.yield})
+    end)
+    for _ = 1, 13 do thread() end
+    assert.equal('two', thread()[3][2])
+  end)
+
   it('reads what it wrote again and again to the same bytes', function()
     local value = torch.FloatTensor {1, 2, 3}
     local bytes = torch.serialize(value)

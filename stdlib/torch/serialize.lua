@@ -141,7 +141,8 @@ end
 
 --- torch.load(path [, mode] [, options]): runs no code of the file; functions in it are refused,
 -- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. With
--- {pause = f}, f() is called before each value that is read, and may yield: others get their turn.
+-- {pause = f}, f() is called before each value that is read, and each million bytes of a large
+-- one, and may yield: others get their turn.
 function serialize.load(path, mode, referenced, options)
   check_path('load', path)
   local chosen = read_options('load', mode, referenced, options)

@@ -127,9 +127,26 @@ local function read_tensor(file, name, version)
   return core[short](storage, offset, sizes, strides)
 end
 
+-- Elements that are read between two pauses, where the caller wants any.
+local PIECE = 2 ^ 18
+
+local function read_in_pieces(file, make, read, count)
+  local storage = make(count)
+  for first = 1, count, PIECE do
+    read(file.stream, make(storage, first, math.min(PIECE, count - first + 1)))
+    file.pause()
+  end
+  return storage
+end
+
 local function storage_of(file, name)
-  local count, size = file:readLong(), core[name:gsub('^torch%.', '')](1):elementSize()
-  check_count(file, count, size, name)
+  local short = name:gsub('^torch%.', '')
+  local count, size = file:readLong(), core[short](1):elementSize()
+  check_count(file, count, short == 'LongStorage' and 4 or size, name) -- 4 bytes in 'b32'
+  local read = native['read' .. short:gsub('Storage$', '')] -- not there for all types
+  if file.pause and read and count > PIECE and file:isBinary() then
+    return read_in_pieces(file, core[short], read, count)
+  end
   return read_storage(file.stream, name:gsub('Storage$', 'Tensor'), count)
 end
 
