@@ -336,3 +336,11 @@ function Module:summary(input)
   local summary = require('nn.Summary').new(self, input)
   return summary
 end
+
+--- The model in use, planned once for inputs like this one: calls allocate nothing and make no
+-- garbage, and give results in tensors that are always the same: see nn.Frozen.
+-- input: an example; without one each new size is planned at its first call.
+-- options: {check = false} trusts the plan, instead of running both on another input.
+function Module:freeze(input, options)
+  return require('nn.Frozen').new(self, input, options)
+end

@@ -85,6 +85,7 @@ static tn_status deliver(tn_call *call, int i, tn_tensor *given) {
   if (!tn__same_shape(made, given)) {
     s = tn_tensor_resize(call->ctx, given, made->ndim, made->sizes, NULL);
   }
+  if (s == TN_OK && call->ctx->recording != NULL) s = tn__plan_deliver(call->ctx, given, made);
   if (s == TN_OK) s = tn__copy_view(call->ctx, given, made);
   call->out[i] = tn_tensor_retain(given);
   tn_tensor_release(made);
@@ -131,7 +132,8 @@ static tn_status run(tn_call *call, tn_tensor *const *given) {
   }
   s = call->op->shape(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) s = prepare(call, i, given[i]);
-  if (s == TN_OK && call->ctx->device == TN_CPU) s = call->op->run(call);
+  if (s == TN_OK && call->ctx->recording != NULL) s = tn__plan_kernel(call);
+  else if (s == TN_OK && call->ctx->device == TN_CPU) s = call->op->run(call);
   else if (s == TN_OK) s = tn__device_run(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) {
     if (given[i] == NULL) continue;

@@ -31,6 +31,11 @@ tn_memory_stats tn__memory_stats(tn_allocator *a);
 size_t tn__memory_limit(const tn_allocator *a);
 size_t tn__set_memory_limit(tn_allocator *a, size_t limit); /* returns what it was */
 void tn__memory_trim(tn_allocator *a);
+/* From now on blocks lie one on top of the last in this memory, as far as there is room; those must
+ * come back before the allocator is given other memory, and are not counted. */
+void tn__allocator_stack(tn_allocator *a, void *memory, size_t bytes);
+/* How much of it was wanted at once since then, and would be by so many threads. */
+size_t tn__allocator_most(const tn_allocator *a, int threads);
 size_t tn__live_bytes(const tn_allocator *a); /* without the lock: perhaps a moment old */
 
 struct tn_storage {
@@ -51,7 +56,15 @@ struct tn_storage {
   void (*release)(void *arg); /* memory of the host */
   void *arg;
   _Atomic(struct tn_derived *) derived;
+  uint32_t born;  /* while which plan was made, where `traced` says so */
+  uint8_t traced; /* TN_TRACE_*: what a plan that is being made has to know (plan.h) */
 };
+
+/* The program, and no kernel, reads or writes values: a plan that is being made must know. */
+static inline void tn__touch(tn_storage *s) {
+  enum { SEEN = 2, TOUCHED = 4 };
+  if (s->traced & SEEN) s->traced |= TOUCHED;
+}
 
 /* What an operation made of a storage's values and may need again, such as another order of them: a
  * block of the allocator's that begins so. Kept with the storage until it goes or its values change;
@@ -106,6 +119,8 @@ struct tn_ctx {
   int16_t device; /* where new storages go: the running call's (tensor/device.h) */
   int index_base;
   uint64_t sequence; /* of tape nodes */
+  tn_plan *recording; /* the plan that is being made, or NULL */
+  uint32_t plans;     /* that were begun */
   tn_generator generator;
   bool (*interrupted)(void *user);
   void *user;
@@ -267,6 +282,11 @@ uint8_t tn__pointwise_saves(const tn_call *call);
 
 /* Shape rules that several operations share. */
 tn_status tn__shape_same(tn_call *call); /* as the first input */
+
+/* Notes the call for the plan that is being made, and runs its kernel. */
+tn_status tn__plan_kernel(tn_call *call);
+/* Notes that a result was copied to where the caller wanted it. */
+tn_status tn__plan_deliver(tn_ctx *ctx, tn_tensor *to, tn_tensor *from);
 
 /* -- Gradients --------------------------------------------------------------------------------- */
 

@@ -22,6 +22,12 @@ struct tn_allocator {
   size_t high; /* the most of them lately: it sinks a little with each one that comes back */
   _Atomic size_t live; /* written under the lock, read without */
   free_block *free[CLASSES];
+  /* Memory that blocks are taken from before any other, one on top of the last. */
+  bool stacks; /* is there such memory, or is it found out how much is wanted? */
+  char *stack;
+  size_t stack_bytes, top, beside, most; /* `beside`: of blocks that had no room in it */
+  size_t widest;                         /* block that was taken within a parallel loop */
+  int stacked, others;
 };
 
 static void lock(tn_allocator *a) {
@@ -123,11 +129,64 @@ static void take_back(tn_allocator *a, size_t bytes) {
   a->high -= (a->high - a->held) >> 14;
 }
 
+/* -- The stack --------------------------------------------------------------------------------- */
+
+void tn__allocator_stack(tn_allocator *a, void *memory, size_t bytes) {
+  lock(a);
+  a->stacks = true;
+  a->stack = memory;
+  a->stack_bytes = bytes;
+  a->top = a->beside = a->most = 0;
+  a->stacked = a->others = 0;
+  unlock(a);
+}
+
+size_t tn__allocator_most(const tn_allocator *a, int threads) {
+  return a->most + a->widest * (size_t)(threads - 1);
+}
+
+/* NULL: there is no room in it. Locked. */
+static void *push(tn_allocator *a, size_t bytes) {
+  void *block = a->stack != NULL && bytes <= a->stack_bytes - a->top ? a->stack + a->top : NULL;
+  if (block != NULL) {
+    a->top += bytes;
+    a->stacked++;
+  } else {
+    a->beside += bytes;
+    a->others++;
+  }
+  if (a->top + a->beside > a->most) a->most = a->top + a->beside;
+  if (tn__pool_inside() && bytes > a->widest) a->widest = bytes;
+  return block;
+}
+
+/* False: the block is not of the stack. One below others keeps its place until all are back, or
+ * those above it. Locked. */
+static bool pop(tn_allocator *a, const void *block, size_t bytes) {
+  const char *at = block;
+  if (a->stack == NULL || at < a->stack || at >= a->stack + a->stack_bytes) {
+    if (a->others > 0 && --a->others == 0) a->beside = 0;
+    return false;
+  }
+  a->stacked--;
+  if (a->stacked == 0) a->top = 0;
+  else if (at + bytes == a->stack + a->top) a->top -= bytes;
+  return true;
+}
+
+/* -- Blocks ------------------------------------------------------------------------------------ */
+
 void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   size_t rounded;
   if (*size > TN_MOST_BYTES) return NULL;
   int c = class_of(*size, &rounded);
   lock(a);
+  void *stacked = a->stacks ? push(a, rounded) : NULL;
+  if (stacked != NULL) {
+    unlock(a);
+    *size = rounded;
+    return stacked;
+  }
   if (counted != TN_UNCOUNTED && !account(a, counted)) {
     unlock(a);
     return NULL;
@@ -160,6 +219,10 @@ void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
   int c = class_of(size, &rounded);
   free_block *b = block;
   lock(a);
+  if (a->stacks && pop(a, block, rounded)) {
+    unlock(a);
+    return;
+  }
   if (counted != TN_UNCOUNTED) unaccount(a, counted);
   take_back(a, rounded);
   if (!a->closed) {

@@ -39,6 +39,8 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
   s->arg = NULL;
   atomic_init(&s->exposed, false);
   atomic_init(&s->derived, NULL);
+  s->traced = ctx->recording != NULL; /* TN_TRACE_FRESH */
+  s->born = ctx->plans;
 }
 
 /* The header lies on the host, the data on ctx->device. */
@@ -91,6 +93,7 @@ tn_status tn_storage_part(tn_ctx *ctx, tn_storage **out, tn_storage *of, size_t 
                           size_t bytes) {
   *out = NULL;
   if (of->device != TN_CPU) return tn_fail(ctx, TN_EDEVICE, "a storage of the CPU expected");
+  tn__touch(of);
   if (offset > of->bytes || bytes > of->bytes - offset) {
     return tn_fail(ctx, TN_EINDEX, "%zu bytes from byte %zu on are out of range: there are %zu",
                    bytes, offset, of->bytes);
@@ -182,7 +185,10 @@ void tn_storage_release(tn_storage *s) {
   tn__free(s->allocator, s, s->block, counted ? s->bytes : TN_UNCOUNTED);
 }
 
-void *tn_storage_data(const tn_storage *s) { return s->data; }
+void *tn_storage_data(const tn_storage *s) {
+  tn__touch((tn_storage *)(uintptr_t)s);
+  return s->data;
+}
 
 void *const *tn_storage_cell(const tn_storage *s) { return &s->data; }
 

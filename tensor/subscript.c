@@ -30,6 +30,7 @@ static void release_plan(plan *p) {
 static tn_status on_host(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dtype) {
   tn_tensor *moved = NULL;
   *out = NULL;
+  tn__touch(t->storage);
   tn_status s = t->storage->device == TN_CPU
                     ? TN_OK : tn_tensor_to(ctx, &moved, t, TN_CPU, (tn_dtype)t->dtype);
   if (s == TN_OK) s = tn__contiguous_of(ctx, out, moved != NULL ? moved : t, dtype);

@@ -221,7 +221,12 @@ int64_t tn_tensor_numel(const tn_tensor *t) { return tn__numel(t); }
 int64_t tn_tensor_offset(const tn_tensor *t) { return t->offset; }
 bool tn_tensor_is_contiguous(const tn_tensor *t) { return tn__contiguous(t); }
 tn_storage *tn_tensor_storage(const tn_tensor *t) { return t->storage; }
-void *tn_tensor_data(const tn_tensor *t) { return t->storage == NULL ? NULL : tn__data(t); }
+void *tn_tensor_data(const tn_tensor *t) {
+  if (t->storage == NULL) return NULL;
+  tn__touch(t->storage);
+  return tn__data(t);
+}
+
 void tn_tensor_mark_number(tn_tensor *t) { t->number = true; }
 
 /* Where element `index` of the row-major order lies, counted from the data's start. */
@@ -235,6 +240,7 @@ static int64_t position(const tn_tensor *t, int64_t index) {
 }
 
 double tn_tensor_get(const tn_tensor *t, int64_t index) {
+  tn__touch(t->storage);
   if (t->storage->device != TN_CPU) return tn__device_get(t, position(t, index));
   return tn__load(tn__data(t), (tn_dtype)t->dtype, position(t, index));
 }

@@ -300,6 +300,45 @@ typedef struct {
 
 TN_API tn_op_info tn_op_describe(tn_opcode code);
 
+/* -- Plans: a calculation noted once and run many times ---------------------------------------- */
+
+/* Between tn_plan_begin and tn_plan_end every operation of the context is noted. After that
+ * tn_plan_run runs the same kernels on other values, in memory that was laid out once: it allocates
+ * nothing, records no gradient, and looks at no shape.
+ *
+ * Tensors that the operations read and that were there before, such as parameters, are used where
+ * they lie: later changes of their values count, but not their replacement by other tensors. What
+ * else the program did in between is not repeated: a plan whose program looked at values that
+ * depend on the inputs is refused by tn_plan_end. A plan belongs to one thread at a time, and runs
+ * on the CPU. */
+typedef struct tn_plan tn_plan;
+
+/* Inputs have the shapes and dtypes of `examples`, whose values the noted calculation begins with.
+ * Until tn_plan_end, or tn_plan_release, gradients are off. */
+TN_API tn_status tn_plan_begin(tn_ctx *ctx, tn_plan **out, int nin, tn_tensor *const *examples);
+/* Borrowed: what the calculation has to read; afterwards where tn_plan_run(ctx, plan, 0, NULL)
+ * finds its inputs, for a host that writes them in place. */
+TN_API tn_tensor *tn_plan_input(const tn_plan *plan, int i);
+/* Ends the noting; `outputs` are what the plan gives. A failure leaves the plan to be released. */
+TN_API tn_status tn_plan_end(tn_ctx *ctx, tn_plan *plan, int nout, tn_tensor *const *outputs);
+/* Do these have the planned inputs' shapes and dtypes? */
+TN_API bool tn_plan_fits(const tn_plan *plan, int nin, tn_tensor *const *inputs);
+/* The inputs' values are copied; nin 0: they are in place. */
+TN_API tn_status tn_plan_run(tn_ctx *ctx, tn_plan *plan, int nin, tn_tensor *const *inputs);
+/* Borrowed, always the same tensor, and its values are those of the last run. */
+TN_API tn_tensor *tn_plan_output(const tn_plan *plan, int i);
+TN_API void tn_plan_release(tn_plan *plan); /* NULL is accepted; outputs that are held stay valid */
+TN_API bool tn_planning(const tn_ctx *ctx); /* between tn_plan_begin and tn_plan_end? */
+
+typedef struct {
+  int inputs, outputs, operations;
+  size_t arena_bytes;     /* of inputs, outputs and all that is in between */
+  size_t workspace_bytes; /* for what kernels need while they run */
+  size_t parameter_bytes; /* used where they lie */
+} tn_plan_info;
+
+TN_API tn_plan_info tn_plan_describe(const tn_plan *plan);
+
 /* -- Gradients --------------------------------------------------------------------------------- */
 
 TN_API bool tn_requires_grad(const tn_tensor *t); /* recorded, or asked for */

@@ -357,6 +357,7 @@ int luaopen_moonlet_core(lua_State *L) {
   bind_open_storage(L, b, 1, 2);
   bind_open_grad(L, b, 1, 2);
   bind_open_system(L, b, 1);
+  bind_open_plan(L, b, 1);
   bind_open_file(L, b, 1);
   bind_open_json(L, b, 1);
   lua_newtable(L); /* 3: metatables by name */

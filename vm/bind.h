@@ -137,6 +137,7 @@ void bind_open_memory(lua_State *L, binding *b, int core);
 void bind_open_storage(lua_State *L, binding *b, int core, int methods);
 void bind_open_grad(lua_State *L, binding *b, int core, int methods);
 void bind_open_system(lua_State *L, binding *b, int core);
+void bind_open_plan(lua_State *L, binding *b, int core);
 void bind_open_file(lua_State *L, binding *b, int core);
 void bind_open_json(lua_State *L, binding *b, int core);
 

@@ -199,6 +199,13 @@ static int choose(const tn_gemm *g, size_t size) {
   return is_float && tn__onednn_ready() ? TN_BLAS_ONEDNN : TN_BLAS_OPENBLAS;
 }
 
+tn_gemm_kernel *tn__gemm_direct(const tn_gemm *g, size_t item, size_t *scratch) {
+  const element_kind kind = kind_of(item);
+  if (choose(g, item) != TN_BLAS_BUILTIN || products(g) >= 2 * THREAD_PRODUCTS) return NULL;
+  *scratch = kind.scratch(g);
+  return kind.run;
+}
+
 /* One product by the best means. */
 static int multiply(tn_pool *pool, const tn_gemm *g, size_t size) {
   element_kind kind = kind_of(size);

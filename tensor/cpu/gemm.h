@@ -33,6 +33,13 @@ int tn__dgemm_batch(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64
                     int64_t stride_b, double beta, double *c, int64_t ldc, int64_t stride_c,
                     int64_t batch);
 
+/* For products that are run many times: the kernel that would do this one on the calling thread
+ * alone, with `scratch` bytes of 64-byte aligned memory; NULL where that is not the best way. It
+ * wants sizes of at least 1. `g` is a tn_gemm (isa/gemm_kernel.h), whose pointers are not read. */
+struct tn_gemm;
+typedef void tn_gemm_kernel(const struct tn_gemm *g, void *scratch);
+tn_gemm_kernel *tn__gemm_direct(const struct tn_gemm *g, size_t item, size_t *scratch);
+
 /* Who calculates. The environment variable MOONLET_BLAS=builtin|onednn|openblas asks for one,
  * for measurements; TN_BLAS_AUTO picks by size. */
 enum { TN_BLAS_AUTO, TN_BLAS_BUILTIN, TN_BLAS_ONEDNN, TN_BLAS_OPENBLAS };

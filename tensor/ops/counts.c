@@ -152,6 +152,7 @@ static tn_status bincount_shape(tn_call *call) {
                    (long long)tn__numel(weights), (long long)n);
   }
   tn_tensor *flat;
+  tn__touch(call->in[0]->storage);
   s = tn__contiguous_of(call->ctx, &flat, call->in[0], TN_I64);
   if (s != TN_OK) return s;
   const int64_t *v = (const int64_t *)(void *)tn__data(flat), base = call->ctx->index_base;
@@ -358,6 +359,7 @@ static tn_status histogram_compose(tn_call *call) {
   tn_tensor *wide = NULL;
   tn_status s = on_host(call, x);
   if (s == TN_OK) s = bins_of(call, &bins);
+  tn__touch(x->storage);
   if (s == TN_OK) s = tn__contiguous_of(call->ctx, &wide, x, TN_F64);
   if (s != TN_OK) return s;
   s = range_of(call, (const double *)(void *)tn__data(wide), tn__numel(wide), &low, &high);

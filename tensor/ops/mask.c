@@ -82,6 +82,7 @@ static inline __attribute__((always_inline)) void move_masked(int64_t n, const t
 
 static tn_status maskedSelect_shape(tn_call *call) {
   tn_tensor *mask;
+  tn__touch(call->in[1]->storage);
   tn_status s = mask_for(call, &mask, call->in[0]);
   if (s != TN_OK) return s;
   call->meta[0].dtype = call->in[0]->dtype;
@@ -216,6 +217,7 @@ static tn_status marks_of(tn_call *call, tn_tensor **out) {
 
 static tn_status nonzero_shape(tn_call *call) {
   tn_tensor *marks;
+  tn__touch(call->in[0]->storage);
   tn_status s = marks_of(call, &marks);
   if (s != TN_OK) return s;
   call->meta[0].dtype = TN_I64;

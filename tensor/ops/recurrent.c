@@ -276,6 +276,7 @@ STEPS_ROW(rnn_layer_steps);
 static tn_tensor *last_steps(tn_eval *e, tn_tensor *lengths, int64_t hidden) {
   const int64_t batch = lengths->sizes[0];
   tn_tensor *values = NULL, *index = NULL;
+  tn__touch(lengths->storage);
   e->status = tn__contiguous_of(e->ctx, &values, lengths, TN_I64);
   if (e->status == TN_OK) {
     e->status = tn_tensor_new(e->ctx, &index, TN_I64, 3, (int64_t[]){1, batch, hidden});

@@ -143,6 +143,7 @@ static tn_status unique_of(tn_call *call, bool sorted, int at) {
   listing l = {0};
   tn_status s = TN_OK;
   call->dim = -1;
+  tn__touch(x->storage);
   if (x->storage->device != TN_CPU) {
     s = tn_fail(ctx, TN_EDEVICE, "not available on this device: use x:cpu()");
   }

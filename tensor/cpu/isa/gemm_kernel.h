@@ -10,7 +10,7 @@
 
 /* C = alpha op(A) op(B) + beta C, all row-major, op(A) m x k, op(B) k x n. The element type is
  * the function's. Sizes are at least 1 and alpha is not 0: gemm.c sees to the rest. */
-typedef struct {
+typedef struct tn_gemm {
   bool ta, tb;
   int64_t m, n, k;
   double alpha, beta; /* for floats these hold floats */
