@@ -24,6 +24,10 @@ void tn__allocator_close(tn_allocator *a); /* frees itself with its last block *
 #define TN_UNCOUNTED SIZE_MAX
 void *tn__alloc(tn_allocator *a, size_t *size, size_t counted);
 void tn__free(tn_allocator *a, void *block, size_t size, size_t counted);
+/* Working memory of a kernel, uncounted, as from malloc; any thread may give it back. Without an
+ * allocator it comes from the system. */
+void *tn__take(tn_allocator *a, size_t bytes);
+void tn__give(void *memory); /* NULL is accepted */
 /* Bytes that counted as `before` now count as `after`; false, and nothing changed, over the limit. */
 bool tn__recount(tn_allocator *a, size_t before, size_t after);
 void tn__uncount(tn_allocator *a, size_t bytes);

@@ -239,6 +239,33 @@ void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
   if (last) free(a);
 }
 
+/* In front of working memory. */
+typedef union {
+  struct {
+    tn_allocator *allocator;
+    size_t block;
+  };
+  char line[ALIGNMENT];
+} taken;
+
+void *tn__take(tn_allocator *a, size_t bytes) {
+  size_t block = sizeof(taken) + bytes;
+  if (bytes > (size_t)1 << 46) return NULL;
+  if (a == NULL) block = (block + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  taken *t = a != NULL ? tn__alloc(a, &block, TN_UNCOUNTED) : aligned_alloc(ALIGNMENT, block);
+  if (t == NULL) return NULL;
+  t->allocator = a;
+  t->block = block;
+  return t + 1;
+}
+
+void tn__give(void *memory) {
+  if (memory == NULL) return;
+  taken *t = (taken *)memory - 1;
+  if (t->allocator == NULL) free(t);
+  else tn__free(t->allocator, t, t->block, TN_UNCOUNTED);
+}
+
 void tn__uncount(tn_allocator *a, size_t bytes) {
   lock(a);
   unaccount(a, bytes);

@@ -256,9 +256,9 @@ static void run_lines(void *arg, int64_t begin, int64_t end) {
   if (w->plan.fftw == NULL) {
     helper += whole((size_t)tn__fft_scratch(w->plan.tables) * 2 * job->item);
   }
-  void *memory = NULL;
-  if (posix_memalign(&memory, ALIGNMENT,
-                     helper + (strided ? (in_pitch + out_pitch) * GATHERED : 0)) != 0) {
+  void *memory = tn__take(job->memory,
+                          helper + (strided ? (in_pitch + out_pitch) * GATHERED : 0));
+  if (memory == NULL) {
     atomic_store(&w->failed, true);
     return;
   }
@@ -281,7 +281,7 @@ static void run_lines(void *arg, int64_t begin, int64_t end) {
     }
     turn_of(out, false)(lines_out, out_pitch, to, lines, w->out_length, job->inner);
   }
-  free(memory);
+  tn__give(memory);
 }
 
 int tn__fft(tn_pool *pool, const tn_fft *job) {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pool.h"
+#include "tensor/internal.h"
 
 /* Complex to complex; real to the first n / 2 + 1 complex numbers, forward; those, as half of a
  * symmetric whole, to n real ones, backward. */
@@ -25,6 +25,7 @@ typedef struct {
   double scale;
   const void *in;
   void *out;
+  tn_allocator *memory; /* for lines; NULL: the system's */
 } tn_fft;
 
 int tn__fft(tn_pool *pool, const tn_fft *job);

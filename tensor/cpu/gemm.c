@@ -150,12 +150,13 @@ static size_t scratch_of(const split *s) {
 /* Small products, and those inside a parallel loop, need little: they use the stack. */
 #define STACK_SCRATCH 16384
 
-/* Scratch memory for fn's tasks: the stack's, the pool's, or allocated and freed. */
+/* Scratch memory for fn's tasks: the stack's, the pool's, the thread's, or allocated and freed. */
 static int with_scratch(tn_pool *pool, split *s, int64_t n, tn_pool_fn *fn, void *arg) {
   _Alignas(64) char stack[STACK_SCRATCH];
   size_t bytes = s->scratch_each * (size_t)n;
   void *own = NULL;
   s->scratch = bytes <= sizeof stack ? stack : tn__pool_scratch(pool, bytes);
+  if (!s->scratch) s->scratch = tn__pool_own_scratch(bytes);
   if (!s->scratch) {
     if (posix_memalign(&own, 64, bytes) != 0) return -1;
     s->scratch = own;

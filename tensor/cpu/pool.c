@@ -57,9 +57,15 @@ struct tn_pool {
 
   void *scratch;
   size_t scratch_bytes;
+  struct {
+    void *memory;
+    size_t bytes;
+  } own[MAX_THREADS]; /* scratch memory of each thread */
 };
 
 static _Thread_local bool inside;
+static _Thread_local tn_pool *running; /* the pool whose loop this thread is in, */
+static _Thread_local int number;       /* and which of its threads it is */
 
 static void cpu_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -149,6 +155,8 @@ static void *worker_main(void *arg) {
   uint64_t seen = 0; /* loops are counted from 1 */
   const int self = atomic_fetch_add(&pool->born, 1) + 1;
   inside = true;
+  running = pool;
+  number = self;
   while (enter_spinning(pool, &seen) || enter_sleeping(pool, &seen)) {
     work(pool, self);
     leave(pool);
@@ -237,6 +245,7 @@ void tn__pool_free(tn_pool *pool) {
   pthread_mutex_destroy(&pool->lock);
   free(pool->workers);
   free(pool->scratch);
+  for (int i = 0; i < MAX_THREADS; i++) free(pool->own[i].memory);
   free(pool);
 }
 
@@ -261,10 +270,17 @@ void tn__pool_set_threads(tn_pool *pool, int threads) {
 static void host_piece(void *arg, int i) {
   tn_pool *pool = arg;
   if (i < 0 || i >= pool->count) return;
-  const bool was = inside; /* the host may give its own thread to several pieces, or nest loops */
+  /* the host may give its own thread to several pieces, or nest loops */
+  const bool was = inside;
+  tn_pool *const outer = running;
+  const int before = number;
   inside = true;
+  running = pool;
+  number = i;
   work(pool, i);
   inside = was;
+  running = outer;
+  number = before;
 }
 
 /* Whatever the host left out is done here. */
@@ -277,8 +293,15 @@ void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void 
   if (n <= 0) return;
   if (grain < 1) grain = 1;
   int64_t pieces = n / grain;
-  if (pieces <= 1 || inside || !pool || pool->threads < 2) {
+  if (inside || !pool) {
     fn(arg, 0, n);
+    return;
+  }
+  tn_pool *outer = running;
+  running = pool;
+  if (pieces <= 1 || pool->threads < 2) {
+    fn(arg, 0, n);
+    running = outer;
     return;
   }
   if (!pool->parallel && pool->started < pool->threads - 1) start(pool);
@@ -290,12 +313,14 @@ void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void 
   share_out(pool);
   if (pool->parallel) {
     run_on_host(pool);
+    running = outer;
     return;
   }
   open_gate(pool);
   inside = true;
   work(pool, 0);
   inside = false;
+  running = outer;
   close_gate(pool);
 }
 
@@ -303,16 +328,22 @@ bool tn__pool_inside(void) {
   return inside;
 }
 
+/* At least `bytes` in *memory, which grows; NULL if out of memory. */
+static void *reserve(void **memory, size_t *have, size_t bytes) {
+  if (bytes <= *have) return *memory;
+  free(*memory);
+  *have = 0;
+  if (posix_memalign(memory, 64, bytes) != 0) *memory = NULL;
+  else *have = bytes;
+  return *memory;
+}
+
 void *tn__pool_scratch(tn_pool *pool, size_t bytes) {
   if (!pool || inside) return NULL;
-  if (bytes <= pool->scratch_bytes) return pool->scratch;
-  free(pool->scratch);
-  pool->scratch = NULL;
-  pool->scratch_bytes = 0;
-  if (posix_memalign(&pool->scratch, 64, bytes) != 0) {
-    pool->scratch = NULL;
-    return NULL;
-  }
-  pool->scratch_bytes = bytes;
-  return pool->scratch;
+  return reserve(&pool->scratch, &pool->scratch_bytes, bytes);
+}
+
+void *tn__pool_own_scratch(size_t bytes) {
+  if (!running) return NULL;
+  return reserve(&running->own[number].memory, &running->own[number].bytes, bytes);
 }

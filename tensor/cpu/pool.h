@@ -42,4 +42,8 @@ bool tn__pool_inside(void);
  * where an outer loop may be using it: then allocate for yourself. */
 void *tn__pool_scratch(tn_pool *pool, size_t bytes);
 
+/* The same of the calling thread's own, for what runs inside a tn__pool_run and calls nothing that
+ * asks for it, too. NULL if out of memory, or outside of any loop. */
+void *tn__pool_own_scratch(size_t bytes);
+
 #endif

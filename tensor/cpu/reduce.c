@@ -257,7 +257,7 @@ static void run_columns(tn_ctx *ctx, job *j, int64_t outer) {
 static tn_status reduce_in_pieces(tn_ctx *ctx, job *j) {
   job first = *j, second = *j;
   int64_t pieces = j->n / 64 < 32 ? j->n / 64 : 32;
-  char *parts = malloc((size_t)(pieces * j->wide.size) * tn__item_size(j->type));
+  char *parts = tn__take(ctx->allocator, (size_t)(pieces * j->wide.size) * tn__item_size(j->type));
   if (parts == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a reduction");
   first.pieces = pieces;
   first.out = parts;
@@ -272,7 +272,7 @@ static tn_status reduce_in_pieces(tn_ctx *ctx, job *j) {
   second.step = j->wide.size;
   second.wide.x = 1;
   run_columns(ctx, &second, 1);
-  free(parts);
+  tn__give(parts);
   return TN_OK;
 }
 
@@ -299,7 +299,7 @@ static tn_status reduce_long_row(tn_ctx *ctx, job *j) {
   reduce_row(j, j->x + last * (int64_t)tn__item_size(j->x_dtype), j->n - last, &parts[pieces - 1]);
   j->kernels->row[join_of(j->kind)][ints ? TN_COMPUTE_I64 : TN_COMPUTE_F64](pieces, parts, value);
   put(j, 0, 1, 1, value, inner.out_dtype);
-  free(parts);
+  tn__give(parts);
   return TN_OK;
 }
 
@@ -436,7 +436,7 @@ static tn_status reduce_folded(tn_ctx *ctx, job *j, int64_t fold) {
   const int64_t width = j->wide.size, rows = j->n / fold, rest = j->n % fold;
   const int64_t item = (int64_t)tn__item_size(j->type);
   /* the folded rows' results, and behind them the rest of the rows as they are */
-  char *parts = malloc((size_t)((fold + rest) * width * item));
+  char *parts = tn__take(ctx->allocator, (size_t)((fold + rest) * width * item));
   if (parts == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a reduction");
   job wide = *j, last = *j;
   wide.n = rows;
@@ -463,7 +463,7 @@ static tn_status reduce_folded(tn_ctx *ctx, job *j, int64_t fold) {
   last.step = width;
   last.pieces = 1;
   if (s == TN_OK) run_columns(ctx, &last, 1);
-  free(parts);
+  tn__give(parts);
   return s;
 }
 

@@ -178,6 +178,7 @@ static tn_status run(tn_call *call) {
   if (s == TN_OK && direct) y = tn_tensor_retain(call->out[0]);
   else if (s == TN_OK) s = tn_tensor_new(ctx, &y, type, call->out[0]->ndim, call->out[0]->sizes);
   if (s == TN_OK) read_job(&j, type, call->attrs, t[0], t[1], t[2]);
+  j.memory = ctx->allocator;
   s = read_mask(ctx, &j, call->nin > 3 ? call->in[3] : NULL, type, &mask, s);
   if (s == TN_OK) {
     begin_dropout(call, &j);
@@ -226,6 +227,7 @@ static tn_status fused(tn_grad_call *g) {
   s = fetch(ctx, &t[4], g->dout[0], type, s);
   if (s != TN_OK) goto done;
   read_job(&j, type, g->attrs, t[0], t[1], t[2]);
+  j.memory = ctx->allocator;
   s = read_mask(ctx, &j, g->nin > 3 ? g->in[3] : NULL, type, &mask, s);
   j.chunks = tn__attention_chunks(&j);
   int64_t sizes[5];

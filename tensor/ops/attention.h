@@ -17,6 +17,7 @@ typedef enum { TN_NO_MASK, TN_MASK_TRUTH, TN_MASK_ADDED } tn_attention_mask;
 
 typedef struct {
   const tn_attention_kernels *k;
+  tn_allocator *memory; /* for blocks */
   bool f64, causal;
   size_t item;
   int64_t batch, heads, groups, length, keys, dim, width;

@@ -5,7 +5,6 @@
 #include "tensor/ops/attention.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/move.h"
@@ -60,9 +59,9 @@ static void multiply(job *j, bool ta, int64_t m, int64_t n, int64_t k, double sc
 /* Memory for parts of so many elements each, one behind the other; NULL, and `failed`, without. */
 static void *take(job *j, int n, const int64_t *sizes, char **parts) {
   size_t bytes = 64;
-  void *memory = NULL;
   for (int i = 0; i < n; i++) bytes += ((size_t)sizes[i] * j->item + 63) / 64 * 64;
-  if (posix_memalign(&memory, 64, bytes) != 0) {
+  void *memory = tn__take(j->memory, bytes);
+  if (memory == NULL) {
     atomic_store(&j->failed, true);
     return NULL;
   }
@@ -203,7 +202,7 @@ static void forward_tasks(void *arg, int64_t begin, int64_t end) {
     block x = block_of(j, head / j->heads, head % j->heads, task % of_head);
     forward_block(j, &x, part);
   }
-  free(memory);
+  tn__give(memory);
 }
 
 /* -- Backward: tasks are groups of heads, or chunks of their keys where there are few groups --- */
@@ -292,7 +291,7 @@ static void backward_tasks(void *arg, int64_t begin, int64_t end) {
       backward_head(j, b, h, task % j->chunks, part);
     }
   }
-  free(memory);
+  tn__give(memory);
 }
 
 /* -- All of it --------------------------------------------------------------------------------- */
@@ -353,5 +352,5 @@ void tn__attention_dropped(tn_attention *j) {
       }
     }
   }
-  free(memory);
+  tn__give(memory);
 }

@@ -134,6 +134,7 @@ typedef struct {
   size_t item;
   const char *a, *b, *bias; /* the inputs */
   char *result, *parts;
+  tn_allocator *memory; /* for tiles */
   tn_storage *keep; /* of a kernel whose order by the library may be kept; or NULL */
   int64_t tile, tiles;     /* positions of one, and how many there are */
   int64_t blocks, block;   /* of channels: how many, and of how many */
@@ -178,13 +179,12 @@ static void multiply(job *j, bool ta, bool tb, int64_t m, int64_t n, int64_t k, 
 /* Memory for one tile of a matrix with `rows` rows, for the tasks of one thread; *ok unless there
  * is none. A plain geometry needs none. */
 static char *tile_memory(job *j, int64_t rows, bool *ok) {
-  void *memory = NULL;
   *ok = true;
   if (j->g.plain) return NULL;
-  size_t bytes = (size_t)(rows * j->tile) * j->item;
-  *ok = posix_memalign(&memory, 64, bytes > 0 ? bytes : 64) == 0;
+  void *memory = tn__take(j->memory, (size_t)(rows * j->tile) * j->item);
+  *ok = memory != NULL;
   if (!*ok) atomic_store(&j->failed, true);
-  return *ok ? memory : NULL;
+  return memory;
 }
 
 static char *at(const job *j, const char *base, int64_t index) {
@@ -234,7 +234,7 @@ static void forward_tasks(void *arg, int64_t begin, int64_t end) {
     multiply(j, false, false, g->to, count, rows, at(j, j->b, group * g->to * rows), rows, x, ld,
              j->bias != NULL, y, g->outside);
   }
-  free(memory);
+  tn__give(memory);
 }
 
 /* One task: a block of channels of one group of one image of the large side. */
@@ -261,7 +261,7 @@ static void input_tasks(void *arg, int64_t begin, int64_t end) {
       if (!g->plain) tn__col2im(&window, j->item, memory, count, first, count, x);
     }
   }
-  free(memory);
+  tn__give(memory);
 }
 
 /* One task: a block of channels of one group, summed over a part of the batch. */
@@ -291,7 +291,7 @@ static void weight_tasks(void *arg, int64_t begin, int64_t end) {
       }
     }
   }
-  free(memory);
+  tn__give(memory);
 }
 
 static void add_parts(const job *j, int64_t parts) {
@@ -398,7 +398,7 @@ static tn_status run_bfloat(tn_call *call, int result, job *j, bool *done) {
 
 static tn_status run(tn_call *call, int result) {
   tn_dtype type = tn__compute_dtype((tn_dtype)call->in[0]->dtype);
-  job j = {.failed = false};
+  job j = {.failed = false, .memory = call->ctx->allocator};
   operands o = {0};
   bool done = false;
   if (type == TN_I64) type = TN_F64; /* exact up to 2^53 */

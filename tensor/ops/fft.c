@@ -77,7 +77,8 @@ static tn_status run(tn_call *call, tn_fft_kind kind) {
   tn_tensor *x = NULL, *to = NULL;
   const tn_meta *m = &call->meta[0];
   tn_dtype type = call->in[0]->dtype == TN_F64 ? TN_F64 : TN_F32;
-  tn_fft job = {.kind = kind, .inverse = kind == TN_FFT_C2C && tn__int(call->attrs, 1, 0) != 0,
+  tn_fft job = {.memory = call->ctx->allocator, .kind = kind,
+                .inverse = kind == TN_FFT_C2C && tn__int(call->attrs, 1, 0) != 0,
                 .item = tn__item_size(type), .outer = 1, .inner = 1, .scale = call->attrs->f[0]};
   tn_status s = tn__contiguous_of(call->ctx, &x, call->in[0], type);
   if (s == TN_OK) s = tn__result_begin(call, 0, type, &to);

@@ -7,7 +7,6 @@
  * attrs of both: i[0] the dimension, i[1] the size of the result, i[2] the other one's size, i[3]
  * the mode, i[4] align corners; f[0] the scale, 0: from the sizes. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "tensor/ops/windows.h"
 
@@ -137,7 +136,7 @@ static tn_status run(tn_call *call, bool gather) {
   tn_status s = tn__contiguous_of(call->ctx, &x, call->in[0], type);
   if (s == TN_OK) s = tn__result_begin(call, 0, type, &to);
   if (s == TN_OK) {
-    j.table = malloc((size_t)j.large * sizeof *j.table);
+    j.table = tn__take(call->ctx->allocator, (size_t)j.large * sizeof *j.table);
     if (j.table == NULL) s = tn_fail(call->ctx, TN_ENOMEM, "not enough memory for a table");
   }
   if (s == TN_OK && tn__numel(to) > 0) {
@@ -153,7 +152,7 @@ static tn_status run(tn_call *call, bool gather) {
                  gather ? (wide ? gather_double : gather_float)
                         : (wide ? spread_double : spread_float), &j);
   }
-  free(j.table);
+  tn__give(j.table);
   tn_tensor_release(x);
   return tn__result_end(call, 0, to, s);
 }

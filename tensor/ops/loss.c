@@ -1,6 +1,4 @@
 /* loss.c -- the losses that deserve a loop of their own. Class labels count from index_base. */
-#include <stdlib.h>
-
 #include "tensor/eval.h"
 
 /* attrs i[0]: 1 for the (weighted) mean, 0 for the sum; i[1]: a label that does not count. in: x
@@ -34,7 +32,7 @@ static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tens
     return tn_fail(ctx, TN_ESHAPE, "%lld weights for %lld classes", (long long)tn__numel(weights),
                    (long long)t->classes);
   }
-  t->label = malloc(sizeof(int64_t) * (size_t)(t->batch + 1));
+  t->label = tn__take(ctx->allocator, sizeof(int64_t) * (size_t)(t->batch + 1));
   if (t->label == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for the labels");
   t->total = 0;
   for (int64_t i = 0; i < t->batch; i++) {
@@ -46,7 +44,7 @@ static tn_status read_targets(tn_ctx *ctx, targets *t, const tn_meta *x, tn_tens
     t->label[i] = label >= -1 && label <= 0x1p53 ? (int64_t)label - ctx->index_base : -1;
     if ((double)(t->label[i] + ctx->index_base) != label) t->label[i] = -1; /* 1.5, NaN */
     if (t->label[i] < 0 || t->label[i] >= t->classes) {
-      free(t->label);
+      tn__give(t->label);
       t->label = NULL;
       return tn_fail(ctx, TN_EINDEX, "class label %g at position %lld is out of range: there are "
                      "classes %d to %lld", label, (long long)i + ctx->index_base, ctx->index_base,
@@ -86,7 +84,7 @@ static tn_status picked_loss(tn_call *call, tn_tensor *log_p) {
            tn_tensor_get(log_p, i * t.classes + t.label[i]);
   }
   tn__store(tn__data(call->out[0]), (tn_dtype)call->out[0]->dtype, 0, sum / t.total);
-  free(t.label);
+  tn__give(t.label);
   return TN_OK;
 }
 
@@ -105,7 +103,7 @@ static tn_tensor *label_slope(tn_eval *e, const tn_grad_call *g) {
     tn__store(tn__data(slope), (tn_dtype)slope->dtype, i * t.classes + t.label[i],
               -weight_of(weights, t.label[i]) / t.total);
   }
-  free(t.label);
+  tn__give(t.label);
   return slope;
 }
 
@@ -171,7 +169,7 @@ static tn_status cross_entropy_fused(tn_grad_call *g) {
       }
     }
   }
-  free(t.label);
+  tn__give(t.label);
   g->din[0] = dx;
   return TN_OK;
 }

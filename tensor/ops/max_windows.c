@@ -1,7 +1,6 @@
 /* max_windows.c -- the greatest value under each window and where it lies, and the way back. */
 #include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "tensor/cpu/kernels.h"
 #include "tensor/ops/pooling.h"
@@ -55,7 +54,8 @@ typedef struct {
 static bool new_memory(row_memory *m, const row_job *j) {
   const int64_t *k = j->p.attrs->i + AT_KERNEL;
   const size_t rows = (size_t)(k[0] * k[1]), in = (size_t)j->p.in[2], out = (size_t)j->p.out[2];
-  m->rows = malloc(rows * (sizeof *m->rows + sizeof *m->begins) + 4 * (2 * in + 3 * out));
+  m->rows = tn__take(j->p.memory, rows * (sizeof *m->rows + sizeof *m->begins) +
+                                      4 * (2 * in + 3 * out));
   if (m->rows == NULL) return false;
   m->begins = (int64_t *)(m->rows + rows);
   m->best = (float *)(m->begins + rows);
@@ -112,7 +112,7 @@ static void max_rows(void *arg, int64_t begin, int64_t end) {
       }
     }
   }
-  free(m.rows);
+  tn__give(m.rows);
 }
 
 /* Windows that slide, whose rows and columns 32 bits can count, and of which none lies between the
@@ -163,7 +163,7 @@ static tn_status max_windows_run(tn_call *call) {
     tn__positions_to_indices(call->ctx, call->out[1]);
   }
   if (atomic_load(&j.failed)) s = tn_fail(call->ctx, TN_ENOMEM, "not enough memory for a row");
-  free(j.p.spans[0]);
+  tn__give(j.p.spans[0]);
   tn_tensor_release(x);
   return tn__result_end(call, 0, to, s);
 }

@@ -1,6 +1,4 @@
 /* mean_windows.c -- the mean value under each window, and the way back. */
-#include <stdlib.h>
-
 #include "tensor/cpu/kernels.h"
 #include "tensor/ops/pooling.h"
 
@@ -68,7 +66,7 @@ static tn_status mean_run(tn_call *call, tn_pool_fn *f32, tn_pool_fn *f64) {
     j.to = tn__data(to);
     tn__pooling_run(call, &j, type == TN_F32 ? f32 : f64, &j);
   }
-  free(j.spans[0]);
+  tn__give(j.spans[0]);
   tn_tensor_release(x);
   return tn__result_end(call, 0, to, s);
 }

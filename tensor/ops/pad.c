@@ -5,8 +5,6 @@
  *
  * Each element of the result is one of the input or the value; so along each dimension a table says
  * which. pad_input, the gradient, adds every element up where it came from. */
-#include <stdlib.h>
-
 #include "tensor/ops/lines.h"
 
 enum { CONSTANT, REFLECT, REPLICATE, CIRCULAR };
@@ -73,7 +71,7 @@ static tn_status lay_out(tn_call *call, job *j, const tn_meta *outer, int ndim,
     j->sizes[d] = outer->sizes[d];
     total += outer->sizes[d];
   }
-  int64_t *at = malloc((size_t)total * sizeof *at + 1);
+  int64_t *at = tn__take(call->ctx->allocator, (size_t)total * sizeof *at + 1);
   if (at == NULL) return tn_fail(call->ctx, TN_ENOMEM, "not enough memory for the padding");
   j->sources[0] = at;
   for (int d = 0; d < ndim; d++) {
@@ -172,7 +170,7 @@ static tn_status pad_run(tn_call *call) {
     j.inner = tn__data(x);
     tn__pool_run(call->ctx->pool, tn__numel(out) / j.row, TN_GRAIN / (j.row + 1) + 1, pad_rows, &j);
   }
-  free(j.sources[0]);
+  tn__give(j.sources[0]);
   tn_tensor_release(x);
   return s;
 }
@@ -207,7 +205,7 @@ static tn_status pad_input_run(tn_call *call) {
     memset(j.inner, 0, (size_t)tn__numel(to) * j.item);
     if (s == TN_OK && tn__numel(x) > 0) add_rows(&j, tn__numel(x) / j.row);
   }
-  free(j.sources[0]);
+  tn__give(j.sources[0]);
   tn_tensor_release(x);
   return tn__result_end(call, 0, to, s);
 }

@@ -1,8 +1,6 @@
 /* pooling.c -- where the windows of a pooling are. */
 #include "tensor/ops/pooling.h"
 
-#include <stdlib.h>
-
 static tn_span span_of(const tn_attrs *a, int d, int64_t o, bool mean) {
   const int64_t in = a->i[AT_IN + d], kernel = a->i[AT_KERNEL + d], pad = a->i[AT_PAD + d];
   tn_span s = {.step = 1};
@@ -33,7 +31,8 @@ tn_status tn__pooling_begin(tn_ctx *ctx, tn_pooling *p, const tn_attrs *attrs, b
   }
   p->inside = tn__window_cells(p->in);
   p->outside = tn__window_cells(p->out);
-  tn_span *s = malloc((size_t)total * sizeof *s + 1);
+  p->memory = ctx->allocator;
+  tn_span *s = tn__take(p->memory, (size_t)total * sizeof *s + 1);
   p->spans[0] = s;
   if (s == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for the windows");
   for (int d = 0; d < TN_SPACE; d++) {

@@ -24,11 +24,12 @@ typedef struct {
 /* A call under way. Planes are what the last dimensions span. */
 typedef struct {
   const tn_attrs *attrs;
-  tn_span *spans[TN_SPACE]; /* by position; all in one block, at spans[0], which is malloc's */
+  tn_span *spans[TN_SPACE]; /* by position; all in one block, at spans[0], for tn__give */
   int64_t in[TN_SPACE], out[TN_SPACE], inside, outside;
   const char *from;
   char *to;
   int64_t *index;
+  tn_allocator *memory;
 } tn_pooling;
 
 tn_status tn__pooling_begin(tn_ctx *ctx, tn_pooling *p, const tn_attrs *attrs, bool mean);
