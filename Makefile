@@ -323,10 +323,10 @@ demo:
 	@$(MAKE) $(nested) all
 	@$(OUT)/moonlet scripts/train/mnist.lua -save $(OUT)/mnist-checkpoint.t7 $(ARGS)
 
-bench_tools := $(addprefix $(T)/scripts/bench/,spawn sgemm_direct)
-$(bench_tools): $(T)/%: %.c $(T)/flags
+bench_tools := $(addprefix $(T)/scripts/bench/,spawn sgemm_direct frozen)
+$(bench_tools): $(T)/%: %.c $(T)/libtensor.a $(T)/flags
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< -ldl
+	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< $(T)/libtensor.a $(LIBS)
 
 bench: all $(bench_tools)
 	@$(OUT)/moonlet scripts/bench/run.lua $(OUT) $(T)/scripts/bench

@@ -4,7 +4,7 @@
 --
 -- BUILD has the program, TOOLS the C programs of this folder. The environment: MOONLET_PEER, a
 -- virtual environment with PyTorch; BENCH_SECONDS per measurement (1), BENCH_ROUNDS (5);
--- BENCH_ONLY, one of training, nn, calls, tensors, startup, memory, size and nginx.
+-- BENCH_ONLY, one of training, nn, calls, frozen, tensors, startup, memory, size and nginx.
 local build, tools = arg[1] or 'build', arg[2] or 'build/bench'
 local here = arg[0]:match('^(.*/)') or './'
 local show = dofile(here .. 'table.lua')
@@ -151,6 +151,29 @@ local function calls()
     row(what, 'ns', case, name, direct, case == 'mm_1024' and faster(0.95) or nil)
     if python then row(what, 'ns', case, 'PyTorch', figure(results, 'torch', case)) end
   end
+end
+
+-- A small network in use, frozen: from C and from LuaJIT, beside ONNX Runtime.
+local function frozen()
+  local file = os.tmpname()
+  output_of(('%s %sfrozen.lua write %s'):format(moonlet, here, file))
+  local results = in_turns({
+    ours = ('%s %sfrozen.lua %s %s'):format(moonlet, here, file, seconds),
+    c = ('%s/frozen %s %s'):format(tools, file, seconds),
+    onnx = python and ('%s %sfrozen.py %s %s'):format(python, here, file, seconds),
+  }, { 'onnx', 'ours', 'c' })
+  os.remove(file)
+  local from_c, from_lua = figure(results, 'c', 'c'), figure(results, 'ours', 'frozen')
+  local peer = better(figure(results, 'onnx', 'run'), figure(results, 'onnx', 'bound'))
+  if not from_c or not from_lua then return end
+  local what = '64-64-4, frozen, 1 example'
+  limit(what .. ', from C', 'us', from_c.best / 1e3, 3)
+  limit(what .. ', from Lua', 'us', from_lua.best / 1e3, 4)
+  compare(what .. ', from C', 'ns', from_c, 'ONNX Runtime', peer, faster(2))
+  compare(what .. ', from Lua', 'ns', from_lua, 'ONNX Runtime', peer, faster(2))
+  compare(what .. ', from Lua', 'ns', from_lua, 'the model itself', figure(results, 'ours', 'model'))
+  local tail = figure(results, 'c', 'tail')
+  limit('99.9th percentile / median', '', tail.best, 1.5)
 end
 
 local function spawn(runs, command)
@@ -306,6 +329,7 @@ local operations, ratios
 if wanted('training') then training() end
 if wanted('nn') then networks() end
 if wanted('calls') then calls() end
+if wanted('frozen') then frozen() end
 if wanted('tensors') then operations, ratios = tensors() end
 if wanted('startup') then startup() end
 if wanted('memory') then memory() end
