@@ -122,6 +122,8 @@ local function note(model, input)
   end)
   if ok then return entry end
   plan.release(entry.plan)
+  if type(message) ~= 'string' then error(message, 0) end
+  message = message:gsub('^[^\n]-Frozen%.lua:%d+: ', '') -- that it is called here helps nobody
   error(message:find('^freeze: ') and message or 'freeze: ' .. message, 0)
 end
 
@@ -193,7 +195,9 @@ end
 function Frozen:__init(model, input, options)
   local o = options or {}
   for key in pairs(o) do
-    if key ~= 'check' then error(('freeze: no option %q: there is check'):format(tostring(key)), 0) end
+    if key ~= 'check' then
+      error(('freeze: no option %q: there is check'):format(tostring(key)), 0)
+    end
   end
   self.model, self.plans, self.fixed = model, {}, input ~= nil
   self.checks = o.check ~= false

@@ -85,6 +85,10 @@ tn_status tn_plan_begin(tn_ctx *ctx, tn_plan **out, int nin, tn_tensor *const *e
   if (ctx->recording != NULL) {
     return tn_fail(ctx, TN_EARG, "a plan cannot be begun while another one is made");
   }
+  for (int i = 0; i < nin; i++) {
+    if (examples[i]->storage->device == TN_CPU) continue;
+    return tn_fail(ctx, TN_EDEVICE, "input %d lies on a GPU: plans run on the CPU", i + 1);
+  }
   tn_plan *p = calloc(1, sizeof *p);
   if (p == NULL) return no_memory(ctx);
   p->nin = nin;
@@ -336,7 +340,9 @@ static tn_status run_steps(tn_ctx *ctx, tn_plan *p) {
   ctx->grad_enabled = grad;
   ctx->autocast = autocast;
   ctx->device = device;
-  for (int i = 0; i < p->nout; i++) p->outputs[i]->storage->version++;
+  for (int i = 0; i < p->nout; i++) {
+    if (p->outputs[i]->storage != NULL) p->outputs[i]->storage->version++;
+  }
   lengthen(ctx, p);
   return s;
 }
@@ -369,9 +375,8 @@ static tn_status misfit(tn_ctx *ctx, const tn_plan *p, int nin, tn_tensor *const
 static tn_status give(tn_ctx *ctx, const tn_tensor *to, const tn_tensor *from) {
   if (from->storage == to->storage && tn__same_view(from, to)) return TN_OK;
   to->storage->version++;
-  if (from->storage->device != TN_CPU || !tn__contiguous(from)) {
-    return tn__copy_view(ctx, to, from);
-  }
+  const bool plain = tn__contiguous(from) && tn__contiguous(to);
+  if (from->storage->device != TN_CPU || !plain) return tn__copy_view(ctx, to, from);
   memmove(tn__data(to), tn__data(from), (size_t)tn__numel(to) * tn__item_size(to->dtype));
   return TN_OK;
 }

@@ -201,6 +201,7 @@ tn_device tn_storage_device(const tn_storage *s) { return s->device; }
 size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
 
 void tn_storage_touch(tn_storage *s) {
+  tn__touch(s);
   s->version++;
   s->writer = "a write from outside";
 }
