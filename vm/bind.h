@@ -81,6 +81,10 @@ static inline tn_generator *bind_to_generator(lua_State *L, int index) {
 tn_tensor *bind_check_tensor(lua_State *L, int index, const char *function);
 storage_box *bind_check_storage(lua_State *L, int index, const char *function);
 
+/* The plan in what torch.plan.begin gave, borrowed, or NULL: field entry.plan of an nn.Frozen that
+ * has run holds such a value. */
+tn_plan *bind_to_plan(lua_State *L, int index);
+
 /* Pushes an empty box; bind_fill gives the one at `index` its tensor (a reference) and its
  * metatable, and raises nothing. */
 tensor_box *bind_new_box(lua_State *L);

@@ -10,22 +10,25 @@ typedef struct {
   tn_plan *plan;
 } plan_box;
 
-static plan_box *to_box(lua_State *L) {
-  plan_box *box = (plan_box *)lua_touserdata(L, 1);
-  if (box == NULL || lua_rawlen(L, 1) < sizeof *box || box->magic != &plan_magic) return NULL;
+static plan_box *to_box(lua_State *L, int index) {
+  plan_box *box = (plan_box *)lua_touserdata(L, index);
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &plan_magic) return NULL;
   return box;
 }
 
+tn_plan *bind_to_plan(lua_State *L, int index) {
+  const plan_box *box = to_box(L, index);
+  return box != NULL ? box->plan : NULL;
+}
+
 static tn_plan *check_plan(lua_State *L, const char *function) {
-  const plan_box *box = to_box(L);
-  if (box == NULL || box->plan == NULL) {
-    luaL_error(L, "%s: a plan expected, got %s", function, luaL_typename(L, 1));
-  }
-  return box->plan;
+  tn_plan *plan = bind_to_plan(L, 1);
+  if (plan == NULL) luaL_error(L, "%s: a plan expected, got %s", function, luaL_typename(L, 1));
+  return plan;
 }
 
 static int plan_gc(lua_State *L) {
-  plan_box *box = to_box(L);
+  plan_box *box = to_box(L, 1);
   if (box == NULL) return 0;
   tn_plan *plan = box->plan;
   box->plan = NULL;

@@ -131,6 +131,42 @@ static void test_scratch(void) {
   tn__pool_free(pool);
 }
 
+typedef struct {
+  atomic_int wrong;
+  atomic_int_fast64_t sum;
+} owning;
+
+/* Writes its own numbers into the thread's memory, and finds them there. */
+static void use_own(void *arg, int64_t begin, int64_t end) {
+  owning *o = arg;
+  for (int64_t i = begin; i < end; i++) {
+    const size_t bytes = 64 + (size_t)(i % 7) * 512;
+    unsigned char *p = tn__pool_own_scratch(bytes);
+    if (p == NULL || (uintptr_t)p % 64 != 0) {
+      atomic_fetch_add(&o->wrong, 1);
+      continue;
+    }
+    memset(p, (int)(i % 251), bytes);
+    for (size_t k = 0; k < bytes; k++) {
+      if (p[k] != i % 251) atomic_fetch_add(&o->wrong, 1);
+    }
+    atomic_fetch_add(&o->sum, 1);
+  }
+}
+
+static void test_own_scratch(void) {
+  tn_pool *pool = tn__pool_new(4);
+  owning o = {0};
+  check(tn__pool_own_scratch(64) == NULL, "outside of a loop a thread has no memory of its own");
+  for (int i = 0; i < 50; i++) tn__pool_run(pool, 100, 1, use_own, &o);
+  tn__pool_set_threads(pool, 1);
+  tn__pool_run(pool, 100, 1, use_own, &o);
+  check(atomic_load(&o.wrong) == 0 && atomic_load(&o.sum) == 5100,
+        "inside each thread has its own, of one thread too");
+  check(tn__pool_own_scratch(64) == NULL, "and none afterwards");
+  tn__pool_free(pool);
+}
+
 static void blocked_range(void *arg, int64_t begin, int64_t end) {
   sigset_t now;
   (void)begin, (void)end;
@@ -220,6 +256,7 @@ int main(void) {
   test_nested();
   test_resize();
   test_scratch();
+  test_own_scratch();
   test_signals();
   printf("1..%d\n", count);
   return failures != 0;
