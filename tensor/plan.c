@@ -407,6 +407,7 @@ static tn_status warm_up(tn_ctx *ctx, tn_plan *p, tn_tensor *const *examples) {
     ctx->generator = generator;
     if ((p->stack != NULL ? p->stack->bytes : 0) == had && i > 0) break;
   }
+  tn__pool_even_scratch(ctx->pool);
   return s;
 }
 

@@ -179,6 +179,83 @@ static void networks(void) {
   }
 }
 
+/* -- Operations whose kernels need memory of their own ----------------------------------------- */
+
+typedef struct {
+  const char *name;
+  tn_opcode code;
+  int nin, ndim[3]; /* of inputs; only the first is the plan's */
+  int64_t sizes[3][4];
+  tn_attrs attrs;
+} sample;
+
+static const sample samples[] = {
+    {"conv2d", TN_OP_conv2d, 3, {4, 4, 1}, {{2, 8, 20, 20}, {16, 8, 3, 3}, {16}},
+     {.i = {1, TN_NONE, TN_NONE, 1, TN_NONE, TN_NONE, 1, TN_NONE, TN_NONE, 1}, .ni = 10}},
+    {"conv_transpose2d", TN_OP_conv_transpose2d, 2, {4, 4}, {{2, 8, 9, 9}, {8, 4, 3, 3}},
+     {.i = {2, TN_NONE, TN_NONE, 1, TN_NONE, TN_NONE, 0, TN_NONE, TN_NONE, 1, 1, TN_NONE, TN_NONE},
+      .ni = 13}},
+    {"max_pool2d", TN_OP_max_pool2d, 1, {4}, {{2, 3, 12, 12}},
+     {.i = {3, TN_NONE, TN_NONE, 2, TN_NONE, TN_NONE, 1, TN_NONE, TN_NONE}, .ni = 9}},
+    {"avg_pool2d", TN_OP_avg_pool2d, 1, {4}, {{2, 3, 12, 12}},
+     {.i = {2, TN_NONE, TN_NONE}, .ni = 3}},
+    {"pad", TN_OP_pad, 1, {4}, {{1, 2, 5, 5}}, {.i = {0, 1, 2, 1, 1}, .ni = 5}},
+    {"sum of many", TN_OP_sum, 1, {2}, {{400, 500}}, {.i = {TN_NONE}, .ni = 1}},
+    {"sum of long columns", TN_OP_sum, 1, {2}, {{20000, 3}}, {.i = {0}, .ni = 1}},
+    {"sum of turned rows", TN_OP_sum, 1, {2}, {{5000, 40}}, {.i = {0}, .ni = 1}},
+    {"var", TN_OP_var, 1, {2}, {{30, 70}}, {.f = {1}, .i = {1}, .ni = 1}},
+    {"logsumexp", TN_OP_logsumexp, 1, {2}, {{30, 70}}, {.i = {1}, .ni = 1}},
+    {"softmax", TN_OP_softmax, 1, {2}, {{30, 70}}, {.i = {0}, .ni = 1}},
+    {"sort", TN_OP_sort, 1, {2}, {{10, 700}}, {.i = {1, 0}, .ni = 2}},
+    {"topk", TN_OP_topk, 1, {2}, {{10, 700}}, {.i = {5, 1, 1, 1}, .ni = 4}},
+    {"cumsum", TN_OP_cumsum, 1, {2}, {{10, 700}}, {.i = {0}, .ni = 1}},
+    {"attention", TN_OP_scaled_dot_product_attention, 3, {4, 4, 4},
+     {{1, 2, 20, 16}, {1, 2, 20, 16}, {1, 2, 20, 16}}, {.i = {1}, .ni = 1}},
+    {"bmm", TN_OP_bmm, 2, {3, 3}, {{6, 40, 50}, {6, 50, 60}}, {.ni = 0}},
+    {"mm of turned matrices", TN_OP_mm, 2, {2, 2}, {{200, 150}, {150, 170}}, {.ni = 0}},
+    {"fft_r2c", TN_OP_fft_r2c, 1, {2}, {{8, 60}}, {.f = {1}, .i = {1}, .ni = 1}},
+};
+
+static void one_sample(const sample *t, int threads) {
+  tn_ctx *ctx = tn_open(&(tn_config){.size = sizeof(tn_config), .threads = threads});
+  tn_tensor *in[3] = {NULL}, *y;
+  tn_plan *plan = NULL;
+  char name[96];
+  snprintf(name, sizeof name, "%s, %d threads", t->name, threads);
+  tn_set_grad_enabled(ctx, false);
+  for (int i = 0; i < t->nin; i++) in[i] = tensor(ctx, t->ndim[i], t->sizes[i]);
+  bool good = tn_plan_begin(ctx, &plan, 1, in) == TN_OK;
+  if (good) {
+    tn_tensor *inside[3] = {tn_plan_input(plan, 0), in[1], in[2]};
+    y = apply(ctx, t->code, t->nin, inside, &t->attrs);
+    good = y != NULL && tn_plan_end(ctx, plan, 1, &y) == TN_OK;
+    tn_tensor_release(y);
+  }
+  check(good, name, "it cannot be planned");
+  for (int round = 0; round < 3 && good; round++) {
+    tn_tensor_release(in[0]);
+    in[0] = tensor(ctx, t->ndim[0], t->sizes[0]);
+    const long counted = allocations();
+    good = tn_plan_run(ctx, plan, 1, in) == TN_OK;
+    check(allocations() == counted, name, "it asked the system for memory");
+    y = apply(ctx, t->code, t->nin, in, &t->attrs);
+    check(good && same(tn_plan_output(plan, 0), y), name, "another result than without a plan");
+    tn_tensor_release(y);
+  }
+  tn_plan_release(plan);
+  for (int i = 0; i < t->nin; i++) tn_tensor_release(in[i]);
+  check(tn_memory(ctx).live_storages == 0, name, "something was left behind");
+  tn_close(ctx);
+  check(good, name, NULL);
+}
+
+static void operations(void) {
+  for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+    one_sample(&samples[i], 1);
+    one_sample(&samples[i], 3);
+  }
+}
+
 /* -- Programs drawn by chance ------------------------------------------------------------------ */
 
 enum { ROWS = 6, HELD = 10, STEPS = 40 };
@@ -384,7 +461,9 @@ static void limits(void) {
 }
 
 int main(void) {
+  setenv("MOONLET_BLAS", "builtin", 1); /* what libraries do inside is theirs */
   networks();
+  operations();
   programs();
   refusals();
   limits();

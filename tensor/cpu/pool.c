@@ -347,3 +347,12 @@ void *tn__pool_own_scratch(size_t bytes) {
   if (!running) return NULL;
   return reserve(&running->own[number].memory, &running->own[number].bytes, bytes);
 }
+
+void tn__pool_even_scratch(tn_pool *pool) {
+  size_t most = 0;
+  if (!pool || inside) return;
+  for (int i = 0; i < MAX_THREADS; i++) {
+    if (pool->own[i].bytes > most) most = pool->own[i].bytes;
+  }
+  for (int i = 0; i < pool->threads; i++) reserve(&pool->own[i].memory, &pool->own[i].bytes, most);
+}

@@ -45,5 +45,7 @@ void *tn__pool_scratch(tn_pool *pool, size_t bytes);
 /* The same of the calling thread's own, for what runs inside a tn__pool_run and calls nothing that
  * asks for it, too. NULL if out of memory, or outside of any loop. */
 void *tn__pool_own_scratch(size_t bytes);
+/* Gives every thread as much as the one that has most, so that none asks when its turn comes. */
+void tn__pool_even_scratch(tn_pool *pool);
 
 #endif

@@ -7,7 +7,6 @@
 #include "tensor/cpu/reduce.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum {
   STRIP = 1024,     /* columns that are walked down together */
@@ -284,7 +283,7 @@ static tn_status reduce_long_row(tn_ctx *ctx, job *j) {
     piece = (j->n + PIECES - 1) / PIECES;
     pieces = (j->n + piece - 1) / piece;
   }
-  double *parts = malloc((size_t)pieces * sizeof *parts), value[1];
+  double *parts = tn__take(ctx->allocator, (size_t)pieces * sizeof *parts), value[1];
   if (parts == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a reduction");
   const bool ints = j->compute == TN_COMPUTE_I64;
   job inner = *j;
