@@ -345,6 +345,8 @@ tn_status tn_backward(tn_ctx *ctx, int nroots, tn_tensor *const *roots, tn_tenso
               .options = options};
   e.options.retain_graph = options.retain_graph || options.create_graph;
   bool was = tn_set_grad_enabled(ctx, options.create_graph);
+  const bool inside = ctx->differentiating;
+  ctx->differentiating = true;
   const uint8_t was_autocast = ctx->autocast;
   ctx->autocast = TN_AUTOCAST_OFF; /* gradients have the dtypes of what they belong to */
   tn_status s = TN_OK;
@@ -370,6 +372,7 @@ tn_status tn_backward(tn_ctx *ctx, int nroots, tn_tensor *const *roots, tn_tenso
   }
   free(e.heap);
   tn_set_grad_enabled(ctx, was);
+  ctx->differentiating = inside;
   ctx->autocast = was_autocast;
   return s;
 }

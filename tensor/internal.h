@@ -76,15 +76,16 @@ static inline void tn__touch(tn_storage *s) {
 typedef struct tn_derived {
   tn_allocator *allocator;
   size_t block;
-  const void *data; /* of what it was made */
+  const void *maker; /* any address of its own: says what the block is */
+  const void *data;  /* of what it was made */
   uint32_t version;
 } tn_derived;
 
-/* NULL: there is none, or it is out of date. */
-tn_derived *tn__derived_take(tn_storage *s);
+/* NULL: there is none of this maker's, or it is out of date. */
+tn_derived *tn__derived_take(tn_storage *s, const void *maker);
 /* A new one for the values as they are now, of `bytes`; NULL: there is no memory, or the values may
  * change unseen. */
-tn_derived *tn__derived_new(tn_storage *s, size_t bytes);
+tn_derived *tn__derived_new(tn_storage *s, const void *maker, size_t bytes);
 void tn__derived_put(tn_storage *s, tn_derived *d);
 void tn__derived_free(tn_derived *d); /* NULL is accepted */
 
@@ -118,6 +119,7 @@ struct tn_ctx {
   tn_pool *pool;
   const tn_op *op; /* running, for messages */
   bool grad_enabled;
+  bool differentiating; /* a backward pass is under way */
   uint8_t autocast; /* a tn_dtype, or TN_AUTOCAST_OFF */
   uint8_t default_dtype;
   int16_t device; /* where new storages go: the running call's (tensor/device.h) */

@@ -218,19 +218,20 @@ void tn__derived_free(tn_derived *d) {
   if (d != NULL) tn__free(d->allocator, d, d->block, TN_UNCOUNTED);
 }
 
-tn_derived *tn__derived_take(tn_storage *s) {
+tn_derived *tn__derived_take(tn_storage *s, const void *maker) {
   tn_derived *d = atomic_exchange(&s->derived, NULL);
   if (d == NULL) return NULL;
-  if (d->version == s->version && d->data == s->data && watched(s)) return d;
+  const bool current = d->version == s->version && d->data == s->data && watched(s);
+  if (current && d->maker == maker) return d;
   tn__derived_free(d);
   return NULL;
 }
 
-tn_derived *tn__derived_new(tn_storage *s, size_t bytes) {
+tn_derived *tn__derived_new(tn_storage *s, const void *maker, size_t bytes) {
   size_t block = bytes;
   if (!watched(s)) return NULL;
   tn_derived *d = tn__alloc(s->allocator, &block, TN_UNCOUNTED);
-  if (d != NULL) *d = (tn_derived){s->allocator, block, s->data, s->version};
+  if (d != NULL) *d = (tn_derived){s->allocator, block, maker, s->data, s->version};
   return d;
 }
 

@@ -18,7 +18,7 @@ describe('a kernel that is used again', function()
 
   local function agrees()
     local expected, got = reference(x, w), convolve(x, w)
-    assert.is_true((expected - got):abs():max() < 1e-3)
+    assert.is_true((expected - got):abs():max() < 1e-5 * expected:abs():max())
     assert.is_true(convolve(x, w):equal(got))
   end
 
@@ -57,6 +57,28 @@ describe('a kernel that is used again', function()
     require('optim').SGD({w}, {lr = 0.1}):step()
     w = w:detach()
     agrees()
+  end)
+
+  it('is used by both ways, for more images and for fewer', function()
+    local few = torch.randn(1, 64, 4, 4)
+    for _ = 1, 3 do
+      agrees()
+      local expected, got = reference(few, w), convolve(few, w)
+      assert.is_true((expected - got):abs():max() < 1e-5 * expected:abs():max())
+      w:add(1)
+    end
+  end)
+
+  it('is used forwards and backwards', function()
+    local y = torch.randn(2, 64, 20, 20)
+    for _ = 1, 3 do
+      agrees()
+      local got = torch.no_grad(torch.conv_transpose2d, y, w, nil, 1, 1)
+      local turned = w:flip(3, 4):transpose(1, 2):contiguous()
+      local expected = reference(y, turned)
+      assert.is_true((expected - got):abs():max() < 1e-5 * expected:abs():max())
+      w:mul(0.5)
+    end
   end)
 
   it('is changed by a function', function()

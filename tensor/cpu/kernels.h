@@ -176,6 +176,20 @@ typedef struct {
                  const int32_t *which, float *values, int32_t *row, int32_t *tap);
 } tn_window_kernels;
 
+/* Winograd's F(4x4, 3x3), of n channels (a multiple of 16) that follow one another. A tile is 6x6
+ * places, `step` elements apart. */
+typedef struct {
+  /* Tiles from 36 places of an image, and from 16 places of its results' gradient. */
+  void (*image)(int64_t n, const float *const *at, float *tile, int64_t step);
+  void (*slope)(int64_t n, const float *const *at, float *tile, int64_t step);
+  /* A tile of products to 16 places; bias, of each channel, may be NULL. */
+  void (*result)(int64_t n, const float *tile, int64_t step, const float *bias, float *const *to);
+  /* A tile from a window of 3x3 places, n elements apart, turned by half a turn or not; and what
+   * such a window is that of a tile's gradient. */
+  void (*kernel)(int64_t n, const float *window, bool turned, float *tile, int64_t step);
+  void (*kernel_back)(int64_t n, const float *tile, int64_t step, float *window);
+} tn_winograd_kernels;
+
 /* Unsigned keys in the order of elements. sort_columns sorts each of TN_COLUMNS columns of `size`
  * rows, a power of two, without regard for the order of equal ones. */
 enum { TN_COLUMNS = 8 };
@@ -210,5 +224,6 @@ TN_ISA_TABLE(tn_random_kernels, tn__random_kernels);
 TN_ISA_TABLE(tn_move_kernels, tn__move_kernels);
 TN_ISA_TABLE(tn_sort_kernels, tn__sort_kernels);
 TN_ISA_TABLE(tn_window_kernels, tn__window_kernels);
+TN_ISA_TABLE(tn_winograd_kernels, tn__winograd_kernels);
 
 #endif

@@ -18,7 +18,7 @@
 
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/im2col.h"
-#include "tensor/cpu/onednn_conv.h"
+#include "tensor/cpu/winograd.h"
 #include "tensor/ops/lines.h"
 
 /* Elements of a tile's matrix: half of a second-level cache. */
@@ -354,7 +354,8 @@ static bool run_library(tn_ctx *ctx, const job *j, int result, bool bf16) {
                             .groups = g->groups, .from = g->from, .to = g->to, .w = g->w,
                             .a = j->a, .b = j->b, .bias = j->bias, .out = j->result,
                             .memory = ctx->allocator, .keep = j->keep};
-  return (bf16 || j->item == sizeof(float)) && tn__onednn_conv(ctx->pool, &c);
+  if (!bf16 && j->item != sizeof(float)) return false;
+  return tn__winograd(ctx->pool, &c) || tn__onednn_conv(ctx->pool, &c);
 }
 
 /* The contiguous tensors of a call, in the type that it calculates in. */
@@ -407,8 +408,9 @@ static tn_status run(tn_call *call, int result) {
   if (s != TN_OK || done) return s;
   s = begin(call, &o, type, type, &j);
   /* In use, not in training, a kernel stays what it is. */
-  if (s == TN_OK && result != KERNEL && !tn_grad_enabled(call->ctx) &&
-      j.b == tn__data(call->in[1])) {
+  const bool training = tn_grad_enabled(call->ctx) ||
+                        (call->ctx->differentiating && call->in[1]->requires_grad);
+  if (s == TN_OK && result != KERNEL && !training && j.b == tn__data(call->in[1])) {
     j.keep = call->in[1]->storage;
   }
   if (s == TN_OK && tn__numel(o.to) > 0) {
