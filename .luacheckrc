@@ -13,4 +13,5 @@ files['scripts/embed/nginx/moonlet_nginx.lua'] = { std = '+ngx_lua' }
 files['scripts/embed/nginx/post.lua'] = { read_globals = { 'wrk' },
   globals = { 'setup', 'init', 'request', 'response', 'done', 'wrong' } }
 files['spec/support/busted.lua'] = { globals = { 'arg' } }
+files['spec/vm/embed_faults.lua'] = { read_globals = { 'faults', unpack(packages) } }
 files['spec/golden'] = { max_line_length = false } -- what make.py wrote

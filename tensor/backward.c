@@ -173,9 +173,11 @@ static bool wanted(const engine *e, const tn_edge *edge) {
 static tn_status send(engine *e, const tn_edge *edge, tn_tensor *g) {
   tn_status s = TN_OK;
   if (g == NULL) return TN_OK;
-  if (edge->node != NULL) {
-    s = accumulate(e, &edge->node->pending[edge->output], g);
-    return s == TN_OK ? push(e, edge->node) : s;
+  if (edge->node != NULL) { /* what waits in a node is found again through the queue alone */
+    s = push(e, edge->node);
+    if (s == TN_OK) return accumulate(e, &edge->node->pending[edge->output], g);
+    tn_tensor_release(g);
+    return s;
   }
   if (edge->leaf == NULL) {
     tn_tensor_release(g);

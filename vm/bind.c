@@ -108,9 +108,32 @@ static void fit_room(binding *b, size_t most, double began, double ended) {
   b->collected = ended;
 }
 
+#ifdef MOONLET_LUA54
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* Lua 5.4 loses what a finalizer would have freed when there is no memory for the call of it. A call
+ * that has just returned leaves what one at this depth needs. */
+static bool finalizers_can_run(lua_State *L) {
+  if (!lua_checkstack(L, LUA_MINSTACK)) return false;
+  lua_pushcfunction(L, nothing);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return true;
+  lua_pop(L, 1);
+  return false;
+}
+#else
+static bool finalizers_can_run(lua_State *L) {
+  (void)L;
+  return true;
+}
+#endif
+
 void bind_collect(lua_State *L, binding *b) {
   double began = seconds();
   const int runs = lua_gc(L, LUA_GCISRUNNING, 0);
+  if (!finalizers_can_run(L)) return;
   lua_gc(L, LUA_GCCOLLECT, 0);
   if (runs == 0) lua_gc(L, LUA_GCSTOP, 0); /* LuaJIT would let it run on */
   size_t live = tn_live_bytes(b->ctx), heap = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
@@ -274,17 +297,25 @@ static bool interrupted(void *user) {
 
 static const char binding_key = 'b';
 
-binding *bind_find(lua_State *L) {
+static binding *registered(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &binding_key);
   binding *b = (binding *)lua_touserdata(L, -1);
   lua_pop(L, 1);
   return b;
 }
 
-/* The binding lives in the registry under a key of its own, for as long as the state does. */
+binding *bind_find(lua_State *L) {
+  binding *b = registered(L);
+  return b != NULL && b->ready ? b : NULL;
+}
+
+/* The binding lives in the registry under a key of its own, for as long as the state does; one whose
+ * opening failed is opened again. */
 static binding *new_binding(lua_State *L) {
   static const char thread_key = 't';
-  binding *b = (binding *)moonlet_newuserdata(L, sizeof *b);
+  binding *b = registered(L);
+  if (b != NULL && b->ctx != NULL) return b;
+  b = (binding *)moonlet_newuserdata(L, sizeof *b);
   memset(b, 0, sizeof *b);
   lua_newtable(L);
   lua_pushcfunction(L, binding_gc);
@@ -376,5 +407,6 @@ int luaopen_moonlet_core(lua_State *L) {
   }
   lua_setfield(L, 1, "metatables");
   lua_settop(L, 1);
+  b->ready = true;
   return 1;
 }

@@ -33,6 +33,7 @@ typedef struct binding {
   double collected;   /* which was then, in seconds */
   int boxes, collect_boxes; /* or this many tensors made since it ran */
   int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
+  bool ready; /* everything is in place */
   tn_device device; /* of new tensors, where nothing else is said */
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
 } binding;

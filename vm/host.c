@@ -63,13 +63,18 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-/* The limit has to wait, as the call itself needs a few bytes. */
+/* The limit has to wait, as finalizers need a few bytes. Lua 5.4 turns their errors into warnings,
+ * and loses what they would free when it has no memory to call them: so none is spent on a call. */
 void moonlet__collect_all(moonlet *m) {
   size_t limit = m->limit;
-  int top = lua_gettop(m->now);
   m->limit = 0;
+#ifdef MOONLET_LUA54
+  collect(m->now);
+#else
+  int top = lua_gettop(m->now);
   if (moonlet_cpcall(m->now, collect, NULL) != LUA_OK)
     lua_settop(m->now, top); /* a finalizer failed: the error to report is the first one */
+#endif
   m->limit = limit;
 }
 
@@ -85,7 +90,9 @@ moonlet_status moonlet__protect(moonlet *m, lua_CFunction work, moonlet_job *j) 
   if (status == LUA_ERRMEM || lua_gettop(L) == top) {
     moonlet__fail(m, j->status = MOONLET_ENOMEM, "not enough memory");
   } else if (lua_type(L, -1) == LUA_TSTRING) {
-    moonlet__fail(m, j->status, lua_tostring(L, -1));
+    const char *text = lua_tostring(L, -1);
+    if (j->status == MOONLET_ERUN && moonlet__is_memory_error(m, text)) j->status = MOONLET_ENOMEM;
+    moonlet__fail(m, j->status, text);
   } else {
     moonlet__fail(m, j->status, "the error is no text");
   }
@@ -111,6 +118,7 @@ void moonlet__call(lua_State *L, moonlet_job *j, int nargs, int nresults) {
   lua_remove(L, base);
   if (status == LUA_OK) return;
   if (status == LUA_ERRMEM) j->status = MOONLET_ENOMEM;
+  moonlet__find_torch(L, j->m, false); /* its errors are to be known */
   lua_error(L);
 }
 
@@ -234,8 +242,13 @@ struct lua_State *moonlet_state(moonlet *m) {
 moonlet_status moonlet_collect(moonlet *m) {
   moonlet_status status = moonlet__enter(m);
   if (status != MOONLET_OK) return status;
+#ifdef MOONLET_LUA54
+  moonlet__collect_all(m);
+#else
   moonlet_job j = {.name = NULL};
-  return moonlet__leave(m, moonlet__protect(m, collect, &j));
+  status = moonlet__protect(m, collect, &j); /* a finalizer's error is the host's to know */
+#endif
+  return moonlet__leave(m, status);
 }
 
 /* -- running ----------------------------------------------------------------------------------- */

@@ -119,6 +119,8 @@ moonlet_type moonlet__type_at(lua_State *L, int index);
 void moonlet__push_tensor(lua_State *L, moonlet *m, moonlet_tensor *t); /* may raise */
 /* A new handle for the tensor at `index`. NULL: no tensor, or (*short_of) no memory. */
 moonlet_tensor *moonlet__tensor_at(lua_State *L, moonlet *m, int index, bool *short_of);
+/* Is this error's text what a tensor's lack of memory makes? */
+bool moonlet__is_memory_error(const moonlet *m, const char *text);
 /* Sets how new tensors are made. May raise. */
 void moonlet__set_defaults(lua_State *L, moonlet *m, const char *dtype, const char *device);
 bool moonlet__is_float_dtype(const char *name);

@@ -114,6 +114,11 @@ void moonlet__swap_mode(lua_State *L, moonlet *m, moonlet_mode *mode) {
   *mode = now;
 }
 
+bool moonlet__is_memory_error(const moonlet *m, const char *text) {
+  const char *message = m->binding ? tn_message(m->binding->ctx) : "";
+  return strstr(message, "not enough memory") && strstr(text, message);
+}
+
 /* -- making ------------------------------------------------------------------------------------ */
 
 /* Where new tensors come from: a state, whose memory limit counts, or nowhere in particular. */

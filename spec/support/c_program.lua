@@ -10,7 +10,7 @@ local embedded = build:find('embed', 1, true)
 local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
 local strict = '-g -pedantic -Wall -Wextra -Werror'
 
-local c_program = {}
+local c_program = { lua = lua }
 
 local function has(command)
   return select(2, program.shell('command -v ' .. command)) == 0
@@ -24,14 +24,20 @@ c_program.cpp = has(cpp) and cpp or nil
 local other = compiler:find('clang', 1, true) and 'gcc' or 'clang'
 c_program.other = sanitize == '' and has(other) and other or nil
 
--- Compiles and runs a file; gives its output and status. flags: more of the compiler's; with: the
--- compiler, C99's by default.
+local shared_lua = ('$(pkg-config --libs %s)'):format(lua)
+
+-- Compiles a file into `name`; gives the compiler's output and status. flags: more of the
+-- compiler's; with: the compiler, C99's by default; link: instead of the shared Lua.
+function c_program.compile(file, name, flags, with, link)
+  return program.shell(('%s %s %s %s -Ivm %s -o %s %s/libmoonlet.a %s %s'):format(
+    with or compiler .. ' -std=c99', strict, sanitize, flags or '', file, name, build,
+    link or shared_lua, libraries))
+end
+
+-- Compiles and runs a file; gives its output and status.
 function c_program.run(file, flags, with)
   local name = os.tmpname()
-  local command = ('%s %s %s %s -Ivm %s -o %s %s/libmoonlet.a $(pkg-config --libs %s) %s')
-    :format(with or compiler .. ' -std=c99', strict, sanitize, flags or '', file, name, build, lua,
-      libraries)
-  local output, status = program.shell(command)
+  local output, status = c_program.compile(file, name, flags, with)
   if status == 0 then output, status = program.shell(name) end
   os.remove(name)
   return output, status

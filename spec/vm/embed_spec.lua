@@ -1,4 +1,5 @@
 local c_program = require('spec.support.c_program')
+local program = require('spec.vm.program')
 local run = c_program.run
 
 local function checks(title, file)
@@ -9,6 +10,38 @@ if c_program.available then
   checks('embedding in C', 'spec/vm/embed_test.c')
   checks('values between C and Lua', 'spec/vm/embed_values_test.c')
   checks('a host and its states', 'spec/vm/embed_guard_test.c')
+
+  -- Lua's own requests fail, too, where it takes them from the C library: so it is linked in whole.
+  describe('memory that runs out', function()
+    local name = os.tmpname()
+    local link = ('$(pkg-config --variable=libdir %s)/lib%s.a'):format(c_program.lua,
+      program.is_luajit and 'luajit-5.1' or 'lua5.4')
+    for word in ('malloc calloc realloc aligned_alloc posix_memalign free'):gmatch('%S+') do
+      link = link .. ' -Wl,--wrap=' .. word
+    end
+    local output, status = c_program.compile('spec/vm/embed_faults_test.c', name, nil, nil, link)
+    local compiled = status == 0
+
+    it('can be tried', function()
+      assert.is_true(compiled, output)
+    end)
+
+    -- Some of all requests: all of them take minutes. embed_faults_test.c tells how to run those.
+    local most = program.is_luajit and 1500 or 26000
+    for _, arguments in ipairs {
+      'warm once 1 %d ' .. math.floor(most / 30), 'warm on 2 %d ' .. math.floor(most / 20),
+      'cold once 3 %d ' .. math.floor(most / 15), 'operations 5 40 15 ""'} do
+      it('is an error and no leak: ' .. arguments:gsub('%%d', most), function()
+        local text, code = program.shell(name .. ' ' .. arguments:gsub('%%d', most))
+        assert.is_true(code == 0 and text:find('^ok') ~= nil or text:find('\nok ') ~= nil, text)
+        assert.equal(0, code, text)
+      end)
+    end
+
+    it('leaves nothing to be tried', function()
+      assert.is_true(os.remove(name))
+    end)
+  end)
 
   describe('examples of embedding', function()
     it('has a smallest one', function()

@@ -342,6 +342,9 @@ static void test_stats(void) {
             after.tensor_bytes < 1000000 && after.tensors < s.tensors &&
             after.collections > s.collections && after.tensor_cached_bytes >= 4000000,
         "a collection frees it");
+  check(moonlet_run_string(m, "torch.zeros(2 ^ 44)", NULL) == MOONLET_ENOMEM && says(m, "memory") &&
+            moonlet_run_string(m, "pcall(torch.zeros, 2 ^ 44) error('x')", NULL) == MOONLET_ERUN,
+        "a tensor that is too large");
   check(moonlet_trim(m) == MOONLET_OK && moonlet_get_stats(m, &after) == MOONLET_OK &&
             after.tensor_cached_bytes == 0,
         "and a trim gives it back");

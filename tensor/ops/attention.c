@@ -158,13 +158,11 @@ static tn_status outcome(tn_ctx *ctx, const job *j) {
 
 static void begin_dropout(tn_call *call, job *j) {
   int64_t *state = (int64_t *)tn__data(call->out[2]);
-  tn_generator *g = tn__generator(call);
+  const tn_generator *g = tn__generator(call);
   j->seed = g->seed;
   j->offset = g->offset;
   state[0] = (int64_t)g->seed;
   state[1] = (int64_t)g->offset;
-  if (j->p == 0) return;
-  g->offset += tn__attention_draws(j);
 }
 
 static tn_status run(tn_call *call) {
@@ -186,6 +184,7 @@ static tn_status run(tn_call *call) {
     j.lse = tn__data(call->out[1]);
     tn__attention_forward(&j, ctx->pool);
     s = outcome(ctx, &j);
+    if (s == TN_OK && j.p != 0) tn__generator(call)->offset += tn__attention_draws(&j);
   }
   if (s == TN_OK && !direct) s = tn__copy_view(ctx, call->out[0], y);
   for (int i = 0; i < 3; i++) tn_tensor_release(t[i]);
