@@ -8,6 +8,8 @@ exclude_files = { 'build' }
 -- Scripts and specs meet the packages as a user does: as globals, loaded when touched first.
 local packages = { 'torch', 'nn', 'optim', 'data' }
 files['scripts'] = { read_globals = packages }
+files['scripts/embed/love'] = { globals = { 'love' } }
+files['scripts/embed/neovim'] = { read_globals = { 'vim' } }
 files['spec'] = { std = '+busted', read_globals = packages }
 files['scripts/embed/nginx/moonlet_nginx.lua'] = { std = '+ngx_lua' }
 files['scripts/embed/nginx/post.lua'] = { read_globals = { 'wrk' },
