@@ -151,10 +151,13 @@ end
 
 -- The plan must do on other values what the model does.
 local function check(model, entry, tensors)
-  local others = {}
-  for i, tensor in ipairs(tensors) do others[i] = variation(tensor) end
+  local others, copies = {}, {} -- a model made with inplace writes into what it is given
+  for i, tensor in ipairs(tensors) do
+    others[i] = variation(tensor)
+    copies[i] = others[i]:clone()
+  end
   local state = torch.getRNGState()
-  local ok, expected = pcall(function() return model(build(entry.form, others)) end)
+  local ok, expected = pcall(function() return model(build(entry.form, copies)) end)
   torch.setRNGState(state)
   if not ok then return end -- not as good after all: the model refuses it
   local list = {}
