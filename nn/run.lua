@@ -183,6 +183,11 @@ function run.observe(watch, fn, ...)
   if not ok then error(message, 0) end
 end
 
+--- Does anybody watch which modules run?
+function run.observed()
+  return observer ~= nil
+end
+
 -- ---------------------------------------------------------------------------------------------
 -- Modules that bring their own gradient. They run as in Torch7: on plain tensors, unrecorded.
 

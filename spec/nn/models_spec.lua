@@ -266,6 +266,26 @@ end
 -- ---------------------------------------------------------------------------------------------
 
 describe('models of text', function()
+  it('do less work for many tokens of few kinds, with the same result', function()
+    local model, given = nn.CharLSTM{vocabulary = 5, width = 8, layers = 2}, tokens(5, 3, 7)
+    local flat, gradients = model:getParameters()
+    local function run(y)
+      gradients:zero()
+      torch.cmul(y, y):sum():backward()
+      return y:detach():clone(), gradients:clone()
+    end
+    local modules = model.modules
+    local y, d = run(modules[4](modules[2](modules[1](given))))
+    local got_y, got_d = run(model(given))
+    assert.is_true((y - got_y):abs():max() < 1e-5)
+    assert.is_true((d - got_d):abs():max() < 1e-4)
+    assert.is_true((model:forward(given) - y):abs():max() < 1e-5)
+    assert.equal(3, modules[1].output:dim())
+    assert.is_true(flat:nElement() > 0)
+    assert.error_matches(function() model(torch.LongTensor(4, 5):fill(6)) end,
+      'nn.CharLSTM {1} nn.Embedding: ')
+  end)
+
   local makers = {
     GPT = function()
       return nn.GPT{vocabulary = 9, context = 12, layers = 2, heads = 2, width = 8}

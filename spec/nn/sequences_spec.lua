@@ -35,6 +35,29 @@ describe('stacked layers', function()
     assert.same({1, 2, 2}, all[1]:size():totable())
   end)
 
+  it('give the same by way of the rows of a table', function()
+    local rows, tokens = torch.randn(4, 3):requiresGrad(), torch.LongTensor(5, 6):random(1, 4)
+    for name, options in pairs {StackedLSTM = {layers = 2}, StackedGRU = {batch_first = true},
+        StackedRNN = {bidirectional = true, layers = 2}} do
+      local layers = nn[name](3, 7, options)
+      local function result(y)
+        layers:zeroGradParameters()
+        rows.grad = nil
+        torch.cmul(y, y):sum():backward()
+        local _, gradients = layers:getParameters()
+        return y:detach():clone(), gradients:clone(), rows.grad:clone()
+      end
+      local wanted = {result(layers(torch.index(rows, 1, tokens:view(30)):view(5, 6, 3)))}
+      local got = {result(layers:ofRows(rows, tokens))}
+      for k = 1, 3 do same(wanted[k], got[k], 1e-4) end
+    end
+    local layers = nn.StackedLSTM(3, 4)
+    assert.is_nil(layers:ofRows(rows, torch.LongTensor {{1, 5}}))
+    assert.is_nil(layers:ofRows(rows, torch.LongTensor {{0, 1}}))
+    assert.is_nil(layers:ofRows(rows, torch.LongTensor {1}))
+    assert.is_nil(nn.StackedLSTM(3, 4, {proj = 2}):ofRows(rows, tokens))
+  end)
+
   it('give the output alone for a tensor, and the state too for a table', function()
     local layers, x = nn.StackedLSTM(3, 4, {bidirectional = true}), torch.randn(5, 2, 3)
     local y, out = layers(x), layers{x}

@@ -55,6 +55,14 @@ local function fused(kind, p, lengths, reverse)
   return torch.rnn_layer(p.x, p.h, p.w_ih, p.w_hh, p.b_ih, p.b_hh, lengths, reverse, kind)
 end
 
+-- The same where the input is multiplied beforehand.
+local function multiplied(kind, p, lengths, reverse)
+  local q = {}
+  for name, tensor in pairs(p) do q[name] = tensor end
+  q.x, q.w_ih = torch.linear(p.x, p.w_ih), nil
+  return fused(kind, q, lengths, reverse)
+end
+
 local function parameters(kind, time, batch, features, hidden)
   local rows, scale = GATES[kind] * hidden, 1 / math.sqrt(hidden)
   local function randn(...) return torch.randn(...):double() end
@@ -109,15 +117,19 @@ for kind in pairs(GATES) do
               reverse)
             for dtype, tolerance in pairs {['torch.DoubleTensor'] = 1e-9,
               ['torch.FloatTensor'] = 1e-4} do
-              local got = differentiated(fused, kind, p, dtype, lengths or nil, reverse)
-              for what, want in pairs(expected) do
-                tensors.assert_same(want:type(dtype), got[what], tolerance, what)
+              for _, way in ipairs {fused, multiplied} do
+                local got = differentiated(way, kind, p, dtype, lengths or nil, reverse)
+                for what, want in pairs(expected) do
+                  tensors.assert_same(want:type(dtype), got[what], tolerance, what)
+                end
               end
             end
-            local y, h, c = torch.no_grad(fused, kind, p, lengths or nil, reverse)
-            tensors.assert_same(expected.y, y, 1e-9)
-            tensors.assert_same(expected.h_n, h, 1e-9)
-            if c then tensors.assert_same(expected.c_n, c, 1e-9) end
+            for _, way in ipairs {fused, multiplied} do
+              local y, h, c = torch.no_grad(way, kind, p, lengths or nil, reverse)
+              tensors.assert_same(expected.y, y, 1e-9)
+              tensors.assert_same(expected.h_n, h, 1e-9)
+              if c then tensors.assert_same(expected.c_n, c, 1e-9) end
+            end
           end
         end
       end)
@@ -166,6 +178,11 @@ describe('a recurrent layer', function()
     fails('time x batch x features', torch.randn(3, 4), nil, nil, w_ih, w_hh)
     fails('one step or more, got %[0x2x4%]', torch.zeros(0, 2, 4), nil, nil, w_ih, w_hh)
     fails('w_hh is of float64, but x of float32', x, nil, nil, w_ih, w_hh:double())
+  end)
+
+  it('says how wide an input is that is multiplied already', function()
+    fails('without w_ih x has 20 features, for w_hh of size %[20x5%], got 4', x, nil, nil, nil,
+      w_hh)
   end)
 
   it('refuses lengths that are none', function()

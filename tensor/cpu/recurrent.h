@@ -33,11 +33,12 @@ typedef struct {
   tn_recurrent_kind kind;
   bool reverse;           /* from the last step to the first */
   bool keep;              /* cells and gates of all steps, for the gradient */
-  bool summed;            /* `gates` already holds the input's part of each step; without w_hidden
-                           * also the hidden state's */
+  bool summed;            /* `sums`, or without it `gates`, already holds the input's part of each
+                           * step; without w_hidden also the hidden state's */
   int64_t time, batch, in, hidden;
   const int64_t *lengths; /* steps of each row, 1 ... time; NULL: all of them */
   const void *x, *h0, *c0;
+  const void *sums;       /* (time, batch, gates * hidden): the input's part, or NULL */
   const void *w_in, *w_hidden, *bias; /* packed; NULL where it takes no part */
   void *out;              /* (time, batch, hidden) */
   void *cells;            /* (time, batch, hidden), or the state (batch, hidden) unless kept */
@@ -90,7 +91,8 @@ TN_ISA_DECLARE(void, tn__recurrent_start_f64, (const tn_recurrent *r, const tn_r
 
 /* -- Whole layers: recurrent.c ----------------------------------------------------------------- */
 
-/* Weights as they are: w_ih (gates * hidden, in), w_hh (gates * hidden, hidden), biases or NULL. */
+/* Weights as they are: w_ih (gates * hidden, in), w_hh (gates * hidden, hidden), biases or NULL.
+ * Without w_ih, and with `in` 0, x is (time, batch, gates * hidden): multiplied already. */
 typedef struct {
   tn_recurrent r; /* without what is packed */
   bool f64;

@@ -1,10 +1,11 @@
 /* recurrent.c -- recurrent layers, whole sequences at a time.
  *
  * x is (time, batch, in), states are (batch, hidden), weights (gates * hidden, in or hidden) with
- * the gates one below the other: LSTM i f g o, GRU r z n. Three rows that scripts do not see do it;
- * their results are what the gradient needs: the outputs (time, batch, hidden), the cells of an
- * LSTM, and what its gates let through; without a gradient to come, the last state instead of all
- * cells. The rows that scripts see pick the last states out of these. */
+ * the gates one below the other: LSTM i f g o, GRU r z n. Without w_ih x is (time, batch, gates *
+ * hidden), multiplied already, as pays for rows of a small table. Three rows that scripts do not
+ * see do it; their results are what the gradient needs: the outputs (time, batch, hidden), the
+ * cells of an LSTM, and what its gates let through; without a gradient to come, the last state
+ * instead of all cells. The rows that scripts see pick the last states out of these. */
 #include "tensor/cpu/recurrent.h"
 #include "tensor/ops/lines.h"
 
@@ -60,6 +61,11 @@ static tn_status recurrent_shape(tn_call *call) {
   const int64_t hidden = w->sizes[1], batch = x->sizes[1], rows = gates * hidden;
   tn_status s = expect(call, W_HH, 2, rows, hidden);
   if (s == TN_OK) s = expect(call, W_IH, 2, rows, x->sizes[2]);
+  if (s == TN_OK && call->in[W_IH] == NULL && x->sizes[2] != rows) {
+    s = tn_fail(call->ctx, TN_ESHAPE, "without w_ih x has %lld features, for w_hh of size %s, got "
+                "%lld", (long long)rows, tn__shape_text(text, w->ndim, w->sizes),
+                (long long)x->sizes[2]);
+  }
   if (s == TN_OK) s = expect(call, H0, 2, batch, hidden);
   if (s == TN_OK) s = expect(call, C0, 2, batch, hidden);
   if (s == TN_OK) s = expect(call, B_IH, 1, rows, 0);
@@ -135,8 +141,8 @@ static tn_status gather(tn_ctx *ctx, tn_tensor *const *in, int nin, const tn_att
       .w_hh = data(f->in[W_HH]), .b_ih = data(f->in[B_IH]), .b_hh = data(f->in[B_HH])};
   l->r = (tn_recurrent){
       .kind = kind_of(attrs), .reverse = tn__int(attrs, 1, 0) != 0, .time = x->sizes[0],
-      .batch = batch, .in = x->sizes[2], .hidden = hidden, .lengths = data(f->in[LENGTHS]),
-      .x = data(x), .h0 = data(f->in[H0]), .c0 = data(f->in[C0])};
+      .batch = batch, .in = f->in[W_IH] != NULL ? x->sizes[2] : 0, .hidden = hidden,
+      .lengths = data(f->in[LENGTHS]), .x = data(x), .h0 = data(f->in[H0]), .c0 = data(f->in[C0])};
   return TN_OK;
 }
 
@@ -358,7 +364,7 @@ static tn_status rnn_layer_compose(tn_call *call) {
 #define LAYER_ROW(name_, states_, nout_, more_, onnx_, doc_)                                      \
   const tn_op tn__op_##name_ = {                                                                  \
       .name = #name_, .lua = #name_, .convention = 'C', .flags = TN_FLOATS | TN_ONCE,             \
-      .args = "T x; " states_ "T w_ih; T w_hh; T? b_ih; T? b_hh; T? lengths; b reverse=0" more_,  \
+      .args = "T x; " states_ "T? w_ih; T w_hh; T? b_ih; T? b_hh; T? lengths; b reverse=0" more_,  \
       .nout = nout_, .low = -2, .high = 2, .compose = name_##_compose, .onnx = onnx_, .doc = doc_}
 
 LAYER_ROW(lstm_layer, "T? h0; T? c0; ", 3, "", "LSTM",

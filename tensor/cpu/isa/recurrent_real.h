@@ -274,7 +274,7 @@ INLINE int FN(next_rows)(int left) {
 
 /* What one row of a block reads and writes, from its first unit on. */
 typedef struct {
-  const REAL *c_before, *h_before;
+  const REAL *c_before, *h_before, *sums;
   REAL *gates, *c, *h;
 } FN(place);
 
@@ -288,6 +288,10 @@ static void FN(look_up)(const tn_recurrent *r, const FN(step) *s, int first, int
       at->gates = (REAL *)r->gates +
                   (row - r->origin * r->batch) * tn__recurrent_kept(r->kind) * hidden;
     }
+    at->sums = at->gates;
+    if (r->sums != NULL) {
+      at->sums = (const REAL *)r->sums + row * tn__recurrent_gates(r->kind) * hidden;
+    }
     at->h = (REAL *)r->out + row * hidden;
     if (r->kind == TN_LSTM) {
       at->c = (REAL *)r->cells + (r->keep ? row : b) * hidden;
@@ -300,7 +304,7 @@ static void FN(look_up)(const tn_recurrent *r, const FN(step) *s, int first, int
 
 /* The gates of one panel, in several passes over its rows: no vector waits for another one there,
  * and what takes long in each, a chain of some thirty instructions, overlaps. `sums` are what the
- * products gave, slot by slot, to which bias and `gates` are added as far as `summed` says. */
+ * products gave, slot by slot, to which bias and `at->sums` are added as far as `summed` says. */
 INLINE void FN(lstm)(const tn_recurrent *r, const FN(place) *at, int rows, int64_t unit,
                      int64_t lanes, const REAL *bias, int summed, REAL *sums) {
   const int64_t hidden = r->hidden;
@@ -309,7 +313,7 @@ INLINE void FN(lstm)(const tn_recurrent *r, const FN(place) *at, int rows, int64
     VEC sum[4];
     UNROLL for (int v = 0; v < 4; v++) {
       sum[v] = FN(load)(s + v * LANES) + FN(load)(bias + v * LANES);
-      if (summed) sum[v] += FN(take)(at[k].gates + v * hidden + unit, lanes);
+      if (summed) sum[v] += FN(take)(at[k].sums + v * hidden + unit, lanes);
     }
     FN(store)(s, FN(sigmoid)(sum[0]));
     FN(store)(s + LANES, FN(sigmoid)(sum[1]));
@@ -344,7 +348,7 @@ INLINE void FN(gru)(const tn_recurrent *r, const FN(place) *at, int rows, int64_
     VEC sum[4];
     UNROLL for (int v = 0; v < 4; v++) {
       sum[v] = FN(load)(s + v * LANES) + FN(load)(bias + v * LANES);
-      if (v < summed) sum[v] += FN(take)(at[k].gates + v * hidden + unit, lanes);
+      if (v < summed) sum[v] += FN(take)(at[k].sums + v * hidden + unit, lanes);
     }
     const VEC reset = FN(sigmoid)(sum[0]);
     FN(store)(s, reset);
@@ -370,7 +374,7 @@ static void FN(rnn)(const tn_recurrent *r, const FN(place) *at, int rows, int64_
                     int64_t lanes, const REAL *bias, int summed, const REAL *sums) {
   for (int k = 0; k < rows; k++) {
     VEC sum = FN(load)(sums + k * 4 * LANES) + FN(load)(bias);
-    if (summed) sum += FN(take)(at[k].gates + unit, lanes);
+    if (summed) sum += FN(take)(at[k].sums + unit, lanes);
     if (r->kind == TN_RNN_RELU) sum = FN(where)(~(sum <= 0), sum); /* NaN stays */
     else sum = FN(hyperbolic)(sum);
     FN(put)(at[k].h + unit, sum, lanes);
