@@ -211,8 +211,8 @@ local function all_layers(self, x, state, lengths)
 end
 
 --- The outputs for weight[tokens], rows of a table; tokens: a LongTensor (time, batch), or with
--- batch_first (batch, time). Less work where the table has fewer rows than there are tokens. nil where
--- it cannot be done: for projected outputs, and numbers that are none of rows.
+-- batch_first (batch, time). Less work where the table has fewer rows than there are tokens. nil
+-- where it cannot be done: for projected outputs, and numbers that are none of rows.
 function stacked.of_rows(self, weight, tokens)
   if self.kind == 'LSTM' and self.proj > 0 or weight:size(2) ~= self.inputSize
       or tokens:dim() ~= 2 or tokens:nElement() == 0 or tokens:min() < 1
