@@ -1,7 +1,8 @@
 --- What model:freeze() returns: the model in use, run by a plan. The plan is made by running the
 -- model once: the operations on tensors are noted, and laid out in memory that is there from then
--- on. A call copies the input and runs the kernels: it allocates nothing, makes no garbage, and
--- runs no Lua of the model's.
+-- on. A call copies the input and runs the kernels: it allocates nothing, makes no garbage, records
+-- no gradient, and runs no Lua of the model's. (oneDNN, which does large products and convolutions
+-- where it is present, allocates inside; MOONLET_BLAS=builtin and EMBED=1 do without.)
 --
 -- Parameters are used where they lie: an optimizer's steps, or weight:copy(), count at once. What
 -- moves them elsewhere (getParameters, type, cuda, share) or changes the model needs a new freeze.

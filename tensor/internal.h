@@ -61,13 +61,16 @@ struct tn_storage {
   void *arg;
   _Atomic(struct tn_derived *) derived;
   uint32_t born;  /* while which plan was made, where `traced` says so */
-  uint8_t traced; /* TN_TRACE_*: what a plan that is being made has to know (plan.h) */
+  uint8_t traced; /* TN_TRACE_*: what a plan that is being made has to know */
 };
+
+/* What tn_storage.traced says, while a plan is made: the storage was made since the plan was begun;
+ * an operation that was noted has read or written it; and after that the program itself has. */
+enum { TN_TRACE_FRESH = 1, TN_TRACE_SEEN = 2, TN_TRACE_TOUCHED = 4 };
 
 /* The program, and no kernel, reads or writes values: a plan that is being made must know. */
 static inline void tn__touch(tn_storage *s) {
-  enum { SEEN = 2, TOUCHED = 4 };
-  if (s->traced & SEEN) s->traced |= TOUCHED;
+  if (s->traced & TN_TRACE_SEEN) s->traced |= TN_TRACE_TOUCHED;
 }
 
 /* What an operation made of a storage's values and may need again, such as another order of them: a

@@ -145,7 +145,7 @@ static tn_status place_values(tn_ctx *ctx, tn_plan *p, tn_recorder *r) {
       p->held[p->nheld++] = tn_storage_retain(v->storage);
       p->parameters += v->storage->bytes;
     } else if (v->root == i) {
-      s = tn_storage_part(ctx, &v->place, p->arena, v->offset, v->bytes);
+      s = tn_storage_part(ctx, &v->place, p->arena, v->offset, v->used);
       if (s == TN_OK) p->held[p->nheld++] = tn_storage_retain(v->place);
     }
     if (v->init != NULL && s == TN_OK) p->held[p->nheld++] = tn_storage_retain(v->init);
@@ -262,8 +262,8 @@ static tn_status check_noted(tn_ctx *ctx, tn_recorder *r, int nout, tn_tensor *c
   for (int i = 0; i < r->nvalues; i++) {
     if (r->values[i].watched && (r->values[i].storage->traced & TN_TRACE_TOUCHED)) {
       return tn_fail(ctx, TN_EARG, "the program looked at values that depend on the input, or set "
-                     "some (item(), x[i], data(), apply(), or an operation whose result has as many "
-                     "elements as values say): what it made of them would never change");
+                     "some (item(), x[i], data(), apply(), or an operation whose result has as "
+                     "many elements as values say): what it made of them would never change");
     }
   }
   for (int i = 0; i < nout; i++) {

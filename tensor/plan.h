@@ -7,13 +7,6 @@
 #include "tensor/cpu/isa/gemm_kernel.h"
 #include "tensor/internal.h"
 
-/* What tn_storage.traced says of a storage, while a plan is made. */
-enum {
-  TN_TRACE_FRESH = 1,  /* made since the plan was begun, */
-  TN_TRACE_SEEN = 2,   /* read or written by an operation that was noted, */
-  TN_TRACE_TOUCHED = 4 /* and then by the program itself */
-};
-
 /* -- What is noted ----------------------------------------------------------------------------- */
 
 typedef enum {
@@ -29,7 +22,7 @@ typedef struct {
   bool watched;        /* it would be an error if the program looked at it or changed it */
   int first, last;     /* steps that use it */
   int root;            /* the value in whose memory it lies: itself, or one that ends here */
-  size_t bytes, offset; /* of roots, in the arena */
+  size_t used, bytes, offset; /* of roots: bytes used, and those of its place in the arena */
   tn_storage *place;   /* of roots: its part of the arena, a reference */
 } tn_plan_value;
 

@@ -85,6 +85,7 @@ tn_status tn__plan_layout(tn_ctx *ctx, tn_recorder *r, size_t *bytes) {
   for (int i = 0; i < r->nvalues; i++) {
     tn_plan_value *v = &r->values[i];
     if (v->kind != TN_VALUE_MADE || v->root != i) continue;
+    v->used = v->bytes;
     v->bytes = whole_lines(v->bytes > 0 ? v->bytes : 1);
     roots[count++] = v;
   }

@@ -200,7 +200,9 @@ static void look_away(tn_recorder *r, const tn_note *n, bool away) {
 }
 
 static void check_call(tn_recorder *r, const tn_call *call) {
-  if (call->ctx->device != TN_CPU) refuse(r, "%s ran on a GPU: plans run on the CPU", call->op->name);
+  if (call->ctx->device != TN_CPU) {
+    refuse(r, "%s ran on a GPU: plans run on the CPU", call->op->name);
+  }
   if (call->attrs->generator != NULL && call->attrs->generator != &call->ctx->generator) {
     refuse(r, "%s draws from a generator of its own", call->op->name);
   }

@@ -5,7 +5,7 @@
 
 static tn_status run_kernel(tn_step *step) { return step->call.op->run(&step->call); }
 
-/* -- linear on few rows: the product's kernel on this thread, and nothing around it ------------- */
+/* -- linear on few rows: the product's kernel on this thread, and nothing around it ------------ */
 
 /* Each row of the result begins as the bias, to which the product is added. */
 static tn_status run_linear(tn_step *step) {

@@ -39,7 +39,7 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
   s->arg = NULL;
   atomic_init(&s->exposed, false);
   atomic_init(&s->derived, NULL);
-  s->traced = ctx->recording != NULL; /* TN_TRACE_FRESH */
+  s->traced = ctx->recording != NULL ? TN_TRACE_FRESH : 0;
   s->born = ctx->plans;
 }
 

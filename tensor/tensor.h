@@ -304,7 +304,8 @@ TN_API tn_op_info tn_op_describe(tn_opcode code);
 
 /* Between tn_plan_begin and tn_plan_end every operation of the context is noted. After that
  * tn_plan_run runs the same kernels on other values, in memory that was laid out once: it allocates
- * nothing, records no gradient, and looks at no shape.
+ * nothing, records no gradient, and looks at no shape. (A library to which a large product or
+ * convolution goes, oneDNN, may allocate inside.)
  *
  * Tensors that the operations read and that were there before, such as parameters, are used where
  * they lie: later changes of their values count, but not their replacement by other tensors. What

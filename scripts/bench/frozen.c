@@ -2,8 +2,8 @@
  *
  *   frozen FILE seconds     FILE is what frozen.lua wrote
  *
- * Prints `c: best median`, nanoseconds per call, and `tail: best median` of how many times the median
- * of 20,000 single calls their 99.9th percentile is. */
+ * Prints `c: best median`, nanoseconds per call, and `tail: best median` of how many times the
+ * median of 20,000 single calls their 99.9th percentile is. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

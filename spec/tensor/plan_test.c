@@ -140,8 +140,8 @@ static void networks(void) {
                                      {64, 700, 700, 30}};
   for (int k = 0; k < 4; k++) {
     char name[64];
-    snprintf(name, sizeof name, "a network of %lld-%lld-%lld, batch of %lld", (long long)sizes[k][1],
-             (long long)sizes[k][2], (long long)sizes[k][3], (long long)sizes[k][0]);
+    snprintf(name, sizeof name, "a network of %d-%d-%d, batch of %d", (int)sizes[k][1],
+             (int)sizes[k][2], (int)sizes[k][3], (int)sizes[k][0]);
     tn_ctx *ctx = tn_open(&(tn_config){.size = sizeof(tn_config), .threads = 2});
     network n = new_network(ctx, sizes[k][1], sizes[k][2], sizes[k][3]);
     tn_tensor *x = matrix(ctx, sizes[k][0], sizes[k][1]);
