@@ -85,8 +85,8 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
     draws_counts.c elements.c member.c \
     put.c quantize.c reduce_dims.c scatter_reduce.c shapes.c stack.c statistics.c triangle.c \
     unique.c windows.c) $(wildcard tensor/ops/linalg*.c) \
-  $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c, \
-    $(wildcard vm/*.c))
+  $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
+    vm/inflate.c,$(wildcard vm/*.c))
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 
 # Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.
@@ -110,8 +110,13 @@ exe_c := vm/main.c $(wildcard vm/repl*.c)
 module_c := vm/module.c
 vm_c := $(filter-out $(exe_c),$(wildcard vm/*.c))
 test_c := $(wildcard spec/tensor/*.c)
-# Data is packed compressed, so without zlib it stays outside.
-packages := $(sort $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null))
+# What a state with torch and nn loads stands first, and so in the same packs.
+first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/,init.lua \
+  Module.lua run.lua values.lua parameters.lua flatten.lua conversion.lua Container.lua \
+  Criterion.lua))
+# The digits are more than the embedded build may weigh.
+packages := $(first) $(filter-out $(first),$(sort \
+  $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))
 
 tensor_o := $(tensor_c:%.c=$(T)/%.o) $(foreach i,$(ISAS),$(isa_c:%.c=$(T)/%.$i.o))
 vm_o := $(vm_c:%.c=$(V)/%.o) $(V)/lua_packages.o
@@ -177,10 +182,9 @@ $(V)/vm/%.o: vm/%.c $(V)/flags
 
 # The Lua packages, and the data beside them, become one C file of the library.
 $(T)/embed: scripts/embed.c $(T)/flags
-	$(HOST_CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ \
-	  $(if $(EMBED),-DMOONLET_EMBED=1,-lz)
+	$(HOST_CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ -lz
 $(V)/lua_packages.c: $(T)/embed $(V)/packages $(packages)
-	$(T)/embed $@ $(packages)
+	$(T)/embed $(if $(EMBED),-strip) $@ $(packages)
 $(V)/lua_packages.o: $(V)/lua_packages.c $(V)/flags
 	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
 

@@ -1,21 +1,23 @@
-/* embed.c -- build tool: packs files into one C source, as the table that vm/packages.h declares.
+/* embed.c -- build tool: packs files into one C source, as the tables that vm/packages.h declares.
  *
- *   embed output.c file...
+ *   embed [-strip] output.c file...
  *
  * A Lua file is named as `require` names it: stdlib/torch/init.lua -> torch,
- * nn/layers/Linear.lua -> nn.layers.Linear, nn/packages/graph/Node.lua -> graph.Node. Any other file (data) is named by its path. What
- * zlib makes much smaller is packed that way, unless the library is built without zlib. */
+ * nn/layers/Linear.lua -> nn.layers.Linear, nn/packages/graph/Node.lua -> graph.Node. Any other
+ * file (data) is named by its path. -strip takes comments and indentation out of Lua files and
+ * leaves the lines where they are; `help` has less to say then.
+ *
+ * Files are compressed several at a time, in the order given: those that are needed together should
+ * stand together. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef MOONLET_EMBED
 #include <zlib.h>
-#endif
 
-enum { NAME_MAX_LENGTH = 512, BYTES_PER_LINE = 24 };
+enum { NAME_MAX_LENGTH = 512, BYTES_PER_LINE = 24, PACK_SIZE = 40000 };
 
-static int ends_with(const char *text, const char *ending) {
+static bool ends_with(const char *text, const char *ending) {
   size_t n = strlen(text), m = strlen(ending);
   return n >= m && strcmp(text + n - m, ending) == 0;
 }
@@ -28,20 +30,15 @@ static const char *without_folder(const char *path) {
   return path;
 }
 
-static int name_of(const char *path, char *name) {
-  if (strlen(path) >= NAME_MAX_LENGTH) return 0;
+static bool name_of(const char *path, char *name) {
+  if (strlen(path) >= NAME_MAX_LENGTH) return false;
   if (!ends_with(path, ".lua")) return strcpy(name, path) != NULL;
   strcpy(name, without_folder(path));
   name[strlen(name) - strlen(ends_with(name, "/init.lua") ? "/init.lua" : ".lua")] = '\0';
   for (char *c = name; *c; c++)
     if (*c == '/') *c = '.';
-  return 1;
+  return true;
 }
-
-typedef struct {
-  unsigned char *bytes;
-  size_t size, unpacked; /* unpacked: as in moonlet_package */
-} content;
 
 /* The bytes of a file; NULL when it cannot be read, or memory is short. */
 static unsigned char *read_file(const char *path, size_t *size) {
@@ -64,69 +61,174 @@ static unsigned char *read_file(const char *path, size_t *size) {
   return bytes;
 }
 
-/* Data that is compressed already would gain a few bytes and cost time whenever it is read, so
- * an eighth has to be saved. */
-static void pack(content *c) {
-#ifdef MOONLET_EMBED
-  (void)c;
-#else
-  uLongf size = compressBound((uLong)c->size);
-  unsigned char *bytes = malloc(size);
-  if (bytes && compress2(bytes, &size, c->bytes, (uLong)c->size, Z_BEST_COMPRESSION) == Z_OK &&
-      size < c->size - c->size / 8) {
-    free(c->bytes);
-    *c = (content){bytes, size, c->size};
-  } else {
-    free(bytes);
+/* -- Lua without comments ---------------------------------------------------------------------- */
+
+/* How many characters a long bracket that begins at `at` has up to its end; 0: there is none. */
+static size_t long_bracket(const char *at, const char *end) {
+  const char *p = at + 1;
+  while (p < end && *p == '=') p++;
+  if (p >= end || *at != '[' || *p != '[') return 0;
+  const size_t level = (size_t)(p - at - 1);
+  for (p++; p + level + 1 < end; p++) {
+    if (*p != ']' || p[level + 1] != ']') continue;
+    size_t k = 0;
+    while (k < level && p[1 + k] == '=') k++;
+    if (k == level) return (size_t)(p + level + 2 - at);
   }
-#endif
+  return 0;
 }
 
-/* Writes one array. A byte more than the file has, a zero, so that an empty file is no empty
- * array (which C forbids). */
-static void write_bytes(FILE *out, const content *c, int index) {
-  fprintf(out, "static const unsigned char file_%d[] = {\n", index);
-  for (size_t i = 0; i < c->size; i++)
-    fprintf(out, (i + 1) % BYTES_PER_LINE ? "%d," : "%d,\n", c->bytes[i]);
-  fprintf(out, "0};\n");
+static size_t string_length(const char *at, const char *end) {
+  const char *p = at + 1;
+  while (p < end && *p != *at) p += *p == '\\' ? 2 : 1;
+  return (size_t)(p < end ? p + 1 - at : end - at);
 }
 
-static int write_all(FILE *out, char *const *paths, int count, content *files) {
-  fprintf(out, "/* Made by scripts/embed.c. */\n#include \"vm/packages.h\"\n");
-  for (int i = 0; i < count; i++) {
-    files[i].bytes = read_file(paths[i], &files[i].size);
-    if (!files[i].bytes) {
-      fprintf(stderr, "embed: cannot read %s\n", paths[i]);
-      return 0;
+/* Takes blanks off the end of what was written, up to the line's beginning. */
+static char *trim(char *to, const char *begin) {
+  while (to > begin && (to[-1] == ' ' || to[-1] == '\t')) to--;
+  return to;
+}
+
+/* In place; returns the new size. Lines keep their numbers. */
+static size_t strip(char *text, size_t size) {
+  const char *end = text + size;
+  char *to = text, *fixed = text; /* fixed: what must not be trimmed ends here */
+  for (const char *p = text; p < end;) {
+    size_t n = 1;
+    const bool comment = *p == '-' && p + 1 < end && p[1] == '-';
+    const size_t bracket = long_bracket(comment ? p + 2 : p, end);
+    if (comment && bracket > 0) {
+      *to++ = ' ';
+      for (n = 0; n < 2 + bracket; n++)
+        if (p[n] == '\n') *to++ = '\n';
+    } else if (comment) {
+      for (n = 0; p + n < end && p[n] != '\n';) n++;
+    } else if (*p == '"' || *p == '\'' || bracket > 0) {
+      n = bracket > 0 ? bracket : string_length(p, end);
+      memmove(to, p, n);
+      fixed = to += n;
+    } else if (*p == '\n') {
+      to = trim(to, fixed);
+      *to++ = '\n';
+    } else if ((*p != ' ' && *p != '\t') || (to > text && to[-1] != '\n')) {
+      *to++ = *p;
     }
-    pack(&files[i]);
-    write_bytes(out, &files[i], i);
+    p += n;
   }
-  fprintf(out, "const moonlet_package moonlet__packages[] = {\n");
+  return (size_t)(to - text);
+}
+
+/* -- Writing ----------------------------------------------------------------------------------- */
+
+typedef struct {
+  FILE *out;
+  unsigned char *bytes; /* of the pack that is being filled */
+  size_t size;
+  int packs;
+  size_t sizes[4096], unpacked[4096];
+} writer;
+
+/* A byte more than there are, a zero, so that no file makes an empty array (which C forbids). */
+static void write_bytes(writer *w, const unsigned char *bytes, size_t size) {
+  fprintf(w->out, "static const unsigned char pack_%d[] = {\n", w->packs);
+  for (size_t i = 0; i < size; i++)
+    fprintf(w->out, (i + 1) % BYTES_PER_LINE ? "%d," : "%d,\n", bytes[i]);
+  fprintf(w->out, "0};\n");
+}
+
+/* Ends the pack. Data that is compressed already would gain a few bytes and cost time whenever it
+ * is read, so an eighth has to be saved. */
+static bool end_pack(writer *w) {
+  if (w->size == 0) return true;
+  z_stream z = {.next_in = w->bytes, .avail_in = (uInt)w->size};
+  const uLong room = compressBound((uLong)w->size);
+  unsigned char *packed = malloc(room);
+  if (!packed || w->packs == 4096 ||
+      deflateInit2(&z, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+    free(packed);
+    return false;
+  }
+  z.next_out = packed;
+  z.avail_out = (uInt)room;
+  const bool done = deflate(&z, Z_FINISH) == Z_STREAM_END;
+  const size_t size = room - z.avail_out;
+  deflateEnd(&z);
+  const bool pays = done && size < w->size - w->size / 8;
+  write_bytes(w, pays ? packed : w->bytes, pays ? size : w->size);
+  w->sizes[w->packs] = pays ? size : w->size;
+  w->unpacked[w->packs++] = pays ? w->size : 0;
+  w->size = 0;
+  free(packed);
+  return done;
+}
+
+/* Where a file's bytes are. */
+typedef struct {
+  size_t offset, size;
+  int pack;
+} place;
+
+static bool add_file(writer *w, const char *path, bool stripped, place *at) {
+  const bool lua = ends_with(path, ".lua");
+  size_t size;
+  unsigned char *bytes = read_file(path, &size);
+  if (!bytes) {
+    fprintf(stderr, "embed: cannot read %s\n", path);
+    return false;
+  }
+  if (lua && stripped) size = strip((char *)bytes, size);
+  /* data has a pack of its own: it may stay as it is */
+  bool ok = (lua && w->size + size <= PACK_SIZE) || end_pack(w);
+  unsigned char *more = ok ? realloc(w->bytes, w->size + size + 1) : NULL;
+  if (more) {
+    w->bytes = more;
+    memcpy(more + w->size, bytes, size);
+    *at = (place){w->size, size, w->packs};
+    w->size += size;
+    if (size == 0) *at = (place){0, 0, 0};
+    if (!lua) ok = end_pack(w);
+  }
+  free(bytes);
+  return more && ok;
+}
+
+static bool write_all(writer *w, char *const *paths, int count, bool stripped, place *places) {
+  fprintf(w->out, "/* Made by scripts/embed.c. */\n#include \"vm/packages.h\"\n");
+  for (int i = 0; i < count; i++)
+    if (!add_file(w, paths[i], stripped, &places[i])) return false;
+  if (!end_pack(w)) return false;
+  fprintf(w->out, "const moonlet_pack moonlet__packs[] = {\n");
+  for (int i = 0; i < w->packs; i++)
+    fprintf(w->out, "  {pack_%d, %zu, %zu},\n", i, w->sizes[i], w->unpacked[i]);
+  fprintf(w->out, "  {0, 0, 0}};\nconst moonlet_package moonlet__packages[] = {\n");
   for (int i = 0; i < count; i++) {
     char name[NAME_MAX_LENGTH];
-    if (!name_of(paths[i], name)) return 0;
-    fprintf(out, "  {\"%s\", \"%s\", file_%d, %zu, %zu},\n", name, paths[i], i, files[i].size,
-            files[i].unpacked);
+    if (!name_of(paths[i], name)) return false;
+    fprintf(w->out, "  {\"%s\", \"%s\", %d, %zu, %zu},\n", name, paths[i], places[i].pack,
+            places[i].offset, places[i].size);
   }
-  fprintf(out, "  {0, 0, 0, 0, 0}};\n");
-  return 1;
+  fprintf(w->out, "  {0, 0, 0, 0, 0}};\n");
+  return true;
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    fprintf(stderr, "usage: embed output.c file...\n");
+  const bool stripped = argc > 1 && strcmp(argv[1], "-strip") == 0;
+  char **rest = argv + 1 + stripped;
+  const int count = argc - 2 - stripped;
+  if (count < 0) {
+    fprintf(stderr, "usage: embed [-strip] output.c file...\n");
     return 2;
   }
-  int count = argc - 2;
-  content *files = calloc((size_t)count + 1, sizeof *files);
-  FILE *out = fopen(argv[1], "w");
-  int ok = files && out && write_all(out, argv + 2, count, files);
-  if (out && fclose(out) != 0) ok = 0;
-  for (int i = 0; files && i < count; i++) free(files[i].bytes);
-  free(files);
+  static writer w;
+  w.out = fopen(rest[0], "w");
+  place *places = calloc((size_t)count + 1, sizeof *places);
+  bool ok = places && w.out && write_all(&w, rest + 1, count, stripped, places);
+  if (w.out && fclose(w.out) != 0) ok = false;
+  free(places);
+  free(w.bytes);
   if (ok) return 0;
-  fprintf(stderr, "embed: cannot write %s\n", argv[1]);
-  remove(argv[1]);
+  fprintf(stderr, "embed: cannot write %s\n", rest[0]);
+  remove(rest[0]);
   return 1;
 }

@@ -1,4 +1,5 @@
-/* gzip.c -- module moonlet.gzip: gzip and gunzip over zlib, for data files.
+/* gzip.c -- module moonlet.gzip: gzip and gunzip, for data files, over zlib. The embedded build has
+ * the inflate of its packages instead, and does not compress.
  *
  *   gunzip(bytes [, max_bytes])      all members of a gzip file's bytes, decompressed
  *   gunzip_file(path [, max_bytes])  the same, read from a file
@@ -9,19 +10,170 @@
 
 #ifdef MOONLET_EMBED
 
-static int missing(lua_State *L) {
-  return luaL_error(L, "%s: this build of Moonlet has no zlib",
-                    lua_tostring(L, lua_upvalueindex(1)));
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inflate.h"
+
+/* What C holds hangs on this userdata, so an error anywhere frees it. */
+typedef struct {
+  unsigned char *in, *out;
+} work;
+
+static int release(lua_State *L) {
+  work *w = lua_touserdata(L, 1);
+  free(w->in);
+  free(w->out);
+  w->in = w->out = NULL;
+  return 0;
+}
+
+static work *new_work(lua_State *L) {
+  work *w = moonlet_newuserdata(L, sizeof *w);
+  w->in = w->out = NULL;
+  if (luaL_newmetatable(L, "moonlet.gzip.work")) {
+    lua_pushcfunction(L, release);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return w;
+}
+
+static uint32_t crc32_of(const unsigned char *bytes, size_t n) {
+  static const uint32_t table[16] = {
+      0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
+      0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4,
+      0xa00ae278, 0xbdbdf21c};
+  uint32_t crc = 0xffffffff;
+  for (size_t i = 0; i < n; i++) {
+    crc = table[(crc ^ bytes[i]) & 15] ^ crc >> 4;
+    crc = table[(crc ^ bytes[i] >> 4) & 15] ^ crc >> 4;
+  }
+  return ~crc;
+}
+
+static uint32_t little_endian(const unsigned char *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Bytes of a member's header (RFC 1952); 0: it is none, n + 1: it ends early. */
+static size_t header_size(const unsigned char *p, size_t n) {
+  static const unsigned char magic[3] = {31, 139, 8};
+  size_t at = 10;
+  if (memcmp(p, magic, n < 3 ? n : 3) != 0 || (n > 3 && p[3] > 31)) return 0;
+  if (n < 10) return n + 1;
+  if (p[3] & 4) at += n < 12 ? 2 : 2 + (size_t)(p[10] | p[11] << 8);
+  for (int text = 8; text <= 16; text *= 2) { /* the file's name, a comment */
+    if (!(p[3] & text)) continue;
+    while (at < n && p[at] != 0) at++;
+    at++;
+  }
+  if (p[3] & 2) at += 2;
+  return at < n ? at : n + 1;
+}
+
+typedef enum { FINE, EARLY, TOO_MUCH, NO_MEMORY, DAMAGED, FOREIGN } outcome;
+
+/* Unpacks all members into w->out. */
+static outcome unpack(work *w, const unsigned char *in, size_t n, size_t limit, size_t *used) {
+  size_t at = 0, room = 0;
+  for (*used = 0; at < n;) {
+    size_t read, made, header = header_size(in + at, n - at);
+    if (header == 0) return at == 0 ? FOREIGN : DAMAGED;
+    if (header > n - at) return EARLY;
+    at += header;
+    inflate_status status = INFLATE_FULL;
+    while (status == INFLATE_FULL) {
+      if (*used > limit) return TOO_MUCH;
+      room = room > *used ? room : 4 * (n - at) + *used + 64;
+      if (room > limit) room = limit + 1; /* one byte more tells "too much" from "just full" */
+      unsigned char *out = realloc(w->out, room);
+      if (!out) return NO_MEMORY;
+      w->out = out;
+      status = moonlet__inflate(in + at, n - at, &read, out + *used, room - *used, &made);
+      if (status == INFLATE_FULL && room > limit) return TOO_MUCH;
+      if (status == INFLATE_FULL) room *= 2;
+    }
+    if (status == INFLATE_EARLY || n - at - read < 8) return EARLY;
+    at += read;
+    if (status != INFLATE_DONE || little_endian(in + at) != crc32_of(w->out + *used, made) ||
+        little_endian(in + at + 4) != (uint32_t)made)
+      return DAMAGED;
+    at += 8;
+    *used += made;
+    if (*used > limit) return TOO_MUCH;
+    while (at < n && in[at] == 0) at++; /* tapes leave zeros */
+  }
+  return n == 0 ? EARLY : FINE;
+}
+
+static int finish(lua_State *L, work *w, const char *name, const void *bytes, size_t size) {
+  size_t used = 0, limit = SIZE_MAX / 4;
+  int64_t given = 0;
+  if (!lua_isnoneornil(L, 2)) {
+    if (!moonlet_toint(L, 2, &given) || given < 0)
+      luaL_error(L, "%s: max_bytes must be a whole number of bytes", name);
+    if ((uint64_t)given < limit) limit = (size_t)given;
+  }
+  const outcome wrong = unpack(w, bytes, size, limit, &used);
+  if (wrong == FINE) lua_pushlstring(L, (const char *)w->out, used);
+  lua_pushcfunction(L, release);
+  lua_pushlightuserdata(L, w);
+  lua_call(L, 1, 0);
+  char count[24]; /* the two VMs print numbers differently */
+  snprintf(count, sizeof count, "%zu", wrong == EARLY ? size : wrong == NO_MEMORY ? used : limit);
+  switch (wrong) {
+  case FINE: return 1;
+  case EARLY: return luaL_error(L, "%s: data ends early (%s bytes read)", name, count);
+  case TOO_MUCH: return luaL_error(L, "%s: more than %s bytes come out", name, count);
+  case NO_MEMORY: return luaL_error(L, "%s: not enough memory for more than %s bytes", name, count);
+  case DAMAGED: return luaL_error(L, "%s: data is damaged", name);
+  case FOREIGN: break;
+  }
+  return luaL_error(L, "%s: this is no gzip data", name);
+}
+
+static int gunzip(lua_State *L) {
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  lua_settop(L, 2);
+  return finish(L, new_work(L), "gunzip", bytes, size);
+}
+
+static int gunzip_file(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  size_t size = 0, room = 0;
+  lua_settop(L, 2);
+  const char *name = lua_pushfstring(L, "gunzip_file '%s'", path);
+  work *w = new_work(L);
+  FILE *file = fopen(path, "rb");
+  if (!file) return luaL_error(L, "gunzip_file: cannot open '%s': %s", path, strerror(errno));
+  bool full = false;
+  while (size == room && !full) {
+    room = room ? 2 * room : 1 << 16;
+    unsigned char *in = realloc(w->in, room);
+    full = !in;
+    if (full) break;
+    w->in = in;
+    size += fread(in + size, 1, room - size, file);
+  }
+  const bool failed = ferror(file) != 0;
+  fclose(file);
+  if (full) return luaL_error(L, "%s: not enough memory for %f bytes", name, (double)room);
+  if (failed) return luaL_error(L, "%s: reading fails after %f bytes", name, (double)size);
+  return finish(L, w, name, w->in, size);
+}
+
+static int gzip(lua_State *L) {
+  return luaL_error(L, "gzip: this build of Moonlet has no zlib");
 }
 
 int luaopen_moonlet_gzip(lua_State *L) {
-  static const char *const names[] = {"gunzip", "gunzip_file", "gzip"};
-  lua_createtable(L, 0, 3);
-  for (int i = 0; i < 3; i++) {
-    lua_pushstring(L, names[i]);
-    lua_pushcclosure(L, missing, 1);
-    lua_setfield(L, -2, names[i]);
-  }
+  static const luaL_Reg functions[] = {
+      {"gunzip", gunzip}, {"gunzip_file", gunzip_file}, {"gzip", gzip}, {NULL, NULL}};
+  luaL_newlib(L, functions);
   return 1;
 }
 

@@ -1,17 +1,14 @@
 /* packages.c -- finds and loads the embedded Lua packages. See packages.h. */
 #include "packages.h"
 
+#include "inflate.h"
 #include "moonlet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef MOONLET_EMBED
-#include <zlib.h>
-#endif
-
-/* The registry's entry for us: a table with the fields require, loaded, env, path, global and
+/* The registry's entry for us: a table with the fields require, loaded, env, packs, path, global and
  * failed (whether a module that could not be loaded has been tried again). */
 static const char state_key[] = "moonlet.packages";
 
@@ -35,37 +32,38 @@ const moonlet_package *moonlet__find_embedded(const char *name) {
   return NULL;
 }
 
-#ifdef MOONLET_EMBED
-/* Without zlib nothing is packed. */
-static void unpack(lua_State *L, const moonlet_package *p, void *out) {
-  (void)out;
-  luaL_error(L, "the embedded '%s' is packed", p->path);
-}
-#else
-static void unpack(lua_State *L, const moonlet_package *p, void *out) {
-  uLongf size = (uLongf)p->unpacked;
-  int status = uncompress(out, &size, p->code, (uLong)p->size);
-  if (status == Z_MEM_ERROR) luaL_error(L, "not enough memory to unpack '%s'", p->path);
-  if (status != Z_OK || size != p->unpacked) luaL_error(L, "the embedded '%s' is damaged", p->path);
-}
-#endif
-
-const char *moonlet__push_embedded(lua_State *L, const moonlet_package *p, size_t *size) {
-  *size = p->unpacked ? p->unpacked : p->size;
-  if (!p->unpacked) {
-    lua_pushnil(L);
-    return (const char *)p->code;
-  }
-  void *out = moonlet_newuserdata(L, p->unpacked); /* Lua's, so that no error leaks it */
-  unpack(L, p, out);
-  return out;
-}
-
 /* Pushes a field of our state. */
 void moonlet__push_field(lua_State *L, const char *field) {
   lua_getfield(L, LUA_REGISTRYINDEX, state_key);
   lua_getfield(L, -1, field);
   lua_remove(L, -2);
+}
+
+/* Pushes what a pack has unpacked. The state keeps it until the next collection: packages load one
+ * after the other, and most of them out of few packs. */
+static const char *push_pack(lua_State *L, unsigned index) {
+  const moonlet_pack *pack = &moonlet__packs[index];
+  size_t in_used, out_used;
+  moonlet__push_field(L, "packs");
+  lua_rawgeti(L, -1, (int)index + 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    unsigned char *out = moonlet_newuserdata(L, pack->unpacked);
+    if (moonlet__inflate(pack->bytes, pack->size, &in_used, out, pack->unpacked, &out_used) !=
+            INFLATE_DONE || out_used != pack->unpacked)
+      luaL_error(L, "the packages in this program are damaged");
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (int)index + 1);
+  }
+  lua_remove(L, -2);
+  return lua_touserdata(L, -1);
+}
+
+const char *moonlet__push_embedded(lua_State *L, const moonlet_package *p, size_t *size) {
+  *size = p->size;
+  if (moonlet__packs[p->pack].unpacked > 0) return push_pack(L, p->pack) + p->offset;
+  lua_pushnil(L);
+  return (const char *)moonlet__packs[p->pack].bytes;
 }
 
 static bool file_exists(const char *path) {
@@ -316,7 +314,7 @@ static void push_environment(lua_State *L) {
 }
 
 static void open_state(lua_State *L) {
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 8);
   const char *root = getenv("MOONLET_PATH");
   if (root && *root) {
     lua_pushstring(L, root);
@@ -324,6 +322,12 @@ static void open_state(lua_State *L) {
   }
   lua_newtable(L);
   lua_setfield(L, -2, "loaded");
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "packs");
   lua_pushcfunction(L, require);
   lua_setfield(L, -2, "require");
   push_environment(L);

@@ -1,7 +1,7 @@
 /* packages.h -- the Lua packages inside the library, and the `require` that finds them.
  *
- * The build packs every .lua file of stdlib/ and nn/, and data files beside them, into one
- * array, compressed where that pays. Packages run with a table of globals of their own which
+ * The build packs the .lua files of stdlib/ and nn/, and data files beside them, into the
+ * library, compressed where that pays. Packages run with a table of globals of their own which
  * falls back on the host's, so that they neither see nor make globals of a guest host by accident.
  *
  * require looks for NAME in this order: what is loaded already; $MOONLET_PATH/stdlib/NAME.lua,
@@ -18,13 +18,20 @@
 typedef struct moonlet_package {
   const char *name; /* module name, "torch.class"; for a data file its path in the tree */
   const char *path; /* path in the tree, "stdlib/torch/class.lua" */
-  const unsigned char *code;
-  size_t size;     /* bytes of code */
-  size_t unpacked; /* bytes that zlib makes of them; 0: they are the file as it is */
+  unsigned pack;    /* where its bytes are: index into moonlet__packs, */
+  unsigned offset;  /* in what that has unpacked, */
+  unsigned size;    /* and how many they are */
 } moonlet_package;
+
+/* Some files after one another, compressed as one: small ones gain much by that. */
+typedef struct moonlet_pack {
+  const unsigned char *bytes;
+  unsigned size, unpacked; /* unpacked 0: they are as they were, as they gain nothing */
+} moonlet_pack;
 
 /* Written by the build; the last entry has no name. */
 extern const moonlet_package moonlet__packages[];
+extern const moonlet_pack moonlet__packs[];
 
 /* What whoever made the state tells torch.core, as fields of the registry set before it opens:
  * the number of threads as in tn_config (absent: 1, only the caller's); the host's threads as a

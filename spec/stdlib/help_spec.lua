@@ -51,6 +51,7 @@ describe('help', function()
   end)
 
   it('reads the comments of Lua functions and classes', function()
+    if (os.getenv('MOONLET_BUILD') or ''):find('embed', 1, true) then return end -- has none
     assert.matches('^torch.CmdLine%(argument_separator, key_separator%)\n  Command line options',
       help.text(torch.CmdLine))
     assert.equal(help.text(torch.CmdLine), help.text('torch.CmdLine'))

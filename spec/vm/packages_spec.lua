@@ -24,9 +24,14 @@ describe('moonlet.packages', function()
   end)
 
   it('reads sources and data files', function()
-    assert.matches('^%-%-%-', packages.read('torch.class'))
-    local image = packages.read('stdlib/data/mnist/t10k-labels-idx1-ubyte.gz')
-    assert.equal('\31\139', image:sub(1, 2))
+    -- The embedded build has neither comments nor the digits.
+    local embedded = (os.getenv('MOONLET_BUILD') or ''):find('embed', 1, true) ~= nil
+    local source = packages.read('torch.class')
+    assert.equal(not embedded, source:match('^%-%-%-') ~= nil)
+    assert.equal('function', type((loadstring or load)(source)))
+    local found, image = pcall(packages.read, 'stdlib/data/mnist/t10k-labels-idx1-ubyte.gz')
+    assert.equal(not embedded, found)
+    if found then assert.equal('\31\139', image:sub(1, 2)) end
     assert.has_error(function() packages.read('no/such/file') end)
   end)
 end)
