@@ -2,6 +2,7 @@
 #
 #   LUA=jit|5.4    the virtual machine; products of Lua 5.4 are in build/lua5.4/
 #   EMBED=1        only libc, libm and Lua: no dlopen, no zlib, no readline (build/embed/)
+#   WITHOUT=PARTS  what is left out, in words that `make parts` lists
 #   SANITIZE=1     AddressSanitizer and UndefinedBehaviorSanitizer (build/asan/)
 #   SANITIZE=thread  ThreadSanitizer (build/tsan/)
 #   CC, BUILD      the compiler, the folder everything is built in
@@ -14,6 +15,9 @@ HOST_CC ?= $(if $(filter default undefined,$(origin CC)),cc,$(if $(findstring -l
 LUA ?= jit
 EMBED ?=
 SANITIZE ?=
+# Parts that a build does without: `make parts` lists them. The widest vectors are a fifth of the
+# embedded build.
+WITHOUT ?= $(if $(EMBED),avx512)
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -51,6 +55,7 @@ OUT := $(BUILD)$(variant)
 # tensor/ knows no Lua: both virtual machines share its objects.
 T := $(BUILD)/obj/$(kind)
 V := $(T)/$(LUA_PC)
+P := $(V)$(if $(WITHOUT),/without)
 
 # ---- flags ----
 
@@ -71,7 +76,8 @@ endif
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
   -fPIC -fvisibility=hidden -pthread -pedantic -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
   $(if $(findstring clang,$(CC)),-Wno-pass-failed,-fexcess-precision=fast) \
-  $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(CPPFLAGS) $(CFLAGS)
+  $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(addprefix -DTN_WITHOUT_,$(filter avx%,$(WITHOUT))) \
+  $(CPPFLAGS) $(CFLAGS)
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
 TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
@@ -91,13 +97,15 @@ small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 
 # Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.
 isa_math := -fno-math-errno -fno-trapping-math -ffp-contract=fast
-isa_baseline := $(if $(SANITIZE),-O1,-O2) $(isa_math)
+x86 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+# Where there are others to choose from, hardly a machine is left that needs these.
+isa_baseline := $(if $(SANITIZE),-O1,$(if $(x86),-Os,$(ISA_OPT))) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
 # Random numbers are to be the same, to the last bit, whether or not there are fused instructions.
 exact = $(if $(filter %/random_kernel.c,$<),-ffp-contract=off)
-ISAS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+ISAS := baseline $(if $(x86),$(filter-out $(WITHOUT),avx2 avx512))
 
 LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
 EXE_LIBS := $(if $(EMBED),,-lreadline) $(LIBS)
@@ -118,15 +126,42 @@ first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/
 packages := $(first) $(filter-out $(first),$(sort \
   $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))
 
-tensor_o := $(tensor_c:%.c=$(T)/%.o) $(foreach i,$(ISAS),$(isa_c:%.c=$(T)/%.$i.o))
-vm_o := $(vm_c:%.c=$(V)/%.o) $(V)/lua_packages.o
+# What WITHOUT may name: sources of operations, which nothing else calls, or Lua files.
+parts_c := attention convolution ctc fft linalg recurrent statistics
+parts_lua := data extras models optim testing
+parts := avx2 avx512 $(parts_c) $(parts_lua)
+attention_c := ops/attention ops/attention_blocks ops/rotary cpu/isa/attention_kernel
+convolution_c := ops/conv ops/conv_classic ops/convolve ops/fold cpu/im2col
+ctc_c := ops/ctc
+fft_c := ops/fft cpu/fft cpu/fft_builtin cpu/fftw
+linalg_c := $(addprefix ops/linalg_,eigen qr solve triangle) \
+  $(addprefix cpu/,lapack lapack_builtin lapack_eigen lapack_schur isa/factor_kernel)
+recurrent_c := ops/recurrent cpu/recurrent cpu/isa/recurrent_kernel
+statistics_c := ops/statistics ops/counts ops/quantize ops/distance
+data_lua := stdlib/data/% stdlib/image/%
+extras_lua := nn/packages/%
+models_lua := nn/models/%
+optim_lua := stdlib/optim/%
+testing_lua := $(addprefix stdlib/torch/,Tester.lua TestSuite.lua gradcheck.lua selftest.lua) \
+  $(addprefix nn/,Jacobian.lua SparseJacobian.lua hessian.lua selftest.lua)
+$(foreach p,$(WITHOUT),$(if $(filter $p,$(parts)),,$(error WITHOUT: '$p' is none of $(parts))))
+left := $(filter $(parts_c),$(WITHOUT))
+left_lua := $(filter $(parts_lua),$(WITHOUT))
+
+objects_of = $(patsubst %.c,$(T)/%.o,$(filter-out $(isa_c),$1)) \
+  $(foreach i,$(ISAS),$(patsubst %.c,$(T)/%.$i.o,$(filter $(isa_c),$1)))
+sources_of = $(patsubst %,tensor/%.c,$($1_c))
+all_tensor_o := $(call objects_of,$(tensor_c) $(isa_c))
+tensor_o := $(filter-out $(foreach p,$(left),$(call objects_of,$(call sources_of,$p))), \
+  $(all_tensor_o)) $(if $(left),$(OUT)/left_out.o)
+vm_o := $(vm_c:%.c=$(V)/%.o) $(P)/lua_packages.o
 exe_o := $(exe_c:%.c=$(V)/%.o)
 module_o := $(module_c:%.c=$(V)/%.o)
 tests := $(test_c:%.c=$(T)/%)
 
 products := $(addprefix $(OUT)/,moonlet th libmoonlet.a libmoonlet.so moonlet.so)
 
-.PHONY: all help objects test demo bench install uninstall clean lint sanitize cuda c-tests size \
+.PHONY: all help parts objects test demo bench install uninstall clean lint sanitize cuda c-tests size \
   FORCE
 .DELETE_ON_ERROR:
 
@@ -143,6 +178,7 @@ help:
 	@echo 'make lint       luacheck, layers, and a second compiler'
 	@echo 'make cuda       the GPU plug-in, where nvcc is found'
 	@echo 'make size       size of the stripped products'
+	@echo 'make parts      what WITHOUT="PART ..." leaves out of a build (avx512 of EMBED=1)'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes it back'
 	@echo 'make clean      removes $(BUILD)/'
 
@@ -160,8 +196,8 @@ $(V)/flags: FORCE
 	@test -n '$(LUA_LIBDIR)' || \
 	  { echo 'no development files of $(LUA_PC): run scripts/setup --test'; exit 1; }
 	$(call remember,$(CC) $(VM_FLAGS))
-$(V)/packages: FORCE
-	$(call remember,$(packages))
+$(P)/packages: FORCE
+	$(call remember,$(packages) $(left_lua))
 $(OUT)/flags: FORCE
 	$(call remember,$(CC) $(VM_FLAGS) $(LDFLAGS) $(EXE_LIBS) $(tensor_o) $(vm_o) $(exe_o))
 
@@ -183,10 +219,24 @@ $(V)/vm/%.o: vm/%.c $(V)/flags
 # The Lua packages, and the data beside them, become one C file of the library.
 $(T)/embed: scripts/embed.c $(T)/flags
 	$(HOST_CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -Wall -Wextra $(WERROR) $< -o $@ -lz
-$(V)/lua_packages.c: $(T)/embed $(V)/packages $(packages)
-	$(T)/embed $(if $(EMBED),-strip) $@ $(packages)
-$(V)/lua_packages.o: $(V)/lua_packages.c $(V)/flags
+packages_in := $(filter-out $(foreach p,$(left_lua),$($p_lua)),$(packages))
+$(P)/lua_packages.c: $(T)/embed $(P)/packages $(packages)
+	$(T)/embed $(if $(EMBED),-strip) $@ $(packages_in) \
+	  $(foreach p,$(left_lua),-without $p $(filter $($p_lua),$(packages)))
+$(P)/lua_packages.o: $(P)/lua_packages.c $(V)/flags
 	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
+
+# Operations that are left out keep a row, which says so. Their names are those that the objects
+# of their files would define.
+NM ?= $(if $(findstring -linux-,$(CC)),$(firstword $(CC:%-gcc=%-nm)),nm)
+left_o := $(foreach p,$(left),$(call objects_of,$(call sources_of,$p)))
+$(OUT)/left_out.c: $(left_o) $(OUT)/flags
+	@{ echo '#include "tensor/left_out.h"'; $(foreach p,$(left), \
+	  $(NM) $(call objects_of,$(call sources_of,$p)) | \
+	    sed -n 's/^[0-9a-f]* [A-Z] tn__op_\(.*\)/TN_LEFT_OUT(\1, "$p")/p';) \
+	  echo '$(if $(filter linalg,$(left)),TN_LEFT_OUT_LAPACK)'; } > $@
+$(OUT)/left_out.o: $(OUT)/left_out.c tensor/left_out.h $(T)/flags
+	$(CC) $(TENSOR_FLAGS) -Os $(DEPS) -c $< -o $@
 
 objects: $(tensor_o) $(vm_o) $(exe_o) $(module_o) $(test_c:%.c=$(T)/%.o)
 
@@ -273,7 +323,7 @@ $(BUILD)/emulated/libmoonlet-cuda.so: $(emulated_o)
 
 # ---- tests ----
 
-$(T)/libtensor.a: $(tensor_o)
+$(T)/libtensor.a: $(all_tensor_o)
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(T)/spec/%.o: spec/%.c $(T)/flags
@@ -340,6 +390,22 @@ lint:
 	luacheck --no-color --quiet .
 	@if command -v clang >/dev/null; then $(MAKE) $(nested) CC=clang objects; \
 	  else echo 'no clang: skipped the second compiler'; fi
+
+parts:
+	@echo 'avx2         kernels for AVX2: less than half as fast on most machines'
+	@echo 'avx512       kernels for AVX-512'
+	@echo 'attention    scaled_dot_product_attention and rotary positions'
+	@echo 'convolution  convolutions of all kinds, fold and unfold'
+	@echo 'ctc          the CTC loss'
+	@echo 'fft          Fourier transforms'
+	@echo 'linalg       decompositions, solvers and what is made of them'
+	@echo 'recurrent    the fused kernels of nn.LSTM and nn.GRU'
+	@echo 'statistics   quantiles, histograms, counts, quantization, distances'
+	@echo 'data         the package data, image distortions'
+	@echo 'extras       nngraph, rnn, dpnn and the other packages beside nn'
+	@echo 'models       the zoo of nn.models'
+	@echo 'optim        the package optim'
+	@echo 'testing      torch.Tester, gradient checks, nn.Jacobian'
 
 size: $(products)
 	@mkdir -p $(OUT)/stripped

@@ -1,11 +1,13 @@
 /* embed.c -- build tool: packs files into one C source, as the tables that vm/packages.h declares.
  *
- *   embed [-strip] output.c file...
+ *   embed [-strip] output.c file... [-without PART file...]
  *
  * A Lua file is named as `require` names it: stdlib/torch/init.lua -> torch,
  * nn/layers/Linear.lua -> nn.layers.Linear, nn/packages/graph/Node.lua -> graph.Node. Any other
  * file (data) is named by its path. -strip takes comments and indentation out of Lua files and
  * leaves the lines where they are; `help` has less to say then.
+ *
+ * Of files behind -without only the names are there, and the part that was left out with them.
  *
  * Files are compressed several at a time, in the order given: those that are needed together should
  * stand together. */
@@ -169,6 +171,8 @@ typedef struct {
   int pack;
 } place;
 
+static const char without[] = "-without";
+
 static bool add_file(writer *w, const char *path, bool stripped, place *at) {
   const bool lua = ends_with(path, ".lua");
   size_t size;
@@ -195,18 +199,23 @@ static bool add_file(writer *w, const char *path, bool stripped, place *at) {
 
 static bool write_all(writer *w, char *const *paths, int count, bool stripped, place *places) {
   fprintf(w->out, "/* Made by scripts/embed.c. */\n#include \"vm/packages.h\"\n");
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count && strcmp(paths[i], without) != 0; i++)
     if (!add_file(w, paths[i], stripped, &places[i])) return false;
   if (!end_pack(w)) return false;
   fprintf(w->out, "const moonlet_pack moonlet__packs[] = {\n");
   for (int i = 0; i < w->packs; i++)
     fprintf(w->out, "  {pack_%d, %zu, %zu},\n", i, w->sizes[i], w->unpacked[i]);
   fprintf(w->out, "  {0, 0, 0}};\nconst moonlet_package moonlet__packages[] = {\n");
+  const char *part = NULL;
   for (int i = 0; i < count; i++) {
     char name[NAME_MAX_LENGTH];
+    if (strcmp(paths[i], without) == 0 && i + 1 < count) {
+      part = paths[++i];
+      continue;
+    }
     if (!name_of(paths[i], name)) return false;
-    fprintf(w->out, "  {\"%s\", \"%s\", %d, %zu, %zu},\n", name, paths[i], places[i].pack,
-            places[i].offset, places[i].size);
+    fprintf(w->out, "  {\"%s\", \"%s\", %d, %zu, %zu},\n", name, part ? part : paths[i],
+            part ? -1 : places[i].pack, places[i].offset, places[i].size);
   }
   fprintf(w->out, "  {0, 0, 0, 0, 0}};\n");
   return true;

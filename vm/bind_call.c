@@ -71,6 +71,8 @@ static void describe_arguments(lua_State *L, int top, luaL_Buffer *out) {
 
 static int no_form(lua_State *L, const entry *e) {
   int top = lua_gettop(L);
+  const char *doc = tn_op_describe(e->forms[0].code).doc;
+  if (strncmp(doc, "left out", 8) == 0) return bind_error(L, "%s: %s", e->name, doc);
   luaL_Buffer out;
   luaL_buffinit(L, &out);
   luaL_addstring(&out, e->name);

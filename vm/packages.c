@@ -41,11 +41,11 @@ void moonlet__push_field(lua_State *L, const char *field) {
 
 /* Pushes what a pack has unpacked. The state keeps it until the next collection: packages load one
  * after the other, and most of them out of few packs. */
-static const char *push_pack(lua_State *L, unsigned index) {
+static const char *push_pack(lua_State *L, int index) {
   const moonlet_pack *pack = &moonlet__packs[index];
   size_t in_used, out_used;
   moonlet__push_field(L, "packs");
-  lua_rawgeti(L, -1, (int)index + 1);
+  lua_rawgeti(L, -1, index + 1);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     unsigned char *out = moonlet_newuserdata(L, pack->unpacked);
@@ -53,13 +53,16 @@ static const char *push_pack(lua_State *L, unsigned index) {
             INFLATE_DONE || out_used != pack->unpacked)
       luaL_error(L, "the packages in this program are damaged");
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (int)index + 1);
+    lua_rawseti(L, -3, index + 1);
   }
   lua_remove(L, -2);
   return lua_touserdata(L, -1);
 }
 
 const char *moonlet__push_embedded(lua_State *L, const moonlet_package *p, size_t *size) {
+  if (p->pack < 0)
+    luaL_error(L, "'%s' is left out of this build of Moonlet, which was made without '%s'", p->name,
+               p->path);
   *size = p->size;
   if (moonlet__packs[p->pack].unpacked > 0) return push_pack(L, p->pack) + p->offset;
   lua_pushnil(L);

@@ -18,9 +18,9 @@
 typedef struct moonlet_package {
   const char *name; /* module name, "torch.class"; for a data file its path in the tree */
   const char *path; /* path in the tree, "stdlib/torch/class.lua" */
-  unsigned pack;    /* where its bytes are: index into moonlet__packs, */
+  int pack;         /* where its bytes are: index into moonlet__packs, */
   unsigned offset;  /* in what that has unpacked, */
-  unsigned size;    /* and how many they are */
+  unsigned size;    /* and how many they are. pack -1: left out of this build; path names the part */
 } moonlet_package;
 
 /* Some files after one another, compressed as one: small ones gain much by that. */

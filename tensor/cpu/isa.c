@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TN_WITHOUT_avx2)
 #include <cpuid.h>
 
 /* F16C has no name in older compilers' __builtin_cpu_supports, so its bit is read here. */
@@ -19,9 +19,11 @@ int tn__isa_best(void) {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_f16c())
     return TN_ISA_BASELINE;
+#ifndef TN_WITHOUT_avx512
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
     return TN_ISA_AVX512;
+#endif
   return TN_ISA_AVX2;
 }
 #else

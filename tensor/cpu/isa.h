@@ -30,7 +30,11 @@ int tn__isa_best(void);
 #define TN_ISA_NAME(name) TN_ISA_PASTE(name, TN_ISA)
 #endif
 
-#if defined(__x86_64__)
+/* A build may do without the wider sets; none has AVX-512 without AVX2. */
+#if defined(TN_WITHOUT_avx2) && !defined(TN_WITHOUT_avx512)
+#define TN_WITHOUT_avx512
+#endif
+#if defined(__x86_64__) && !defined(TN_WITHOUT_avx512)
 #define TN_ISA_DECLARE(type, name, args) \
   type name##_baseline args; \
   type name##_avx2 args; \
@@ -39,6 +43,11 @@ int tn__isa_best(void);
   ((level) == TN_ISA_AVX512 ? name##_avx512 \
    : (level) == TN_ISA_AVX2 ? name##_avx2   \
                             : name##_baseline)
+#elif defined(__x86_64__) && !defined(TN_WITHOUT_avx2)
+#define TN_ISA_DECLARE(type, name, args) \
+  type name##_baseline args; \
+  type name##_avx2 args;
+#define TN_ISA_AT(level, name) ((level) == TN_ISA_AVX2 ? name##_avx2 : name##_baseline)
 #else
 #define TN_ISA_DECLARE(type, name, args) type name##_baseline args;
 #define TN_ISA_AT(level, name) ((void)(level), name##_baseline)

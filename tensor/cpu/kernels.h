@@ -199,10 +199,13 @@ typedef struct {
   void (*sort_columns)(int64_t size, uint64_t *rows);
 } tn_sort_kernels;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TN_WITHOUT_avx512)
 #define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2, name##_avx512
 #define TN_ISA_ARRAY(type, name, size)                                                            \
   extern const type name##_baseline size, name##_avx2 size, name##_avx512 size
+#elif defined(__x86_64__) && !defined(TN_WITHOUT_avx2)
+#define TN_ISA_TABLE(type, name) extern const type name##_baseline, name##_avx2
+#define TN_ISA_ARRAY(type, name, size) extern const type name##_baseline size, name##_avx2 size
 #else
 #define TN_ISA_TABLE(type, name) extern const type name##_baseline
 #define TN_ISA_ARRAY(type, name, size) extern const type name##_baseline size
