@@ -77,7 +77,7 @@ static bool fail(reader *r, const char *where, const char *reason) {
   return false;
 }
 
-static const char *skip_space(const char *p) {
+static inline const char *skip_space(const char *p) {
   while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') p++;
   return p;
 }
@@ -108,26 +108,41 @@ typedef struct {
   size_t numbers; /* read so far */
 } rows;
 
+/* The number at r->at, and what follows it; NULL after a failure. */
+static inline const char *read_number(reader *r, double *value) {
+  const char *reason, *next = moonlet__json_read_short(r->at, r->end, value);
+  if (next) return next;
+  next = moonlet__json_read_number(r->at, value, &reason);
+  if (!next && starts_number(*r->at)) fail(r, r->at, reason);
+  else if (!next) unexpected(r, "a number");
+  return next;
+}
+
 static bool read_numbers(reader *r, rows *t) {
-  const size_t item = r->dtype == TN_F32 ? sizeof(float) : sizeof(double);
-  const char *reason;
-  double value;
-  for (;;) {
-    const char *next = moonlet__json_read_number(r->at, &value, &reason);
-    if (!next) return starts_number(*r->at) ? fail(r, r->at, reason) : unexpected(r, "a number");
-    char *data = need(r->L, r->memory, (t->numbers + 1) * item);
-    if (r->dtype == TN_F64) {
-      ((double *)(void *)data)[t->numbers++] = value;
+  const bool narrow = r->dtype == TN_F32;
+  const size_t item = narrow ? sizeof(float) : sizeof(double);
+  size_t used = t->numbers * item;
+  for (int64_t count = 1;; count++) {
+    double value;
+    const char *next = read_number(r, &value);
+    if (!next) return false;
+    if (used + item > r->memory->size) need(r->L, r->memory, used + item);
+    if (narrow) {
+      float f = (float)value;
+      if (isinf(f)) return fail(r, r->at, "a number beyond those of 32 bits");
+      memcpy(r->memory->data + used, &f, sizeof f);
     } else {
-      float narrow = (float)value;
-      if (isinf(narrow)) return fail(r, r->at, "a number beyond those of 32 bits");
-      ((float *)(void *)data)[t->numbers++] = narrow;
+      memcpy(r->memory->data + used, &value, sizeof value);
     }
-    t->count[t->depth - 1]++;
-    r->at = skip_space(next);
-    if (*r->at != ',') return true;
-    const char *after = skip_space(r->at + 1);
-    if (*after == '[') return true; /* the caller says what is wrong with that */
+    used += item;
+    next = skip_space(next);
+    const char *after = *next == ',' ? skip_space(next + 1) : next;
+    if (after == next || *after == '[') { /* the caller says what is wrong with the latter */
+      r->at = next;
+      t->numbers += (size_t)count;
+      t->count[t->depth - 1] += count;
+      return true;
+    }
     r->at = after;
   }
 }
@@ -277,10 +292,9 @@ static bool read_object(reader *r) {
 }
 
 static bool read_single_number(reader *r) {
-  const char *reason;
   double value;
-  const char *next = moonlet__json_read_number(r->at, &value, &reason);
-  if (!next) return fail(r, r->at, reason);
+  const char *next = read_number(r, &value);
+  if (!next) return false;
   lua_pushnumber(r->L, value);
   r->at = skip_space(next);
   return true;

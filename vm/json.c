@@ -5,10 +5,8 @@
 #include <limits.h>
 #include <locale.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -23,11 +21,12 @@ typedef struct {
   bool negative, cut;
 } decimal;
 
-/* Powers of ten that a double holds exactly. */
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-enum { EXACT_POWER = 22, EXACT_DIGITS = 19 };
+const double moonlet__json_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                       1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+#define powers       moonlet__json_powers
+#define EXACT_POWER  MOONLET_JSON_POWER
+#define EXACT_DIGITS MOONLET_JSON_DIGITS
 
 /* strtod reads the decimal point of the locale. */
 static double read_slowly(const char *text, size_t length) {
@@ -83,6 +82,11 @@ static double value_of(const decimal *d, const char *text, size_t length) {
   return d->negative ? -value : value;
 }
 
+double moonlet__json_divide(uint64_t mantissa, int places, const char *text, size_t length) {
+  decimal d = {.mantissa = mantissa, .exponent = -places};
+  return value_of(&d, text, length);
+}
+
 static void take_digit(decimal *d, char digit, int *kept) {
   if (*kept < EXACT_DIGITS) {
     d->mantissa = d->mantissa * 10 + (uint64_t)(digit - '0');
@@ -104,35 +108,7 @@ static const char *read_exponent(const char *p, decimal *d) {
   return p;
 }
 
-/* Numbers of few digits, as nearly all are: digits are taken without counting, and when there were
- * too many of them, or an exponent, nothing is returned and the careful way begins. */
-static const char *read_short(const char *text, double *out) {
-  decimal d = {.negative = *text == '-'};
-  const char *first = text + d.negative, *p = first;
-  unsigned digit;
-  if (*p == '0' && is_digit(p[1])) return NULL;
-  for (; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++) d.mantissa = d.mantissa * 10 + digit;
-  if (p == first) return NULL;
-  if (*p == '.') {
-    const char *point = p++;
-    for (; (digit = (unsigned char)*p - (unsigned)'0') <= 9; p++)
-      d.mantissa = d.mantissa * 10 + digit;
-    d.exponent = point + 1 - p;
-    if (d.exponent == 0) return NULL;
-  }
-  if (p - first > EXACT_DIGITS || (*p | 0x20) == 'e') return NULL;
-  if (d.mantissa < (uint64_t)1 << 53) {
-    double value = (double)d.mantissa / powers[-d.exponent];
-    *out = d.negative ? -value : value;
-  } else {
-    *out = value_of(&d, text, (size_t)(p - text));
-  }
-  return p;
-}
-
 const char *moonlet__json_read_number(const char *text, double *out, const char **reason) {
-  const char *end = read_short(text, out);
-  if (end) return end;
   decimal d = {.negative = *text == '-'};
   const char *p = text + d.negative;
   int kept = 0;
