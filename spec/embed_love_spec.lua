@@ -1,5 +1,5 @@
--- The LÖVE game of scripts/embed/love, played by nobody on a screen that does not exist. LÖVE brings
--- LuaJIT, so it is played by that build's specs.
+-- The LÖVE game of scripts/embed/love, played by nobody on a screen that does not exist. LÖVE
+-- brings LuaJIT, so it is played by that build's specs.
 local program = require 'spec.vm.program'
 
 local FRAMES = 2400       -- 40 seconds
