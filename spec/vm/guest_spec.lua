@@ -57,7 +57,7 @@ describe('a guest of a program in C', function()
     .. '$(pkg-config --cflags --libs %s) -ldl -lm'):format(compiler,
     sanitized and '-fsanitize=address,undefined' or '',
     program.is_luajit and 'luajit' or 'lua5.4')
-  local amount = sanitized and '20 16' or '200 4'
+  local amount = sanitized and '20 24' or '200 8'
   local output, status = in_scratch(function(host)
     local text, code = program.shell(build:format(host))
     if code ~= 0 then return text, code end

@@ -126,5 +126,7 @@ printing()
 heavy()
 gradients()
 in_coroutine()
-note('digits %d', data.mnist().test.images:size(1))
+local LABELS = 'stdlib/data/mnist/t10k-labels-idx1-ubyte.gz'
+local packed = moonlet.require 'moonlet.packages'.read(LABELS)
+note('labels %d %s', #moonlet.require 'moonlet.gzip'.gunzip(packed), type(data.mnist))
 return table.concat(out, '\n')

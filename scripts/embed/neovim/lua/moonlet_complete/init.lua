@@ -115,8 +115,8 @@ function plugin.stop(buffer)
   if state and state.timer then finish(buffer, state) end
 end
 
---- How learning goes, or nil: {learning, steps, loss and first_loss (bits a letter), slices, late (of
--- them, as the machine had other things to do), longest and mean (milliseconds)}.
+--- How learning goes, or nil: {learning, steps, loss and first_loss (bits a letter), slices, late
+-- (slices, where the machine had other things to do), longest and mean (milliseconds)}.
 function plugin.status(buffer)
   local state = buffers[buffer_of(buffer)]
   return state and {learning = state.timer ~= nil, steps = state.model.steps, loss = state.loss,
@@ -143,7 +143,7 @@ local function words_with(text, prefix)
   return vim.list_slice(words, 1, WEIGHED)
 end
 
--- Where words are inserted, as row and column from 0: normal mode's cursor is one letter before.
+-- Where words are inserted, as row and column from 0: normal mode's cursor is on the letter before
 local function place()
   local row, column = unpack(api.nvim_win_get_cursor(0))
   local typing = vim.fn.mode():sub(1, 1) == 'i'
