@@ -282,7 +282,7 @@ static void test_two_states(void) {
     int full = round < 2 || round % (tenth < 1 ? 1 : tenth) == 0; /* the other rounds do less */
     const char *some =
         "local m = ... local x = m.torch.randn(40, 40) m.torch.mm(x, x) m.torch.fft.fft(x) "
-        "m.nn.Conv2d(8, 8, 3):forward(m.torch.randn(1, 8, 9, 9)) return 'done'";
+        "m.nn.Conv2d(32, 32, 3):forward(m.torch.randn(8, 32, 18, 18)) return 'done'";
     if (full) {
       good = worked(a) && worked(b);
     } else {
