@@ -48,8 +48,14 @@ typedef struct {
   lua_Alloc alloc;
   void *user;
   size_t used, peak, limit; /* bytes; limit 0: none */
-  unsigned long requests, fail_each, fail_at, failed;
+  unsigned long requests, fail_each, fail_at, fail_one_in, failed;
+  unsigned chance; /* a generator of numbers; fail_one_in: at random, one request in so many */
 } meter;
+
+static unsigned draw(meter *m) {
+  m->chance = m->chance * 1664525u + 1013904223u;
+  return m->chance >> 8;
+}
 
 static void *metered(void *arg, void *block, size_t old_size, size_t new_size) {
   meter *m = arg;
@@ -58,7 +64,8 @@ static void *metered(void *arg, void *block, size_t old_size, size_t new_size) {
     m->requests++;
     if ((m->limit && m->used + (new_size - old_size) > m->limit) ||
         (m->fail_at && m->requests == m->fail_at) ||
-        (m->fail_each && m->requests % m->fail_each == 0)) {
+        (m->fail_each && m->requests % m->fail_each == 0) ||
+        (m->fail_one_in && draw(m) % m->fail_one_in == 0)) {
       m->failed++;
       return NULL;
     }
@@ -342,14 +349,17 @@ static int survives(meter limits, int again) {
   lua_gc(L, LUA_GCCOLLECT, 0);
   m.limit = limits.limit ? m.used + limits.limit : 0;
   m.fail_each = limits.fail_each;
+  m.fail_one_in = limits.fail_one_in;
+  m.chance = limits.chance;
   m.fail_at = limits.fail_at ? m.requests + limits.fail_at : 0;
   take();
   int good = protect(L) == 0 || lua_type(L, -1) == LUA_TSTRING;
-  m.limit = m.fail_each = m.fail_at = 0;
+  m.limit = m.fail_each = m.fail_at = m.fail_one_in = 0;
   lua_settop(L, 0);
   if (again && protect(L) != 0) {
-    printf("# afterwards (limit %lu, each %lu, at %lu): %s\n", (unsigned long)limits.limit,
-           limits.fail_each, limits.fail_at, text(L));
+    printf("# afterwards (limit %lu, each %lu, at %lu, one in %lu): %s\n",
+           (unsigned long)limits.limit, limits.fail_each, limits.fail_at, limits.fail_one_in,
+           text(L));
     good = 0;
   }
   close_metered(L, &m);
@@ -359,17 +369,21 @@ static int survives(meter limits, int again) {
 
 static void test_scarcity(void) {
   int good = 1;
-  for (size_t limit = 4096; limit < 6u << 20 && good; limit += limit / 8 * (size_t)step)
+  for (size_t limit = 4096; limit < 6u << 20 && good; limit += limit * (size_t)step / 8)
     good = survives((meter){.limit = limit}, 1);
   check(good, "a limit of memory is an error anywhere, and the state works when it is lifted");
   good = 1;
-  for (unsigned long each = 2; each < 6000 && good; each += 1 + each / 12 * (unsigned long)step)
+  for (unsigned long each = 2; each < 6000 && good; each += 1 + each * (unsigned long)step / 12)
     good = survives((meter){.fail_each = each}, 1);
   check(good, "an allocator that fails at every N-th request");
   good = 1;
-  for (unsigned long at = 1; at < 30000 && good; at += 1 + at / 16 * (unsigned long)step)
+  for (unsigned long at = 1; at < 30000 && good; at += 1 + at * (unsigned long)step / 16)
     good = survives((meter){.fail_at = at}, 0);
   check(good, "an allocator that fails once");
+  good = 1;
+  for (unsigned seed = 1; seed < 64 / (unsigned)step + 2 && good; seed++)
+    good = survives((meter){.fail_one_in = 50ul << seed % 9, .chance = seed}, 1);
+  check(good, "an allocator that fails at random");
 }
 
 /* A host whose state is prepared by a piece of Lua before the guest comes. */
