@@ -17,6 +17,10 @@ const char bind_tensor_magic = 't', bind_storage_magic = 's';
  * limits grow. */
 enum { LEAST = 2 << 20, PRESSURE = 12 << 20, BOXES = 4096 };
 
+void bind_closed(lua_State *L) {
+  luaL_error(L, "torch: the state is closing");
+}
+
 /* -- Boxes ------------------------------------------------------------------------------------- */
 
 tn_tensor *bind_check_tensor(lua_State *L, int index, const char *function) {

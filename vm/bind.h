@@ -46,8 +46,13 @@ typedef struct {
 
 extern const char bind_tensor_magic, bind_storage_magic, bind_generator_magic;
 
+/* Raises an error: a finalizer of a script's that runs while its state closes, and wants tensors. */
+void bind_closed(lua_State *L);
+
 static inline binding *bind_state(lua_State *L) {
-  return (binding *)lua_touserdata(L, lua_upvalueindex(1));
+  binding *b = (binding *)lua_touserdata(L, lua_upvalueindex(1));
+  if (b->ctx == NULL) bind_closed(L);
+  return b;
 }
 
 /* The same from anywhere, or NULL where torch.core is not open. May raise. */
@@ -65,7 +70,8 @@ static inline tn_tensor *bind_to_tensor(lua_State *L, int index) {
 
 static inline storage_box *bind_to_storage(lua_State *L, int index) {
   storage_box *box = (storage_box *)lua_touserdata(L, index);
-  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &bind_storage_magic) {
+  if (box == NULL || lua_rawlen(L, index) < sizeof *box || box->magic != &bind_storage_magic ||
+      box->s == NULL) { /* finalised: its state is closing */
     return NULL;
   }
   return box;

@@ -268,7 +268,12 @@ static int run_cancel(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, j->task->ref); /* here it lives on until we are done */
   luaL_unref(L, LUA_REGISTRYINDEX, j->task->ref);
 #ifdef MOONLET_LUA54
-  if (lua_resetthread(j->task->co) != LUA_OK) return luaL_error(L, "an error while a task ended");
+  lua_State *co = j->task->co;
+  if (lua_resetthread(co) != LUA_OK && j->task->status == MOONLET_EAGAIN) {
+    lua_xmove(co, L, 1); /* of a __close; that of a failed task is told already */
+    luaL_tolstring(L, -1, NULL);
+    return lua_error(L);
+  }
 #endif
   return 0;
 }

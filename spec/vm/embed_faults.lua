@@ -1,6 +1,6 @@
--- Every operation, with each of its requests for memory failing in turn: embed_faults_test.c runs it
--- and gives the table `faults`. Returns how many calls failed, of how many samples, or raises what is
--- wrong.
+-- Every operation, with each of its requests for memory failing in turn: run by
+-- embed_faults_test.c, which gives the table `faults`. Returns how many calls failed, of how many
+-- samples, or raises what is wrong.
 local unpack = table.unpack or unpack
 local samples = require 'spec.support.samples'
 

@@ -171,7 +171,7 @@ static void test_tasks(void) {
   check(moonlet_step(m, task, 0) == MOONLET_ERUN && says(m, "it broke") &&
             moonlet_task_results(m, task, "d", &n) == MOONLET_ERUN && says(m, "it broke"),
         "and stays");
-  moonlet_task_cancel(m, task);
+  check(moonlet_task_cancel(m, task) == MOONLET_OK, "until the task is cancelled");
 
   check(moonlet_task_start(m, &task, "missing", "") == MOONLET_ERUN && task == 0 &&
             moonlet_task_start(m, &task, "count", "x") == MOONLET_EARG &&

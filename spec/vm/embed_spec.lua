@@ -6,6 +6,14 @@ local function checks(title, file)
   describe(title, function() c_program.tests(file, it, assert) end)
 end
 
+describe('a state that closes', function()
+  it('bears finalizers that use tensors', function()
+    local text, code = program.run('spec/vm/closing.lua')
+    assert.equal('tried\n', text)
+    assert.equal(0, code)
+  end)
+end)
+
 if c_program.available then
   checks('embedding in C', 'spec/vm/embed_test.c')
   checks('values between C and Lua', 'spec/vm/embed_values_test.c')
