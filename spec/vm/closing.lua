@@ -1,5 +1,5 @@
--- What a finalizer may find when a state closes: objects that have been finalised before, and a torch
--- that is closed. Run by embed_spec.lua; has to end without a crash.
+-- What a finalizer may find when a state closes: objects that have been finalised before, and a
+-- torch that is closed. Run by embed_spec.lua; has to end without a crash.
 local objects = {}
 local skipped = {test = true, include = true, help = true, PipeFile = true, DiskFile = true,
   save = true, saveobj = true, setnumthreads = true, from_pointer = true}
