@@ -38,6 +38,7 @@
 enum { LARGE, SMALL, KERNEL };
 enum { TILE = 6, PLACES = TILE * TILE, RESULTS = 4, CELLS = 9, UNIT = 16 };
 enum { BLOCK_TILES = 64, KERNEL_TILES = 128, WINDOWS_AT_ONCE = 16 };
+#define MOST_BYTES (1 << 27) /* of the kernel's tiles, and of a block's */
 
 typedef struct {
   int64_t channels, high, wide;
@@ -354,6 +355,8 @@ static bool pays(const job *j) {
   const double stream = bytes > 1 << 24 ? 18 : bytes > 1 << 22 ? 8 : 2; /* of its tiles */
   const double own = turn + stream * (double)j->blocks + tiles * (0.6 + 18 / from + 18 / to);
   const double places = (double)(j->c->batch * j->to.high * j->to.wide);
+  const double block = PLACES * sizeof(float) * (double)(j->rows * j->across) * (from + to);
+  if (bytes * (double)j->parts > MOST_BYTES || block > MOST_BYTES) return false;
   return 1.15 * own < places * (kernel && bytes > 1 << 24 ? 0.24 : 0.15);
 }
 
