@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #endif
 
+#include "tensor/cpu/isa/square.h"
 #include "tensor/cpu/kernels.h"
 
 #define REST(T)                                                                                   \
@@ -121,6 +122,51 @@ TURN(turn_2, uint16_t, uint16_t, DOWN_2, SIDE_2, block_2)
 TURN(turn_4, float, uint32_t, SIDE_4, SIDE_4, block_4)
 TURN(turn_8, double, uint64_t, SIDE_8, SIDE_8, block_8)
 
+#if defined(__AVX512F__)
+static inline void square_4(float *d, int64_t to, const float *s, int64_t from) {
+  tn_line x[TN_SQUARE];
+  _Pragma("GCC unroll 16") for (int i = 0; i < TN_SQUARE; i++) {
+    x[i] = *(const tn_loose_line *)(s + i * from);
+  }
+  tn_turn_square(x);
+  _Pragma("GCC unroll 16") for (int i = 0; i < TN_SQUARE; i++) {
+    *(tn_loose_line *)(d + i * to) = x[i];
+  }
+}
+
+/* By whole lines of the cache, where rows are so far apart that they share its sets and half a line
+ * would be gone before its other half is wanted: six times as fast for images of 32x32, as
+ * convolutions turn them, but up to a quarter slower for rows of 1000. What is left over goes the
+ * other way. */
+static void turn_wide_4(int64_t rows, int64_t columns, void *to, int64_t dst_step,
+                        const void *from, int64_t src_step) {
+  if (dst_step % 64 != 0 && src_step % 64 != 0) {
+    turn_4(rows, columns, to, dst_step, from, src_step);
+    return;
+  }
+  const int64_t down = rows - rows % TN_SQUARE, across = columns - columns % TN_SQUARE;
+  float *dst = to;
+  const float *src = from;
+  for (int64_t c = 0; c < across; c += TN_SQUARE) {
+    for (int64_t k = c + TN_SQUARE; k < c + 2 * TN_SQUARE && k < columns; k++) {
+      for (int64_t r = 0; r < rows; r += TN_SQUARE) __builtin_prefetch(src + k * src_step + r);
+    }
+    for (int64_t r = 0; r < down; r += TN_SQUARE) {
+      square_4(dst + r * dst_step + c, dst_step, src + c * src_step + r, src_step);
+    }
+    if (rows > down) {
+      turn_4(rows - down, TN_SQUARE, dst + down * dst_step + c, dst_step,
+             src + c * src_step + down, src_step);
+    }
+  }
+  if (columns > across) {
+    turn_4(rows, columns - across, dst + across, dst_step, src + across * src_step, src_step);
+  }
+}
+#else
+#define turn_wide_4 turn_4
+#endif
+
 /* Rows of a constant length, without a loop within them. */
 #define FIXED_ROWS(count, moves)                                                                  \
   for (int64_t r = 0; r < rows; r++, src += down, dst += count) {                                 \
@@ -180,4 +226,5 @@ enum { LANES_4 = 4, LANES_8 = 2 };
 ROWS(rows_4, uint32_t, LANES_4)
 ROWS(rows_8, uint64_t, LANES_8)
 
-const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_2, turn_4, turn_8, rows_4, rows_8};
+const tn_move_kernels TN_ISA_NAME(tn__move_kernels) = {turn_2, turn_wide_4, turn_8, rows_4,
+                                                       rows_8};

@@ -3,6 +3,8 @@
  * time, each of which is one input and one cell. */
 #include "tensor/cpu/isa/order_kernel.h"
 
+#include "tensor/cpu/isa/square.h"
+
 enum { SIDE = 16, SQUARE = SIDE * SIDE };
 
 /* Where column t, of input t / cells and cell t % cells, is in the block. */
@@ -10,43 +12,26 @@ static int64_t place(int64_t t, int64_t cells) { return t % cells * SQUARE + t /
 
 #if defined(__AVX512F__)
 
-typedef float vec __attribute__((vector_size(64)));
-typedef float loose __attribute__((vector_size(64), aligned(4), may_alias));
-
-/* x[j][i] = x[i][j]: the upper half is interleaved with the lower one, four times over. */
-static inline __attribute__((always_inline)) void turn(vec *x) {
-  vec y[SIDE];
-  for (int step = 0; step < 4; step++) {
-    _Pragma("GCC unroll 8") for (int i = 0; i < SIDE / 2; i++) {
-      y[2 * i] = __builtin_shufflevector(x[i], x[i + SIDE / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
-                                         5, 21, 6, 22, 7, 23);
-      y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + SIDE / 2], 8, 24, 9, 25, 10, 26, 11, 27,
-                                             12, 28, 13, 29, 14, 30, 15, 31);
-    }
-    _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) x[i] = y[i];
-  }
-}
-
 void TN_ISA_NAME(tn__order_outputs)(int64_t cells, const float *plain, int64_t across,
                                     float *block) {
-  vec x[SIDE];
+  tn_line x[SIDE];
   for (int64_t t = 0; t < SIDE * cells; t += SIDE) {
     _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
-      x[i] = *(const loose *)(plain + i * across + t);
+      x[i] = *(const tn_loose_line *)(plain + i * across + t);
     }
-    turn(x);
-    for (int i = 0; i < SIDE; i++) *(loose *)(block + place(t + i, cells)) = x[i];
+    tn_turn_square(x);
+    for (int i = 0; i < SIDE; i++) *(tn_loose_line *)(block + place(t + i, cells)) = x[i];
   }
 }
 
 void TN_ISA_NAME(tn__order_outputs_back)(int64_t cells, const float *block, float *plain,
                                          int64_t across) {
-  vec x[SIDE];
+  tn_line x[SIDE];
   for (int64_t t = 0; t < SIDE * cells; t += SIDE) {
-    for (int i = 0; i < SIDE; i++) x[i] = *(const loose *)(block + place(t + i, cells));
-    turn(x);
+    for (int i = 0; i < SIDE; i++) x[i] = *(const tn_loose_line *)(block + place(t + i, cells));
+    tn_turn_square(x);
     _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
-      *(loose *)(plain + i * across + t) = x[i];
+      *(tn_loose_line *)(plain + i * across + t) = x[i];
     }
   }
 }
@@ -54,15 +39,15 @@ void TN_ISA_NAME(tn__order_outputs_back)(int64_t cells, const float *block, floa
 /* Twice turned over: to gather the cells one by one takes several times as long. */
 void TN_ISA_NAME(tn__order_inputs)(int64_t cells, const float *plain, int64_t across,
                                    float *block) {
-  vec x[SIDE];
+  tn_line x[SIDE];
   TN_ISA_NAME(tn__order_outputs)(cells, plain, across, block);
   for (float *square = block; square < block + cells * SQUARE; square += SQUARE) {
     _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
-      x[i] = *(const loose *)(square + i * SIDE);
+      x[i] = *(const tn_loose_line *)(square + i * SIDE);
     }
-    turn(x);
+    tn_turn_square(x);
     _Pragma("GCC unroll 16") for (int i = 0; i < SIDE; i++) {
-      *(loose *)(square + i * SIDE) = x[i];
+      *(tn_loose_line *)(square + i * SIDE) = x[i];
     }
   }
 }
