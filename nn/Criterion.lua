@@ -11,6 +11,7 @@ local Criterion = torch.class('nn.Criterion')
 
 -- What every criterion has from the beginning, whether or not its constructor calls this class's.
 function Criterion:__new()
+  run.prepare(getmetatable(self))
   self.output, self.gradInput = 0, torch.Tensor()
   self._type = torch.getdefaulttensortype()
 end

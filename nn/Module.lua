@@ -11,6 +11,7 @@ local Module = torch.class('nn.Module')
 
 -- What every module has from the beginning, whether or not its constructor calls this class's.
 function Module:__new()
+  run.prepare(getmetatable(self))
   self.output, self.gradInput = torch.Tensor(), torch.Tensor()
   self._type = torch.getdefaulttensortype()
 end

@@ -53,38 +53,68 @@ local function is_classic(module)
 end
 run.is_classic = is_classic
 
--- Old containers call `child:updateOutput(x)` and expect what forward does. So this method of a
+-- Old programs call `module:updateOutput(x)` and expect what forward does. So this method of a
 -- class is put behind a gate, which lets only us through to the pure function.
-local pure = setmetatable({}, {__mode = 'k'})
+local pure = setmetatable({}, {__mode = 'k'}) -- gate -> function
+local gates = setmetatable({}, {__mode = 'k'}) -- and back
+-- The pure function of a parent's that a module with a gradient of its own has called last.
+local of_parent = setmetatable({}, {__mode = 'k'})
+-- Was there such a call in a pure updateOutput?
+local parent_called = false
+
+-- parent.updateOutput(self, x) leaves its result in self.output, too. For a module that brings its
+-- own gradient it is a forward, for what parent.updateGradInput(self, x, dy) will ask.
+local function call_parent(method, self, input, target)
+  if is_classic(self) then
+    of_parent[self] = method
+    return run.taped(self, input, target)
+  end
+  local output = method(self, input, target)
+  self.output, parent_called = output, true
+  return output
+end
 
 local function gate(method)
-  local function gated(self, input, target)
-    if path[depth] == self or self.updateOutput ~= pure[method] then
-      return method(self, input, target)
-    end
+  if gates[method] then return gates[method] end
+  local gated
+  function gated(self, input, target)
+    if self.updateOutput ~= gated then return call_parent(method, self, input, target) end
+    if path[depth] == self then return method(self, input, target) end
     return run.forward(self, input, target)
   end
-  pure[gated], pure[method] = method, gated
+  pure[gated], gates[method] = method, gated
   return gated
 end
 
---- Puts the updateOutput of a module's class behind its gate.
-function run.adopt(module)
-  if is_classic(module) then return end
-  local class = getmetatable(module)
-  while class do
+local prepared = setmetatable({}, {__mode = 'k'})
+
+--- Puts updateOutput of a class and of its parents behind gates, the bases' and those that go with
+-- a gradient of their own excepted.
+function run.prepare(class)
+  if prepared[class] then return end
+  prepared[class] = true
+  while class and class.__typename ~= 'nn.Module' and class.__typename ~= 'nn.Criterion' do
     local method = rawget(class, 'updateOutput')
-    if method then
-      if not pure[method] then rawset(class, 'updateOutput', gate(method)) end
-      return
+    if method and not pure[method] and not is_classic(class) then
+      rawset(class, 'updateOutput', gate(method))
     end
     class = getmetatable(class)
   end
 end
 
+--- The same for a module's class, which may have got another updateOutput since.
+function run.adopt(module)
+  local class = getmetatable(module)
+  prepared[class] = nil
+  run.prepare(class)
+end
+
 local function pure_output(module, input, target)
-  local method = module.updateOutput
-  return (pure[method] or method)(module, input, target)
+  local method = of_parent[module] or module.updateOutput
+  local before = module.output
+  local output = (pure[method] or method)(module, input, target)
+  if parent_called then module.output, parent_called = before, false end
+  return output
 end
 
 -- ---------------------------------------------------------------------------------------------

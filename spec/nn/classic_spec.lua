@@ -180,3 +180,83 @@ describe('a criterion with its own gradient', function()
     assert.are.same({2, -4}, leaf.grad:totable())
   end)
 end)
+
+describe('A class of old that derives from one of today', function()
+  local Doubled, Linear = torch.class('nn.SpecDoubled', 'nn.Linear')
+  function Doubled:updateOutput(input)
+    Linear.updateOutput(self, input)
+    self.output:mul(2)
+    return self.output
+  end
+  function Doubled:updateGradInput(input, dy)
+    Linear.updateGradInput(self, input, dy)
+    self.gradInput:mul(2)
+    return self.gradInput
+  end
+  function Doubled:accGradParameters(input, dy, scale)
+    Linear.accGradParameters(self, input, dy * 2, scale)
+  end
+
+  local Shifted = torch.class('nn.SpecShifted', 'nn.Linear')
+  function Shifted:updateOutput(input)
+    Linear.updateOutput(self, input * 1)
+    return self.output + 1
+  end
+
+  local function randn(...) return torch.randn(...):double() end
+
+  it('calls its parent, and finds output and gradInput', function()
+    for _, name in ipairs {'SpecDoubled', 'SpecShifted'} do
+      local module = nn[name](3, 2):double()
+      local model, x = nn.Sequential(nn.Tanh(), module, nn.Tanh()):double(), randn(4, 3)
+      assert.is_true(nn.Jacobian.testJacobian(module, x) < 1e-6)
+      assert.is_true(nn.Jacobian.testJacobian(model, x) < 1e-6)
+      for _, outer in ipairs {module, model} do
+        assert.is_true(nn.Jacobian.testJacobianParameters(outer, x, module.weight,
+          module.gradWeight) < 1e-6)
+        assert.is_true(nn.Jacobian.testJacobianParameters(outer, x, module.bias,
+          module.gradBias) < 1e-6)
+      end
+      local y, leaf = model:forward(x):clone(), x:clone():requiresGrad()
+      local dx = model:backward(x, torch.ones(4, 2):double()):clone()
+      local called = model(leaf)
+      assert.is_true((called:detach() - y):abs():max() < 1e-12)
+      called:sum():backward()
+      assert.is_true((leaf.grad - dx):abs():max() < 1e-12)
+    end
+  end)
+
+  it('leaves no recorded output behind a call', function()
+    local module = nn.SpecShifted(3, 2)
+    module(torch.randn(4, 3))
+    assert.equal(0, module.output:nElement())
+    module:forward(torch.randn(4, 3))
+    assert.is_false(module.output.requires_grad)
+  end)
+
+  it('may call updateOutput of what it holds', function()
+    local Holder, Base = torch.class('nn.SpecHolder', 'nn.Module')
+    function Holder:__init()
+      Base.__init(self)
+      self.inner = nn.Linear(3, 3)
+    end
+    function Holder:updateOutput(input)
+      self.inner:updateOutput(input)
+      self.output:resizeAs(input):copy(self.inner.output):add(input)
+      return self.output
+    end
+    function Holder:updateGradInput(input, dy)
+      self.inner:updateGradInput(input, dy)
+      self.gradInput:resizeAs(input):copy(self.inner.gradInput):add(dy)
+      return self.gradInput
+    end
+    function Holder:accGradParameters(input, dy, scale)
+      self.inner:accGradParameters(input, dy, scale)
+    end
+    local model, x = nn.Sequential(nn.SpecHolder(), nn.Tanh()):double(), randn(4, 3)
+    local linear = model:get(1).inner
+    assert.is_true(nn.Jacobian.testJacobian(model, x) < 1e-6)
+    assert.is_true(nn.Jacobian.testJacobianParameters(model, x, linear.weight,
+      linear.gradWeight) < 1e-6)
+  end)
+end)
