@@ -48,7 +48,11 @@ end
 
 --- The gradient of the input; those of the parameters are added, times `scale`, to theirs.
 function Module:backward(input, dy, scale)
-  if run.is_classic(self) then return run.classic_backward(self, input, dy, scale or 1) end
+  -- A container's that calls this one as its parent's goes by what the parent has computed.
+  local by_parent = self.modules and self.backward ~= Module.backward and run.calls_parent(self)
+  if run.is_classic(self) and not by_parent then
+    return run.classic_backward(self, input, dy, scale or 1)
+  end
   return run.backward(self, input, dy, {input = true, parameters = true, scale = scale})
 end
 

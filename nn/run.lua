@@ -74,6 +74,11 @@ local function call_parent(method, self, input, target)
   return output
 end
 
+--- Does a module with a gradient of its own build on the output of its parent?
+function run.calls_parent(module)
+  return of_parent[module] ~= nil
+end
+
 local function gate(method)
   if gates[method] then return gates[method] end
   local gated

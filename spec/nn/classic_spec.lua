@@ -226,6 +226,35 @@ describe('A class of old that derives from one of today', function()
     end
   end)
 
+  it('may be a container, with all of its methods anew', function()
+    local Twice, Sequential = torch.class('nn.SpecTwice', 'nn.Sequential')
+    function Twice:updateOutput(input)
+      Sequential.updateOutput(self, input)
+      self.output = self.output * 2
+      return self.output
+    end
+    function Twice:updateGradInput(input, dy)
+      return Sequential.updateGradInput(self, input, dy * 2)
+    end
+    function Twice:accGradParameters(input, dy, scale)
+      Sequential.accGradParameters(self, input, dy * 2, scale)
+    end
+    function Twice:backward(input, dy, scale)
+      return Sequential.backward(self, input, dy * 2, scale)
+    end
+    local model, x, dy = nn.SpecTwice():add(nn.Linear(3, 2)):double(), randn(4, 3), randn(4, 2)
+    local linear = model:get(1)
+    assert.is_true(nn.Jacobian.testJacobian(model, x) < 1e-6)
+    model:zeroGradParameters()
+    model:forward(x)
+    local d, dw = model:backward(x, dy):clone(), linear.gradWeight:clone()
+    model:zeroGradParameters()
+    assert.is_true((model:updateGradInput(x, dy) - d):abs():max() < 1e-12)
+    model:accGradParameters(x, dy)
+    assert.is_true((linear.gradWeight - dw):abs():max() < 1e-12)
+    assert.is_true((torch.mm(dy:t(), x) * 2 - dw):abs():max() < 1e-12)
+  end)
+
   it('leaves no recorded output behind a call', function()
     local module = nn.SpecShifted(3, 2)
     module(torch.randn(4, 3))
