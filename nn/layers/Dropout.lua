@@ -2,6 +2,7 @@
 -- the mean stays; in use does nothing. Srivastava et al. 2014.
 local torch = require 'torch'
 local overwrite = require 'nn.inplace'
+local on_backward = require 'nn.layers.on_backward'
 require 'nn.Module'
 
 local Dropout = torch.class('nn.Dropout', 'nn.Module')
@@ -23,6 +24,34 @@ function Dropout:setp(p)
   self.p = p
 end
 
+-- The elements that are kept, 1 / (1 - p) or with v1 1, else 0. With `lazy`, of rnn, the same
+-- ones until backward has been called, with `mono` for all examples of a batch.
+local function draw(self, like)
+  local keep, sizes = 1 - self.p, like:size():totable()
+  if self.mono and #sizes > 1 then sizes[1] = 1 end
+  local known = self.noise
+  if self.lazy and self.flag == false and torch.isTensor(known)
+      and known:type() == like:type() and known:isSize(torch.LongStorage(sizes)) then
+    return known:expandAs(like)
+  end
+  self.noise = like:detach():new_empty(sizes):bernoulli(keep)
+  if self.v2 then self.noise:div(keep) end
+  self.flag = false
+  return self.noise:expandAs(like)
+end
+
+local function dropped(self, input)
+  local target = overwrite.target(self, input)
+  local noise = draw(self, input)
+  local output = target and target:cmul(noise) or torch.cmul(input, noise)
+  if not self.lazy then return output end
+  local box = setmetatable({self}, {__mode = 'v'})
+  return on_backward(output, function(dy)
+    if box[1] then box[1].flag = true end
+    return dy
+  end)
+end
+
 function Dropout:updateOutput(input)
   local keep = 1 - self.p
   if self.train == false and not self.stochastic_inference then
@@ -31,11 +60,7 @@ function Dropout:updateOutput(input)
     return target and target:mul(keep) or input * keep
   end
   if self.p == 0 then return input end
-  local target = overwrite.target(self, input)
-  if target then
-    self.noise = torch.empty_like(target:detach()):bernoulli(keep)
-    return target:cmul(self.v2 and self.noise:div(keep) or self.noise)
-  end
+  if self.inplace or self.lazy or self.mono then return dropped(self, input) end
   local output = torch.dropout(input, self.p)
   return self.v2 and output or output * keep
 end

@@ -3,6 +3,7 @@
 local torch = require 'torch'
 local nn = require 'nn'
 local run = require 'nn.run'
+local cells = require 'nn.recurrent.cells'
 local gates = require 'nn.recurrent.gates'
 local memory = require 'nn.recurrent.memory'
 local sequence = require 'nn.recurrent.sequence'
@@ -113,7 +114,8 @@ end
 
 -- Is there nothing about this module that torch.lstm_layer does not do?
 local function is_plain(self)
-  return not (self.cell2gate or self.recurrentModule or self.maskZeroDims or self.bn_wx)
+  return not (self.cell2gate or self.recurrentModule or self.bn_wx)
+    and (self.maskZeroDims or 1) == 1
     and (self.p == 0 or self.train == false) and self.advance == LSTM.advance
     and rawget(self.i2g, 'updateOutput') == nil and rawget(self.o2g, 'updateOutput') == nil
     and torch.type(self.i2g) == 'nn.Linear' and torch.type(self.o2g) == 'nn.LinearNoBias'
@@ -128,9 +130,14 @@ function LSTM:allSteps(input)
   local first = memory.enter(self, self.step, x)
   gates.check(x[1], self.inputSize, first and first[1])
   local size = self.outputSize
-  local outputs, output, cell = torch.lstm_layer(x, first and first[1], first and first[2],
-    reordered(self.i2g.weight, size), reordered(self.o2g.weight, size),
-    self.i2g.bias and reordered(self.i2g.bias, size))
+  local w_ih, w_hh = reordered(self.i2g.weight, size), reordered(self.o2g.weight, size)
+  local bias, into = self.i2g.bias and reordered(self.i2g.bias, size), x
+  if self.maskZeroDims then
+    into = cells.closed(torch.linear(x, w_ih, bias), cells.present(x))
+    w_ih, bias = nil, nil
+  end
+  local outputs, output, cell = torch.lstm_layer(into, first and first[1], first and first[2], w_ih,
+    w_hh, bias)
   local count = x:size(1)
   local last = self.step + count - 1
   outputs = memory.leave(self, last, outputs, {output, cell})

@@ -54,10 +54,12 @@ function SeqLSTM:updateOutput(input)
   local w_ih = weight:narrow(2, 1, self.inputsize)
   local w_hh = weight:narrow(2, self.inputsize + 1, self.outputsize)
   local y
-  if self.weightO or self.maskzero then
-    y, h, c = cells.lstm(x, h, c, w_ih, w_hh, bias, nil, {
-      projection = self.weightO and self.weightO:t(),
+  if self.weightO then
+    y, h, c = cells.lstm(x, h, c, w_ih, w_hh, bias, nil, {projection = self.weightO:t(),
       present = self.maskzero and cells.present(x) or nil})
+  elseif self.maskzero then
+    y, h, c = torch.lstm_layer(cells.closed(torch.linear(x, w_ih, bias), cells.present(x)), h, c,
+      nil, w_hh)
   else
     y, h, c = torch.lstm_layer(x, h, c, w_ih, w_hh, bias)
   end

@@ -18,6 +18,15 @@ function cells.present(x)
   return torch.ne(torch.abs(x:detach()):sum(3), 0):typeAs(x)
 end
 
+-- Far enough below 0 for a sigmoid that is 0 in every type.
+local CLOSED = -1e4
+
+--- What goes into the gates of an LSTM, (time, batch, 4 hidden), so that they let nothing through
+-- where `present` is 0: the new cell and output are 0 there, and no gradient passes.
+function cells.closed(sums, present)
+  return torch.maskedFill(sums, torch.eq(present, 0):expandAs(sums), CLOSED)
+end
+
 -- What the masks of step t make of a new state: rows that are over keep the old one, and rows whose
 -- input is missing begin anew.
 local function kept(new, old, options, t)

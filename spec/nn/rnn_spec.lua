@@ -691,3 +691,41 @@ describe('package rnn', function()
     fails('tensors, or tables of them', nn.rnn.recursiveCopy, nil, 3)
   end)
 end)
+
+describe('nn.Dropout with rnn', function()
+  it('keeps its noise until backward with lazy, and for all examples with mono', function()
+    local dropout, x = nn.Dropout(0.5, false, false, true, true), torch.ones(3, 50)
+    local first = dropout:forward(x):clone()
+    assert.is_true(first[1]:equal(first[2]) and first[1]:equal(first[3]))
+    assert.is_true(first:equal(dropout:forward(x)))
+    assert.is_true(first:equal(dropout:backward(x, x)))
+    assert.is_false(first:equal(dropout:forward(x)))
+    dropout:evaluate()
+    assert.is_true(x:equal(dropout:forward(x)))
+    local plain = nn.Dropout(0.5)
+    assert.is_false(plain:forward(x):clone():equal(plain:forward(x)))
+  end)
+end)
+
+describe('nn.LSTM with maskZero', function()
+  it('gives over a whole sequence what it gives step by step', function()
+    torch.manualSeed(2)
+    local sequencer = nn.Sequencer(nn.FastLSTM(3, 4):maskZero(1)):double()
+    local x, dy = torch.randn(6, 3, 3):double(), torch.randn(6, 3, 4):double()
+    for _, place in ipairs {{1, 1}, {2, 1}, {4, 2}, {6, 3}} do x[place[1]][place[2]] = 0 end
+    local _, gradients = sequencer:getParameters()
+    local function run(input)
+      gradients:zero()
+      sequencer:forget()
+      local y = sequencer:forward(input)
+      return y, sequencer:backward(input, dy):clone(), gradients:clone()
+    end
+    local cell = sequencer:get(1)
+    local whole = {run(x)}
+    whole[1] = whole[1]:clone()
+    cell.allSteps = function() return nil end
+    local steps = {run(x)}
+    for k = 1, 3 do assert.is_true((steps[k] - whole[k]):abs():max() < 1e-10) end
+    assert.equal(0, torch.abs(whole[1][{4, 2}]):sum())
+  end)
+end)
