@@ -6,6 +6,8 @@ local run = require 'nn.run'
 
 local inplace = {}
 
+run.writes = true
+
 local function pass_on(dy) return dy end
 
 local function may_replace(tensor)
@@ -17,7 +19,7 @@ end
 -- new one. input: a tensor.
 function inplace.target(module, input)
   if not module.inplace or type(input) ~= 'userdata' or not torch.is_floating_point(input)
-      or not may_replace(run.original(module, input)) then
+      or not may_replace(run.original(input)) then
     return nil
   end
   local target = input:detach()

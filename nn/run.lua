@@ -169,9 +169,6 @@ local function explain(message, first)
   return table.concat(names) .. ': ' .. text .. torch7_lines(first)
 end
 
--- The input of the module that is about to write over it, as the modules around it have it.
-local written
-
 -- Calls fn(module, ...), and puts everything back in order when that fails. The error gets the
 -- position of the caller's caller.
 local function guard(fn, module, a, b, c)
@@ -188,7 +185,6 @@ local function guard(fn, module, a, b, c)
     if explained then message, level = text, 2 end
   end
   for i = was_depth + 1, depth do path[i], given[i] = nil, nil end
-  written = nil
   depth, watching, factor, accumulating = was_depth, was_watching, was_factor, was_accumulating
   set_grad_enabled(was_grad)
   error(message, level)
@@ -323,6 +319,9 @@ local function new_watcher(module)
   return note
 end
 
+-- alias -> what it is an alias of
+local origins = setmetatable({}, {__mode = 'kv'})
+
 local function watched_input(module, input)
   -- Torch7: a module whose gradInput was set to nil needs none.
   if module.gradInput == nil then return values.detached(input) end
@@ -330,6 +329,7 @@ local function watched_input(module, input)
     if not input.requires_grad then return input end
     local seen = input:detach()
     record(watchers[module] or new_watcher(module), {input}, {seen})
+    origins[seen] = input
     return seen
   end
   if type(input) ~= 'table' or not is_tracked(input) then return input end
@@ -344,6 +344,7 @@ local function watched_input(module, input)
         if box[1] then box[1].gradInput = notes end
         return d
       end, {tensor}, {alias})
+      origins[alias] = tensor
       return alias
     end, part)
   end
@@ -352,24 +353,22 @@ end
 
 local function pass_on(dy) return dy end
 
---- Where the input of a module with `inplace` comes from: the tensor itself, or in a forward the
--- one that it is an alias of; the first of a table.
-function run.original(module, input)
-  local outside = written and written[1] == module and written[2]
-  return type(outside) == 'table' and outside[1] or outside or input
+--- What a module's input shows the memory of: in a forward it is an alias of what those around
+-- it have.
+function run.original(input)
+  while origins[input] do input = origins[input] end
+  return input
 end
 
 -- The output of a module that may have written it over its input: who has the input gets the
 -- output's history.
 local function output_inplace(module, seen, target, input)
-  local outer = written
-  written = {module, input}
   local output = pure_output(module, seen, target)
-  written = outer
   local first = type(input) == 'table' and input[1] or input
-  if type(first) == 'userdata' and type(output) == 'userdata' and not rawequal(first, output)
-      and output.requires_grad and not first.is_leaf and output:isSetTo(first) then
-    record(pass_on, {output}, {first})
+  if type(output) ~= 'userdata' or not output.requires_grad then return output end
+  while type(first) == 'userdata' and not rawequal(first, output) and output:isSetTo(first) do
+    if not first.is_leaf then record(pass_on, {output}, {first}) end
+    first = origins[first]
   end
   return output
 end
@@ -399,6 +398,17 @@ function run.call(module, input, target)
   return guard(call, module, input, target)
 end
 
+-- A tensor that can get another history, where a leaf cannot.
+local function behind(leaf)
+  if not leaf.requires_grad then return leaf end
+  local seen = leaf:detach()
+  record(pass_on, {leaf}, {seen})
+  return seen
+end
+
+--- true once there may be modules that write over their input: nn.inplace sets it.
+run.writes = false
+
 --- Runs a pure module on a tape of its own; returns the plain output.
 function run.taped(module, input, target)
   local leaf = map(module.gradInput == nil and detach or values.to_leaf, input)
@@ -407,7 +417,8 @@ function run.taped(module, input, target)
   passes = passes + 1
   watching, pass = true, passes
   if module.accGradParameters then link(module) end
-  local result = pure_output(module, leaf, target)
+  local shown = run.writes and module.modules and map(behind, leaf) or leaf
+  local result = pure_output(module, shown, target)
   watching, pass = was_watching, was_pass
   if observer then observer.leave(module, input, result) end
   leave()

@@ -34,7 +34,7 @@ local function draw(self, like)
       and known:type() == like:type() and known:isSize(torch.LongStorage(sizes)) then
     return known:expandAs(like)
   end
-  self.noise = like:detach():new_empty(sizes):bernoulli(keep)
+  self.noise = like:new_empty(sizes):bernoulli(keep)
   if self.v2 then self.noise:div(keep) end
   self.flag = false
   return self.noise:expandAs(like)
@@ -42,7 +42,7 @@ end
 
 local function dropped(self, input)
   local target = overwrite.target(self, input)
-  local noise = draw(self, input)
+  local noise = draw(self, input:detach())
   local output = target and target:cmul(noise) or torch.cmul(input, noise)
   if not self.lazy then return output end
   local box = setmetatable({self}, {__mode = 'v'})

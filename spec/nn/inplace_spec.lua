@@ -142,6 +142,15 @@ describe('nn, in place:', function()
     local module = model(true)
     assert.are.same({0, 4 + 16}, module:forward(x:clone()):totable()) -- as Torch7: 0 squared is 0
     assert.are.same({0, 2 + 2 * 2 * 4}, module:backward(x, torch.ones(2)):totable())
+    -- Through containers and what passes its input on, and where the branches begin.
+    local nested = nn.Sequential(
+      nn.ConcatTable():add(nn.Sequential(nn.Identity(), nn.ReLU(true))):add(nn.Square()),
+      nn.CAddTable())
+    assert.are.same({0, 2 + 4}, nested:forward(x:clone()):totable())
+    assert.are.same({0, 1 + 4}, nested:backward(x:clone(), torch.ones(2)):totable())
+    local again = nn.Sequential(nn.MulConstant(2), nested)
+    assert.are.same({0, 4 + 16}, again:forward(x:clone()):totable())
+    assert.are.same({0, 2 + 2 * 2 * 4}, again:backward(x:clone(), torch.ones(2)):totable())
   end)
 
   it('views and expanded tensors stay as they are', function()
