@@ -1,6 +1,7 @@
 -- Training steps of networks, and what they cost in use on one example: the other side is nn.py.
 --
---   moonlet scripts/bench/nn.lua seconds case...     `case_train: best median`, `case_use: ...`, ms
+--   moonlet scripts/bench/nn.lua seconds case...     `case_train: best median`, ms; the same of
+--                                                    `case_use`, and frozen of `case_frozen`
 --   moonlet scripts/bench/nn.lua memory case         a few steps, for whoever measures the memory
 --
 -- A step is forward, loss, backward and the optimizer's. A case whose network is not there prints
@@ -23,7 +24,7 @@ local function images(make, batch, channels, size)
       model = model,
       optimizer = optim.SGD(model:parameters(), { lr = 1e-3, momentum = 0.9 }),
       loss = function() return criterion(model(x), y) end,
-      use = function() return model(x:narrow(1, 1, 1)) end,
+      one = x:narrow(1, 1, 1):clone(),
     }
   end
 end
@@ -36,7 +37,7 @@ local function text(make, batch, time)
       model = model,
       optimizer = optim.Adam(model:parameters(), { lr = 1e-3 }),
       loss = function() return model:loss(x, y) end,
-      use = function() return model(x:narrow(1, 1, 1)) end,
+      one = x:narrow(1, 1, 1):clone(),
     }
   end
 end
@@ -86,8 +87,11 @@ local function run(name, seconds)
     return
   end
   measure(name .. '_train', seconds, function() step(case) end)
-  case.model:evaluate()
-  measure(name .. '_use', seconds, function() torch.no_grad(case.use) end)
+  local model, one = case.model, case.one
+  model:evaluate()
+  measure(name .. '_use', seconds, function() torch.no_grad(function() return model(one) end) end)
+  local frozen = model:freeze(one)
+  measure(name .. '_frozen', seconds, function() frozen(one) end)
 end
 
 for i = 2, #arg do run(arg[i], tonumber(arg[1])) end

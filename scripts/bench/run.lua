@@ -251,6 +251,8 @@ local function networks()
         figure(results, 'torch', train), faster(case == 'lstm' and 2 or 1.2))
       compare(what .. ', 1 in use', 'ms', figure(results, 'ours', use), 'PyTorch',
         figure(results, 'torch', use), faster(1.5))
+      compare(what .. ', 1 in use, frozen', 'ms', figure(results, 'ours', case .. '_frozen'),
+        'PyTorch', figure(results, 'torch', use), faster(1.5))
       networks_memory(case, what)
     else
       absent(what)
