@@ -69,6 +69,9 @@ local texts = {
   enable_grad = 'torch.enable_grad(f, ...)\n  Calls f(...) and records gradients meanwhile.',
   set_grad_enabled = 'torch.set_grad_enabled(flag)\n  Switches recording; returns what it was.',
   is_grad_enabled = 'torch.is_grad_enabled()\n  Whether gradients are recorded.',
+  plan = 'torch.plan\n  What model:freeze() is made of: p = begin{examples} notes all operations '
+    .. 'on input(p, i) until\n  finish(p, {results}); then run(p, x, ...) repeats them, and '
+    .. 'output(p, i) has what they give;\n  describe(p), release(p), active().',
   autocast = "torch.autocast(['bfloat16',] f, ...)\n  Calls f(...); meanwhile matrix products and "
     .. 'convolutions of float32 tensors\n  calculate in 16 bits, and what needs more precision '
     .. "does not. 'float16': in that type;\n  false: switches it off inside.",
