@@ -75,20 +75,23 @@ static inline void tn__touch(tn_storage *s) {
 
 /* What an operation made of a storage's values and may need again, such as another order of them: a
  * block of the allocator's that begins so. Kept with the storage until it goes or its values change;
- * whoever takes it has it alone, and puts it back or frees it. */
+ * whoever takes it has it alone, and puts it back or frees it. A storage has several where several
+ * parameters lie in it, as getParameters() puts them. */
 typedef struct tn_derived {
   tn_allocator *allocator;
   size_t block;
   const void *maker; /* any address of its own: says what the block is */
-  const void *data;  /* of what it was made */
+  const void *of;    /* the first of the values that it was made of */
+  const void *data;  /* of the storage, when it was made */
   uint32_t version;
+  struct tn_derived *next;
 } tn_derived;
 
-/* NULL: there is none of this maker's, or it is out of date. */
-tn_derived *tn__derived_take(tn_storage *s, const void *maker);
+/* NULL: there is none of this maker's for these values, or it is out of date. */
+tn_derived *tn__derived_take(tn_storage *s, const void *maker, const void *of);
 /* A new one for the values as they are now, of `bytes`; NULL: there is no memory, or the values may
  * change unseen. */
-tn_derived *tn__derived_new(tn_storage *s, const void *maker, size_t bytes);
+tn_derived *tn__derived_new(tn_storage *s, const void *maker, const void *of, size_t bytes);
 void tn__derived_put(tn_storage *s, tn_derived *d);
 void tn__derived_free(tn_derived *d); /* NULL is accepted */
 

@@ -214,27 +214,57 @@ static bool watched(const tn_storage *s) {
          atomic_load(&s->views) == 0;
 }
 
+/* With all that follow it. */
 void tn__derived_free(tn_derived *d) {
-  if (d != NULL) tn__free(d->allocator, d, d->block, TN_UNCOUNTED);
+  while (d != NULL) {
+    tn_derived *next = d->next;
+    tn__free(d->allocator, d, d->block, TN_UNCOUNTED);
+    d = next;
+  }
 }
 
-tn_derived *tn__derived_take(tn_storage *s, const void *maker) {
-  tn_derived *d = atomic_exchange(&s->derived, NULL);
-  if (d == NULL) return NULL;
-  const bool current = d->version == s->version && d->data == s->data && watched(s);
-  if (current && d->maker == maker) return d;
-  tn__derived_free(d);
-  return NULL;
+/* Puts a list back, whose last element's `next` is *end. */
+static void push(tn_storage *s, tn_derived *first, tn_derived **end) {
+  if (first == NULL) return;
+  *end = atomic_load(&s->derived);
+  while (!atomic_compare_exchange_weak(&s->derived, end, first)) {
+  }
 }
 
-tn_derived *tn__derived_new(tn_storage *s, const void *maker, size_t bytes) {
+/* What is kept may be some times as large as the values. Programs that look at one storage in ever
+ * new ways begin anew when that is reached. */
+static size_t most_kept(const tn_storage *s) { return 6 * s->bytes + ((size_t)1 << 20); }
+
+tn_derived *tn__derived_take(tn_storage *s, const void *maker, const void *of) {
+  tn_derived *d = atomic_exchange(&s->derived, NULL), *found = NULL, *rest = NULL, **end = &rest;
+  size_t kept = 0;
+  while (d != NULL) {
+    tn_derived *next = d->next;
+    const bool current = d->version == s->version && d->data == s->data && watched(s);
+    const bool wanted = d->maker == maker && d->of == of;
+    d->next = NULL;
+    if (!current || (wanted && found != NULL)) {
+      tn__derived_free(d); /* two threads may have made the same */
+    } else if (wanted) {
+      found = d;
+    } else {
+      kept += d->block;
+      *end = d;
+      end = &d->next;
+    }
+    d = next;
+  }
+  if (kept > most_kept(s)) tn__derived_free(rest);
+  else push(s, rest, end);
+  return found;
+}
+
+tn_derived *tn__derived_new(tn_storage *s, const void *maker, const void *of, size_t bytes) {
   size_t block = bytes;
   if (!watched(s)) return NULL;
   tn_derived *d = tn__alloc(s->allocator, &block, TN_UNCOUNTED);
-  if (d != NULL) *d = (tn_derived){s->allocator, block, maker, s->data, s->version};
+  if (d != NULL) *d = (tn_derived){s->allocator, block, maker, of, s->data, s->version, NULL};
   return d;
 }
 
-void tn__derived_put(tn_storage *s, tn_derived *d) {
-  tn__derived_free(atomic_exchange(&s->derived, d));
-}
+void tn__derived_put(tn_storage *s, tn_derived *d) { push(s, d, &d->next); }

@@ -51,6 +51,24 @@ describe('a kernel that is used again', function()
     agrees()
   end)
 
+  it('is one of several in a storage', function()
+    local both = torch.randn(2, 64, 64, 3, 3)
+    for round = 1, 3 do
+      for i = 1, 2 do
+        w = both[i]
+        agrees()
+      end
+      if round == 1 then both[2]:mul(-1) else both:add(0.01) end
+    end
+    local many = torch.randn(300, 64, 3, 3) -- more than are kept
+    for first = 1, 236, 5 do
+      w = many:narrow(1, first, 64)
+      agrees()
+    end
+    many:mul(2)
+    agrees()
+  end)
+
   it('is changed by a step of an optimizer', function()
     w.requires_grad = true
     torch.conv2d(x, w, nil, 1, 1):sum():backward()

@@ -372,7 +372,6 @@ static void arrange_slices(void *arg, int64_t begin, int64_t end) {
 typedef struct kept {
   tn_derived head;
   dnnl_memory_desc_t order;
-  const void *plain;
   int64_t slices;
 } kept;
 
@@ -382,18 +381,17 @@ enum { KEPT_HEAD = (sizeof(kept) + 63) / 64 * 64 };
 static bool find_kept(job *j) {
   const plan *p = j->plan;
   tn_storage *s = j->c->keep;
-  kept *k = (kept *)tn__derived_take(s, &plans);
-  if (k != NULL && k->plain == j->c->b && k->slices == j->slices &&
+  kept *k = (kept *)tn__derived_take(s, &plans, j->c->b);
+  if (k != NULL && k->slices == j->slices &&
       tn__dnnl.memory_desc_equal(&k->order, &p->own[KERNEL])) {
     j->kept = k;
     return true;
   }
   tn__derived_free((tn_derived *)k);
-  j->kept = (kept *)tn__derived_new(s, &plans,
+  j->kept = (kept *)tn__derived_new(s, &plans, j->c->b,
                                     KEPT_HEAD + (size_t)j->slices * j->kernel_bytes);
   if (j->kept == NULL) return false;
   j->kept->order = p->own[KERNEL];
-  j->kept->plain = j->c->b;
   j->kept->slices = j->slices;
   return false;
 }

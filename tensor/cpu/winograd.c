@@ -47,7 +47,6 @@ typedef struct {
 /* A kernel's tiles, kept with its storage. */
 typedef struct {
   tn_derived head;
-  const void *plain;
   int64_t result, from, to;
 } kept;
 
@@ -312,15 +311,14 @@ static bool find_kept(job *j) {
   static const char maker;
   const tn_onednn_conv *c = j->c;
   const int64_t count = PLACES * j->from.channels * j->to.channels;
-  const kept wanted = {.plain = c->b, .result = c->result, .from = j->from.channels,
-                       .to = j->to.channels};
+  const kept wanted = {.result = c->result, .from = j->from.channels, .to = j->to.channels};
   if (c->keep == NULL) return false;
-  kept *k = (kept *)tn__derived_take(c->keep, &maker);
-  const bool found = k != NULL && k->plain == wanted.plain && k->result == wanted.result &&
-                     k->from == wanted.from && k->to == wanted.to;
+  kept *k = (kept *)tn__derived_take(c->keep, &maker, c->b);
+  const bool found = k != NULL && k->result == wanted.result && k->from == wanted.from &&
+                     k->to == wanted.to;
   if (!found) {
     tn__derived_free((tn_derived *)k);
-    k = (kept *)tn__derived_new(c->keep, &maker, KEPT_HEAD + floats(count));
+    k = (kept *)tn__derived_new(c->keep, &maker, c->b, KEPT_HEAD + floats(count));
     if (k == NULL) return false;
     const tn_derived head = k->head;
     *k = wanted;
