@@ -8,7 +8,7 @@
 
 #include "tensor/tensor.h"
 
-enum { THREADS = 4, ROUNDS = 30, BATCH = 16, WIDTH = 64, IMAGE = 12, CHANNELS = 8 };
+enum { THREADS = 4, ROUNDS = 30, BATCH = 16, WIDTH = 64, IMAGE = 20, CHANNELS = 16 };
 
 static int failures, count;
 
@@ -39,7 +39,7 @@ static tn_tensor *apply(tn_ctx *ctx, tn_opcode code, int n, tn_tensor **in, cons
 
 /* What the threads share: they read the weights, and hand results to one another. */
 typedef struct {
-  tn_tensor *weight, *kernel;
+  tn_tensor *weight, *kernel, *other; /* both kernels lie in one storage */
   pthread_barrier_t together;
   _Atomic(tn_tensor *) mailbox[THREADS];
   double sums[THREADS];
@@ -80,6 +80,26 @@ static void pass_on(shared *s, int self, tn_tensor *t) {
   tn_tensor_release(atomic_exchange(&s->mailbox[self], NULL));
 }
 
+static tn_tensor *two_layers(tn_ctx *ctx, const shared *s, tn_tensor *image) {
+  static const tn_attrs conv = {.ni = 10, .i = {1, 1, TN_NONE, 1, 1, TN_NONE, 1, 1, TN_NONE, 1}};
+  tn_tensor *first = apply(ctx, TN_OP_conv2d, 2, (tn_tensor *[]){image, s->kernel}, &conv);
+  tn_tensor *second = apply(ctx, TN_OP_conv2d, 2, (tn_tensor *[]){first, s->other}, &conv);
+  tn_tensor_release(first);
+  return second;
+}
+
+/* Each thread has a plan of its own, of parameters that all share. */
+static tn_plan *new_plan(tn_ctx *ctx, const shared *s) {
+  tn_tensor *example = filled(ctx, 4, (int64_t[]){2, CHANNELS, IMAGE, IMAGE}, 0.2);
+  tn_plan *plan = NULL;
+  if (tn_plan_begin(ctx, &plan, 1, &example) != TN_OK) abort();
+  tn_tensor *y = two_layers(ctx, s, tn_plan_input(plan, 0));
+  if (tn_plan_end(ctx, plan, 1, &y) != TN_OK) abort();
+  tn_tensor_release(y);
+  tn_tensor_release(example);
+  return plan;
+}
+
 static void *run(void *arg) {
   const part *p = arg;
   shared *s = p->s;
@@ -90,7 +110,7 @@ static void *run(void *arg) {
   tn_tensor *own = filled(ctx, 2, (int64_t[]){WIDTH, WIDTH}, 0.02);
   if (tn_set_requires_grad(ctx, own, true) != TN_OK) abort();
   double first = 0, feature = 0;
-  const tn_attrs conv = {.ni = 10, .i = {1, 1, TN_NONE, 1, 1, TN_NONE, 1, 1, TN_NONE, 1}};
+  tn_plan *plan = new_plan(ctx, s);
   s->good[p->self] = 1;
   for (int round = 0; round < ROUNDS; round++) {
     const double value = step(ctx, s, own);
@@ -98,8 +118,12 @@ static void *run(void *arg) {
     if (value != first) s->good[p->self] = 0;
     tn_set_grad_enabled(ctx, false); /* where a kept order of the kernel is shared */
     tn_tensor *image = filled(ctx, 4, (int64_t[]){2, CHANNELS, IMAGE, IMAGE}, 0.1);
-    tn_tensor *features = apply(ctx, TN_OP_conv2d, 2, (tn_tensor *[]){image, s->kernel}, &conv);
+    tn_tensor *features = two_layers(ctx, s, image);
     tn_set_grad_enabled(ctx, true);
+    if (tn_plan_run(ctx, plan, 1, &image) != TN_OK ||
+        tn_tensor_get(tn_plan_output(plan, 0), 100) != tn_tensor_get(features, 100)) {
+      s->good[p->self] = 0;
+    }
     const double bent = tn_tensor_get(features, 100);
     if (round == 0) feature = bent;
     if (bent != feature) s->good[p->self] = 0;
@@ -108,6 +132,7 @@ static void *run(void *arg) {
   }
   s->sums[p->self] = first;
   tn_tensor_release(own);
+  tn_plan_release(plan);
   tn_close(ctx); /* its tensors in others' boxes stay valid */
   return NULL;
 }
@@ -117,7 +142,12 @@ static void together(int helpers, const char *what) {
   shared s = {.helpers = helpers};
   tn_ctx *ctx = tn_open(&config);
   s.weight = filled(ctx, 2, (int64_t[]){WIDTH, WIDTH}, 0.01);
-  s.kernel = filled(ctx, 4, (int64_t[]){CHANNELS, CHANNELS, 3, 3}, 0.01);
+  const int64_t sizes[4] = {CHANNELS, CHANNELS, 3, 3}, each = CHANNELS * CHANNELS * 9;
+  tn_tensor *flat = filled(ctx, 1, (int64_t[]){2 * each}, 0.01);
+  tn_storage *storage = tn_tensor_storage(flat);
+  if (tn_tensor_view(ctx, &s.kernel, storage, TN_F32, 4, sizes, NULL, 0) != TN_OK) abort();
+  if (tn_tensor_view(ctx, &s.other, storage, TN_F32, 4, sizes, NULL, each) != TN_OK) abort();
+  tn_tensor_release(flat);
   pthread_barrier_init(&s.together, NULL, THREADS);
   pthread_t threads[THREADS];
   part parts[THREADS];
@@ -134,6 +164,7 @@ static void together(int helpers, const char *what) {
   good = good && tn_tensor_get(s.weight, 0) != 0;
   tn_tensor_release(s.weight);
   tn_tensor_release(s.kernel);
+  tn_tensor_release(s.other);
   check(good, what);
 }
 
