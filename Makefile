@@ -80,8 +80,9 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Iv
   $(CPPFLAGS) $(CFLAGS)
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
-TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
-VM_FLAGS := $(C_FLAGS) $(LUA_CFLAGS)
+TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables) \
+  -ffunction-sections
+VM_FLAGS := $(C_FLAGS) -ffunction-sections $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
 # Where no call of a program's inner loop passes through, small is better than fast.
@@ -93,6 +94,16 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
     unique.c windows.c) $(wildcard tensor/ops/linalg*.c) \
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
     vm/inflate.c,$(wildcard vm/*.c))
+# In the embedded build that goes for all but the ways that every call takes, and the loops.
+fast_c := $(addprefix tensor/,autocast.c backward.c context.c dispatch.c eval.c memory.c \
+    pointwise.c shape.c storage.c tape.c tensor.c) \
+  $(addprefix tensor/cpu/,gemm.c move.c pool.c recurrent.c reduce.c) \
+  $(addprefix tensor/ops/,attention.c attention_blocks.c convolve.c copy.c fill.c gather.c index.c \
+    loss.c matmul.c max_windows.c mean_windows.c normalize.c optimizer.c reduce.c softmax.c sort.c \
+    view.c)
+ifdef EMBED
+  small_c += $(filter-out $(small_c) $(fast_c),$(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c))
+endif
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 
 # Kernels in tensor/cpu/isa/ are compiled once per instruction set; the best is chosen at run time.
@@ -107,6 +118,7 @@ isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl 
 exact = $(if $(filter %/random_kernel.c,$<),-ffp-contract=off)
 ISAS := baseline $(if $(x86),$(filter-out $(WITHOUT),avx2 avx512))
 
+LD_FLAGS := $(LDFLAGS) -Wl,--gc-sections
 LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
 EXE_LIBS := $(if $(EMBED),,-lreadline) $(LIBS)
 
@@ -256,15 +268,15 @@ $(OUT)/libmoonlet.a: $(tensor_o) $(vm_o) $(OUT)/flags
 	$(AR) rcs $@ $(filter %.o,$^)
 
 $(OUT)/libmoonlet.so: $(tensor_o) $(vm_o) $(OUT)/flags $(T)/relocations
-	$(CC) -shared $(SAN) $(LDFLAGS) $(relocations) $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(@F) -o $@ \
+	$(CC) -shared $(SAN) $(LD_FLAGS) $(relocations) $(if $(SAN),,-Wl,-z,defs) -Wl,-soname,$(@F) -o $@ \
 	  $(filter %.o,$^) -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
 
 # A guest of somebody else's Lua: it takes lua_* from the program that loads it.
 $(OUT)/moonlet.so: $(module_o) $(OUT)/libmoonlet.a $(OUT)/flags $(T)/relocations
-	$(CC) -shared $(SAN) $(LDFLAGS) $(relocations) -o $@ $(module_o) $(OUT)/libmoonlet.a $(LIBS)
+	$(CC) -shared $(SAN) $(LD_FLAGS) $(relocations) -o $@ $(module_o) $(OUT)/libmoonlet.a $(LIBS)
 
 $(OUT)/moonlet: $(exe_o) $(OUT)/libmoonlet.a $(OUT)/flags $(T)/relocations
-	$(CC) $(SAN) $(LDFLAGS) $(relocations) -Wl,-E -o $@ $(exe_o) \
+	$(CC) $(SAN) $(LD_FLAGS) $(relocations) -Wl,-E -o $@ $(exe_o) \
 	  -Wl,--whole-archive $(OUT)/libmoonlet.a -Wl,--no-whole-archive $(LUA_STATIC) $(EXE_LIBS)
 
 $(OUT)/th: $(OUT)/moonlet
