@@ -81,7 +81,7 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Iv
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
 TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables) \
-  -ffunction-sections
+  -ffunction-sections $(if $(EMBED),-falign-functions=4 -falign-jumps=1 -falign-labels=1)
 VM_FLAGS := $(C_FLAGS) -ffunction-sections $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
@@ -237,6 +237,12 @@ $(P)/lua_packages.c: $(T)/embed $(P)/packages $(packages)
 	  $(foreach p,$(left_lua),-without $p $(filter $($p_lua),$(packages)))
 $(P)/lua_packages.o: $(P)/lua_packages.c $(V)/flags
 	$(CC) $(VM_FLAGS) $(DEPS) -c $< -o $@
+
+.PHONY: packages-c amalgamation
+packages-c: $(P)/lua_packages.c
+	cp $< $(BUILD)/lua_packages.c
+amalgamation:
+	scripts/amalgamate $(BUILD)/amalgamation
 
 # Operations that are left out keep a row, which says so. Their names are those that the objects
 # of their files would define.
