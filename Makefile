@@ -291,6 +291,7 @@ $(OUT)/th: $(OUT)/moonlet
 # ---- the GPU plug-in: no Lua and no host code in it, so one serves every configuration ----
 
 comma := ,
+space := $(subst ,, )
 NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c)
 cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)
@@ -439,9 +440,12 @@ inc := $(DESTDIR)$(PREFIX)/include/moonlet
 man := $(DESTDIR)$(PREFIX)/share/man/man1
 lua_lib := $(lib)/lua/$(LUA_ABI)
 pc := $(lib)/pkgconfig/moonlet.pc
+cmake := $(lib)/cmake/Moonlet
+fill := sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LUA@|$(LUA_PC)|' \
+  -e 's|@LUA_LIB@|$(LUA_LIB)|; s|@LUA_LIBDIR@|$(LUA_LIBDIR)|'
 
 install: all
-	install -d $(bin) $(lib)/pkgconfig $(lua_lib) $(inc)/tensor $(man)
+	install -d $(bin) $(lib)/pkgconfig $(cmake) $(lua_lib) $(inc)/tensor $(man)
 	install -s $(OUT)/moonlet $(bin)/moonlet
 	ln -sf moonlet $(bin)/th
 	install -m 644 $(OUT)/libmoonlet.a $(lib)
@@ -451,15 +455,17 @@ install: all
 	if test -f $(BUILD)/libmoonlet-cuda.so; then install -s $(BUILD)/libmoonlet-cuda.so $(lib); fi
 	install -m 644 vm/moonlet.h $(inc)
 	install -m 644 tensor/tensor.h tensor/ops.def tensor/pointwise.def $(inc)/tensor
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LUA@|$(LUA_PC)|' \
-	  -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
+	$(fill) -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
+	$(fill) -e 's|@LIBS@|$(subst $(space),;,$(patsubst -l%,%,$(LIBS)))|' \
+	  scripts/install/MoonletConfig.cmake.in > $(cmake)/MoonletConfig.cmake
+	$(fill) scripts/install/MoonletConfigVersion.cmake.in > $(cmake)/MoonletConfigVersion.cmake
 	sed 's|@VERSION@|$(VERSION)|' scripts/install/moonlet.1 > $(man)/moonlet.1
 	ln -sf moonlet.1 $(man)/th.1
 
 uninstall:
 	rm -f $(bin)/moonlet $(bin)/th $(lib)/libmoonlet.a $(lib)/libmoonlet.so \
 	  $(lib)/libmoonlet-cuda.so $(lua_lib)/moonlet.so $(pc) $(man)/moonlet.1 $(man)/th.1
-	rm -rf $(inc)
+	rm -rf $(inc) $(cmake)
 
 clean:
 	rm -rf $(BUILD)
