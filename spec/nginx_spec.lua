@@ -299,7 +299,7 @@ describe('nginx', function()
     local count, failed = wrk(3)
     assert.equal(0, failed)
     assert.is_true(count > 1000)
-    assert.is_true(memory_of_workers() <= before + 1024, 'kB more')
+    assert.is_true(memory_of_workers() <= before + 2048, 'kB more')
   end)
 
   it('reloads, with other workers, and keeps on answering', function()
