@@ -7,6 +7,17 @@ local build = program.build
 if not program.is_luajit or build:find('asan') or build:find('embed') then return end
 
 local quote, shell = program.quote, program.shell
+
+local NEEDED = 'command -v curl && command -v wrk && command -v ps && { '
+  .. 'test -x "${MOONLET_NGINX:-$HOME/.cache/moonlet-nginx}/usr/sbin/nginx" || '
+  .. 'test -e /usr/lib/nginx/modules/ngx_http_lua_module.so; }'
+if select(2, shell(NEEDED)) ~= 0 then
+  describe('nginx', function()
+    pending('serves nothing here: scripts/setup --embed has not brought it')
+  end)
+  return
+end
+
 local folder, port, url
 
 local function output_of(command)
