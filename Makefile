@@ -454,7 +454,7 @@ install: all
 	install -s $(OUT)/moonlet.so $(lua_lib)
 	if test -f $(BUILD)/libmoonlet-cuda.so; then install -s $(BUILD)/libmoonlet-cuda.so $(lib); fi
 	install -m 644 vm/moonlet.h $(inc)
-	install -m 644 tensor/tensor.h tensor/ops.def tensor/pointwise.def $(inc)/tensor
+	install -m 644 tensor/tensor.h tensor/budget.h tensor/ops.def tensor/pointwise.def $(inc)/tensor
 	$(fill) -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
 	$(fill) -e 's|@LIBS@|$(subst $(space),;,$(patsubst -l%,%,$(LIBS)))|' \
 	  scripts/install/MoonletConfig.cmake.in > $(cmake)/MoonletConfig.cmake

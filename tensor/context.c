@@ -37,7 +37,7 @@ tn_ctx *tn_open(const tn_config *config) {
   tn_ctx *ctx = calloc(1, sizeof *ctx);
   if (ctx == NULL) return NULL;
   count_context(1);
-  ctx->allocator = tn__allocator_new(c.memory_limit);
+  ctx->allocator = tn__allocator_new(c.memory_limit, c.budget);
   ctx->pool = tn__pool_new(c.threads > 0 ? c.threads : default_threads());
   if (ctx->allocator == NULL || ctx->pool == NULL) {
     tn_close(ctx);
@@ -49,6 +49,8 @@ tn_ctx *tn_open(const tn_config *config) {
   ctx->index_base = c.index_base;
   ctx->interrupted = c.interrupted;
   ctx->user = c.user;
+  tn__pool_watch(ctx->pool, c.interrupted, c.user);
+  tn__pool_budget(ctx->pool, c.budget);
   tn_seed(&ctx->generator, 5489);
   return ctx;
 }
@@ -80,7 +82,10 @@ tn_status tn_set_threads(tn_ctx *ctx, int threads) {
   return TN_OK;
 }
 
-void tn_set_user(tn_ctx *ctx, void *user) { ctx->user = user; }
+void tn_set_user(tn_ctx *ctx, void *user) {
+  ctx->user = user;
+  tn__pool_watch(ctx->pool, ctx->interrupted, user);
+}
 void *tn_user(const tn_ctx *ctx) { return ctx->user; }
 tn_dtype tn_default_dtype(const tn_ctx *ctx) { return (tn_dtype)ctx->default_dtype; }
 

@@ -193,6 +193,7 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   }
   for (int i = 0; i < TN_MAX_OUTPUTS; i++) call.out[i] = NULL;
   tn_status s = leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
+  if (tn__pool_stopped(ctx->pool) && s == TN_OK) s = tn_fail(ctx, TN_EINTERRUPT, "interrupted");
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
     s = tn__record(&call, out[0] != NULL);
   }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "tensor/budget.h"
 #include "tensor/cpu/pool.h"
 #include "tensor/tensor.h"
 
@@ -17,7 +18,7 @@
 
 typedef struct tn_allocator tn_allocator;
 
-tn_allocator *tn__allocator_new(size_t limit);
+tn_allocator *tn__allocator_new(size_t limit, tn_budget *budget);
 void tn__allocator_close(tn_allocator *a); /* frees itself with its last block */
 /* Blocks are 64-byte aligned; *size is rounded up to what can be used. `counted` bytes count
  * against the limit, unless TN_UNCOUNTED. NULL: out of memory. */
@@ -33,6 +34,7 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after);
 void tn__uncount(tn_allocator *a, size_t bytes);
 tn_memory_stats tn__memory_stats(tn_allocator *a);
 size_t tn__memory_limit(const tn_allocator *a);
+const tn_budget *tn__memory_budget(const tn_allocator *a); /* or NULL */
 size_t tn__set_memory_limit(tn_allocator *a, size_t limit); /* returns what it was */
 void tn__memory_trim(tn_allocator *a);
 /* From now on blocks lie one on top of the last in this memory, as far as there is room; those must

@@ -7,7 +7,7 @@
 
 #include "tensor/internal.h"
 
-enum { CLASSES = 4 * 48, ALIGNMENT = 64 };
+enum { CLASSES = 4 * 48 };
 
 typedef struct free_block {
   struct free_block *next;
@@ -21,6 +21,7 @@ struct tn_allocator {
   size_t held; /* bytes of the blocks handed out */
   size_t high; /* the most of them lately: it sinks a little with each one that comes back */
   _Atomic size_t live; /* written under the lock, read without */
+  tn_budget *budget; /* where blocks come from; NULL: the C library */
   free_block *free[CLASSES];
   /* Memory that blocks are taken from before any other, one on top of the last. */
   bool stacks; /* is there such memory, or is it found out how much is wanted? */
@@ -53,13 +54,24 @@ static int class_of(size_t size, size_t *rounded) {
   return 4 + 4 * (top - 8) + (int)k;
 }
 
-tn_allocator *tn__allocator_new(size_t limit) {
-  tn_allocator *a = calloc(1, sizeof *a);
+tn_allocator *tn__allocator_new(size_t limit, tn_budget *budget) {
+  tn_allocator *a = budget == NULL ? calloc(1, sizeof *a)
+                                   : tn_budget_resize(budget, NULL, 0, sizeof *a);
   if (a != NULL) {
+    memset(a, 0, sizeof *a);
     atomic_flag_clear(&a->lock);
     a->limit = limit;
+    a->budget = tn_budget_retain(budget);
   }
   return a;
+}
+
+/* With the last block, or when there is none. */
+static void destroy(tn_allocator *a) {
+  tn_budget *budget = a->budget;
+  if (budget == NULL) free(a);
+  else tn_budget_resize(budget, a, sizeof *a, 0);
+  tn_budget_release(budget);
 }
 
 /* Gives back cached blocks, largest first, until at most `keep` bytes are cached. Locked. */
@@ -72,7 +84,7 @@ static void trim(tn_allocator *a, size_t keep) {
       free_block *b = a->free[c];
       a->free[c] = b->next;
       a->cached -= size;
-      free(b);
+      tn_budget_unblock(a->budget, b, size);
     }
   }
 }
@@ -89,7 +101,7 @@ void tn__allocator_close(tn_allocator *a) {
   trim(a, 0);
   bool last = a->blocks == 0;
   unlock(a);
-  if (last) free(a);
+  if (last) destroy(a);
 }
 
 /* Counts bytes of tensors against the limit. Locked. */
@@ -198,10 +210,10 @@ void *tn__alloc(tn_allocator *a, size_t *size, size_t counted) {
   }
   hand_out(a, rounded);
   unlock(a);
-  if (b == NULL) b = aligned_alloc(ALIGNMENT, rounded);
+  if (b == NULL) b = tn_budget_block(a->budget, rounded);
   if (b == NULL) { /* the cache may hold what is missing */
     tn__memory_trim(a);
-    b = aligned_alloc(ALIGNMENT, rounded);
+    b = tn_budget_block(a->budget, rounded);
   }
   if (b == NULL) {
     lock(a);
@@ -235,8 +247,8 @@ void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
   }
   bool last = a->blocks == 0 && a->closed;
   unlock(a);
-  free(b);
-  if (last) free(a);
+  tn_budget_unblock(a->budget, b, rounded);
+  if (last) destroy(a);
 }
 
 /* In front of working memory. */
@@ -287,6 +299,7 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after) {
 }
 
 size_t tn__memory_limit(const tn_allocator *a) { return a->limit; }
+const tn_budget *tn__memory_budget(const tn_allocator *a) { return a->budget; }
 
 size_t tn__set_memory_limit(tn_allocator *a, size_t limit) {
   lock(a);

@@ -1,4 +1,5 @@
 /* storage.c -- reference-counted memory that tensors are views of. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tensor/device.h"
@@ -8,17 +9,19 @@ _Static_assert(sizeof(tn_storage) <= HEADER, "a storage's header must fit before
 
 static tn_status no_memory(tn_ctx *ctx, size_t bytes) {
   tn_memory_stats s = tn__memory_stats(ctx->allocator);
-  size_t limit = tn__memory_limit(ctx->allocator);
-  if (limit != 0) {
-    return tn_fail(ctx, TN_ENOMEM,
-                   "not enough memory for %.1f MiB: %.1f MiB are in use by %zu tensors, and the "
-                   "limit is %.1f MiB",
-                   bytes / 1048576.0, s.live_bytes / 1048576.0, s.live_storages,
-                   limit / 1048576.0);
+  const size_t limit = tn__memory_limit(ctx->allocator);
+  const tn_budget *budget = tn__memory_budget(ctx->allocator);
+  const size_t all = tn_budget_limit(budget);
+  char more[120] = "";
+  if (all != 0) {
+    snprintf(more, sizeof more, ", %.1f MiB with all else, and the limit is %.1f MiB",
+             tn_budget_used(budget) / 1048576.0, all / 1048576.0);
+  } else if (limit != 0) {
+    snprintf(more, sizeof more, ", and the limit is %.1f MiB", limit / 1048576.0);
   }
   return tn_fail(ctx, TN_ENOMEM,
-                 "not enough memory for %.1f MiB: %.1f MiB are in use by %zu tensors",
-                 bytes / 1048576.0, s.live_bytes / 1048576.0, s.live_storages);
+                 "not enough memory for %.1f MiB: %.1f MiB are in use by %zu tensors%s",
+                 bytes / 1048576.0, s.live_bytes / 1048576.0, s.live_storages, more);
 }
 
 static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t block) {

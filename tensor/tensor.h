@@ -92,6 +92,7 @@ typedef struct {
    * 0 .. count - 1, on any threads, and to return when all are done. NULL: threads of our own. */
   void (*parallel)(void *user, int count, void (*piece)(void *arg, int i), void *arg);
   void *parallel_user;
+  struct tn_budget *budget; /* where memory comes from (tensor/budget.h); NULL: the C library */
 } tn_config;
 
 typedef struct {

@@ -6,6 +6,8 @@
  * wakes too late finds the gate closed and has cost the caller nothing. */
 #include "pool.h"
 
+#include "tensor/budget.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -61,6 +63,12 @@ struct tn_pool {
     void *memory;
     size_t bytes;
   } own[MAX_THREADS]; /* scratch memory of each thread */
+  tn_budget *budget;
+
+  bool (*interrupted)(void *user);
+  void *user;
+  atomic_bool halted; /* this loop is to end early */
+  bool stopped;       /* one did */
 };
 
 static _Thread_local bool inside;
@@ -244,8 +252,9 @@ void tn__pool_free(tn_pool *pool) {
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->lock);
   free(pool->workers);
-  free(pool->scratch);
-  for (int i = 0; i < MAX_THREADS; i++) free(pool->own[i].memory);
+  tn_budget_unblock(pool->budget, pool->scratch, pool->scratch_bytes);
+  for (int i = 0; i < MAX_THREADS; i++)
+    tn_budget_unblock(pool->budget, pool->own[i].memory, pool->own[i].bytes);
   free(pool);
 }
 
@@ -289,9 +298,55 @@ static void run_on_host(tn_pool *pool) {
   host_piece(pool, 0);
 }
 
+/* -- loops that can be stopped: cut into pieces of some tenths of a millisecond ---------------- */
+
+enum { GRAINS = 64 };
+
+typedef struct {
+  tn_pool *pool;
+  tn_pool_fn *fn;
+  void *arg;
+  int64_t step;
+  pthread_t caller;
+} watched_loop;
+
+static void run_watched(void *arg, int64_t begin, int64_t end) {
+  watched_loop *w = arg;
+  const bool asks = pthread_equal(pthread_self(), w->caller);
+  for (int64_t at = begin; at < end; at += w->step) {
+    if (asks && w->pool->interrupted(w->pool->user)) atomic_store(&w->pool->halted, true);
+    if (atomic_load_explicit(&w->pool->halted, memory_order_relaxed)) return;
+    w->fn(w->arg, at, end - at < w->step ? end : at + w->step);
+  }
+}
+
+static void run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg);
+
 void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg) {
   if (n <= 0) return;
   if (grain < 1) grain = 1;
+  if (inside || !pool || !pool->interrupted || n / GRAINS < grain) {
+    run(pool, n, grain, fn, arg);
+    return;
+  }
+  watched_loop w = {pool, fn, arg, grain * GRAINS, pthread_self()};
+  atomic_store(&pool->halted, false);
+  run(pool, n, grain, run_watched, &w);
+  if (atomic_load(&pool->halted)) pool->stopped = true;
+}
+
+void tn__pool_watch(tn_pool *pool, bool (*interrupted)(void *user), void *user) {
+  pool->interrupted = interrupted;
+  pool->user = user;
+}
+
+bool tn__pool_stopped(tn_pool *pool) {
+  const bool was = pool->stopped;
+  pool->stopped = false;
+  return was;
+}
+
+static void run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg) {
   int64_t pieces = n / grain;
   if (inside || !pool) {
     fn(arg, 0, n);
@@ -329,23 +384,26 @@ bool tn__pool_inside(void) {
 }
 
 /* At least `bytes` in *memory, which grows; NULL if out of memory. */
-static void *reserve(void **memory, size_t *have, size_t bytes) {
+static void *reserve(tn_pool *pool, void **memory, size_t *have, size_t bytes) {
   if (bytes <= *have) return *memory;
-  free(*memory);
+  tn_budget_unblock(pool->budget, *memory, *have);
+  *memory = NULL;
   *have = 0;
-  if (posix_memalign(memory, 64, bytes) != 0) *memory = NULL;
-  else *have = bytes;
+  if (bytes > SIZE_MAX - 63) return NULL;
+  bytes = (bytes + 63) / 64 * 64;
+  *memory = tn_budget_block(pool->budget, bytes);
+  if (*memory) *have = bytes;
   return *memory;
 }
 
 void *tn__pool_scratch(tn_pool *pool, size_t bytes) {
   if (!pool || inside) return NULL;
-  return reserve(&pool->scratch, &pool->scratch_bytes, bytes);
+  return reserve(pool, &pool->scratch, &pool->scratch_bytes, bytes);
 }
 
 void *tn__pool_own_scratch(size_t bytes) {
   if (!running) return NULL;
-  return reserve(&running->own[number].memory, &running->own[number].bytes, bytes);
+  return reserve(running, &running->own[number].memory, &running->own[number].bytes, bytes);
 }
 
 void tn__pool_even_scratch(tn_pool *pool) {
@@ -354,5 +412,10 @@ void tn__pool_even_scratch(tn_pool *pool) {
   for (int i = 0; i < MAX_THREADS; i++) {
     if (pool->own[i].bytes > most) most = pool->own[i].bytes;
   }
-  for (int i = 0; i < pool->threads; i++) reserve(&pool->own[i].memory, &pool->own[i].bytes, most);
+  for (int i = 0; i < pool->threads; i++)
+    reserve(pool, &pool->own[i].memory, &pool->own[i].bytes, most);
+}
+
+void tn__pool_budget(tn_pool *pool, tn_budget *budget) {
+  pool->budget = budget;
 }

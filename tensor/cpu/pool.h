@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct tn_budget;
 typedef struct tn_pool tn_pool;
 typedef void tn_pool_fn(void *arg, int64_t begin, int64_t end);
 
@@ -33,6 +34,14 @@ void tn__pool_set_threads(tn_pool *pool, int threads);
  * on several threads at once, and returns when all are done. A pool of NULL, a pool of one
  * thread, n <= grain and calls from inside fn all mean: one call, on this thread. */
 void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg);
+
+/* From now on long loops ask, on the caller's thread, and leave out what is left when the answer is
+ * true; tn__pool_stopped tells, once. */
+void tn__pool_watch(tn_pool *pool, bool (*interrupted)(void *user), void *user);
+bool tn__pool_stopped(tn_pool *pool);
+
+/* Scratch memory comes from there. The budget has to outlive the pool. */
+void tn__pool_budget(tn_pool *pool, struct tn_budget *budget);
 
 /* True while the calling thread is inside a tn__pool_run of any pool. */
 bool tn__pool_inside(void);
