@@ -34,7 +34,7 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after);
 void tn__uncount(tn_allocator *a, size_t bytes);
 tn_memory_stats tn__memory_stats(tn_allocator *a);
 size_t tn__memory_limit(const tn_allocator *a);
-const tn_budget *tn__memory_budget(const tn_allocator *a); /* or NULL */
+tn_budget *tn__memory_budget(const tn_allocator *a); /* or NULL */
 size_t tn__set_memory_limit(tn_allocator *a, size_t limit); /* returns what it was */
 void tn__memory_trim(tn_allocator *a);
 /* From now on blocks lie one on top of the last in this memory, as far as there is room; those must

@@ -7,7 +7,7 @@
 
 #include "tensor/internal.h"
 
-enum { CLASSES = 4 * 48 };
+enum { CLASSES = 4 * 48, ALIGNMENT = 64 };
 
 typedef struct free_block {
   struct free_block *next;
@@ -299,7 +299,7 @@ bool tn__recount(tn_allocator *a, size_t before, size_t after) {
 }
 
 size_t tn__memory_limit(const tn_allocator *a) { return a->limit; }
-const tn_budget *tn__memory_budget(const tn_allocator *a) { return a->budget; }
+tn_budget *tn__memory_budget(const tn_allocator *a) { return a->budget; }
 
 size_t tn__set_memory_limit(tn_allocator *a, size_t limit) {
   lock(a);

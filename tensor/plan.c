@@ -60,7 +60,8 @@ static tn_status begin(tn_ctx *ctx, tn_plan *p, tn_tensor *const *examples) {
   tn_status s = TN_OK;
   tn_recorder *r = p->recorder = calloc(1, sizeof *r);
   p->inputs = calloc((size_t)p->nin + 1, sizeof *p->inputs);
-  p->memory = tn__allocator_new(tn__memory_limit(ctx->allocator));
+  p->memory = tn__allocator_new(tn__memory_limit(ctx->allocator),
+                                tn__memory_budget(ctx->allocator));
   if (r != NULL) r->examples = calloc((size_t)p->nin + 1, sizeof *r->examples);
   if (r == NULL || p->inputs == NULL || p->memory == NULL || r->examples == NULL) {
     return no_memory(ctx);

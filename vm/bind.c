@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bind_sandbox.h"
 #include "packages.h"
 
 const char bind_tensor_magic = 't', bind_storage_magic = 's';
@@ -109,6 +110,8 @@ static void fit_room(binding *b, size_t most, double began, double ended) {
   else if (took < since / 16) b->room /= 2;
   if (b->room > most) b->room = most;
   if (b->room < LEAST) b->room = LEAST;
+  const size_t limit = b->limits != NULL ? tn_budget_limit(b->limits->budget) : 0;
+  if (limit > 0 && b->room > limit / 8) b->room = limit / 8;
   b->collected = ended;
 }
 
@@ -175,8 +178,18 @@ int bind_error(lua_State *L, const char *format, ...) {
   return lua_error(L);
 }
 
+void bind_note(binding *b, tn_status s) {
+  if (b->limits == NULL || s != TN_ENOMEM) return;
+  snprintf(b->limits->memory, sizeof b->limits->memory, "%s", tn_message(b->ctx));
+}
+
 void bind_check(lua_State *L, binding *b, tn_status s) {
-  if (s == TN_OK) return;
+  if (s == TN_OK) {
+    if (b->governed) moonlet_limits_tick(L, b->limits);
+    return;
+  }
+  if (b->limits != NULL && s == TN_EINTERRUPT) moonlet_limits_raise(L, b->limits);
+  bind_note(b, s);
   if (s == TN_EINTERRUPT && b->interrupt != NULL) { /* noticed: the hook need not raise it again */
     *b->interrupt = 0;
     lua_sethook(L, NULL, 0, 0);
@@ -289,6 +302,7 @@ static int storage_gc(lua_State *L) {
 
 static int binding_gc(lua_State *L) {
   binding *b = (binding *)lua_touserdata(L, 1);
+  if (b->limits != NULL) b->limits->reclaim = NULL;
   tn_close(b->ctx);
   b->ctx = NULL;
   return 0;
@@ -296,7 +310,19 @@ static int binding_gc(lua_State *L) {
 
 static bool interrupted(void *user) {
   const binding *b = user;
+  if (b->governed && moonlet_limits_over(b->limits)) return true;
   return b->interrupt != NULL && *b->interrupt != 0;
+}
+
+static void reclaim(void *ctx) { tn_memory_trim(ctx); }
+
+static void read_limits(lua_State *L, binding *b) {
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_LIMITS);
+  b->limits = (moonlet_limits *)lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (b->limits == NULL) return;
+  b->governed = b->limits->governed;
+  b->sandbox = b->limits->sandbox;
 }
 
 static const char binding_key = 'b';
@@ -336,8 +362,12 @@ static binding *new_binding(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_INTERRUPT);
   b->interrupt = (volatile sig_atomic_t *)lua_touserdata(L, -1);
   lua_pop(L, 3);
+  read_limits(L, b);
+  if (b->limits != NULL) config.budget = b->limits->budget;
+  b->threads = config.threads;
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
+  if (b->limits != NULL) b->limits->reclaim_arg = b->ctx, b->limits->reclaim = reclaim;
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_DTYPE);
   tn_dtype dtype;
   if (lua_isstring(L, -1) && bind_dtype(lua_tostring(L, -1), &dtype)) {
@@ -368,6 +398,13 @@ static void new_metatable(lua_State *L, binding *b, tn_dtype dtype, const char *
   *ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* The metatable on the top is finished; in a sandbox its values get another one in front of it. */
+static void finish_metatable(lua_State *L, binding *b, lua_CFunction gc, int ref) {
+  if (!b->sandbox) return;
+  bind_sandbox_hide(L, -1, gc, b);
+  lua_rawseti(L, LUA_REGISTRYINDEX, ref);
+}
+
 /* Copies the fields of the table at `from` into the one on the top. */
 static void copy_fields(lua_State *L, int from) {
   lua_pushnil(L);
@@ -395,16 +432,19 @@ int luaopen_moonlet_core(lua_State *L) {
   bind_open_plan(L, b, 1);
   bind_open_file(L, b, 1);
   bind_open_json(L, b, 1);
+  if (b->sandbox) bind_sandbox_core(L, 1, 2);
   lua_newtable(L); /* 3: metatables by name */
   for (int d = 0; d < TN_DTYPE_COUNT; d++) {
     new_metatable(L, b, (tn_dtype)d, "Tensor", tensor_gc, &b->tensor_mt[d]);
     copy_fields(L, 2);
     bind_open_index(L, b, lua_gettop(L));
+    finish_metatable(L, b, tensor_gc, b->tensor_mt[d]);
     lua_getfield(L, -1, "__typename");
     lua_insert(L, -2);
     lua_rawset(L, 3);
     new_metatable(L, b, (tn_dtype)d, "Storage", storage_gc, &b->storage_mt[d]);
     bind_open_storage(L, b, 0, lua_gettop(L));
+    finish_metatable(L, b, storage_gc, b->storage_mt[d]);
     lua_getfield(L, -1, "__typename");
     lua_insert(L, -2);
     lua_rawset(L, 3);

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "state_limits.h"
 #include "lua_compat.h"
 #include "tensor/tensor.h"
 
@@ -36,6 +37,9 @@ typedef struct binding {
   bool ready; /* everything is in place */
   tn_device device; /* of new tensors, where nothing else is said */
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
+  moonlet_limits *limits; /* of a state that moonlet_open made, or NULL */
+  bool governed, sandbox; /* as they say */
+  int threads;            /* as the configuration has it */
 } binding;
 
 /* The same of a generator of random numbers: one of its own, or the context's. */
@@ -108,6 +112,8 @@ void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index);
 void bind_where(lua_State *L);
 /* Raises an error, as luaL_error, but with printf's formats: %lld for whole numbers of any size. */
 int bind_error(lua_State *L, const char *format, ...) TN_PRINTF(2, 3);
+/* A failure that bind_check does not raise: the host is told when it was for want of memory. */
+void bind_note(binding *b, tn_status s);
 /* Raises the context's message unless s is TN_OK; a full memory has been collected before. */
 void bind_check(lua_State *L, binding *b, tn_status s);
 /* Runs the collector when tensors have taken much memory since it ran last. */

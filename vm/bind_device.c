@@ -28,6 +28,8 @@ tn_device bind_check_device(lua_State *L, binding *b, int index, const char *fun
   if (lua_type(L, index) != LUA_TSTRING) {
     luaL_error(L, "%s: the name of a device expected, got %s", function, luaL_typename(L, index));
   }
+  if (b->sandbox && strcmp(lua_tostring(L, index), "cpu") != 0)
+    luaL_error(L, "%s: no devices in a sandbox", function);
   bind_check(L, b, tn_device_parse(b->ctx, &device, lua_tostring(L, index)));
   return device;
 }

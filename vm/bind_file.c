@@ -673,6 +673,10 @@ void bind_open_file(lua_State *L, binding *b, int core) {
   lua_newtable(L); /* the metatable of all streams of this state */
   lua_pushcfunction(L, file_gc);
   lua_setfield(L, -2, "__gc");
+  if (b->sandbox) {
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
   lua_rawsetp(L, LUA_REGISTRYINDEX, &file_magic);
   lua_newtable(L);
   bind_register(L, b, functions);

@@ -97,6 +97,7 @@ static tn_tensor *make_sized(lua_State *L, binding *b, const make_options *o, in
   }
   if (s != TN_OK) {
     bind_where(L);
+    bind_note(b, s);
     lua_pushfstring(L, "%s: %s", function, tn_message(b->ctx));
     lua_concat(L, 2);
     lua_error(L);

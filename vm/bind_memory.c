@@ -42,8 +42,10 @@ static int64_t read_elements(lua_State *L, int count, tn_tensor **t, const char 
 
 static int map_elements(lua_State *L, int count, const char *function) {
   tn_tensor *t[MOST];
+  const binding *b = bind_state(L);
   const int64_t n = read_elements(L, count, t, function);
   for (int64_t i = 0; i < n; i++) {
+    if (b->governed) moonlet_limits_work(L, b->limits, 4);
     lua_pushvalue(L, count + 1);
     for (int k = 0; k < count; k++) bind_push_number(L, t[k], i);
     lua_call(L, count, 1);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bind.h"
+#include "bind_sandbox.h"
 
 const char bind_generator_magic = 'g';
 
@@ -515,7 +516,8 @@ static void open_generators(lua_State *L, binding *b, int core) {
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "torch.Generator");
   lua_setfield(L, -2, "__typename");
-  lua_pushvalue(L, -1);
+  if (b->sandbox) bind_sandbox_hide(L, -1, NULL, NULL);
+  else lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, generator_key);
   lua_setfield(L, core, "generator_metatable");
   lua_pushvalue(L, core);

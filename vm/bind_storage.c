@@ -127,8 +127,11 @@ static int new_storage(lua_State *L) {
   const bool string = kind == LUA_TSTRING && item == 1 && lua_isnil(L, 2);
   bind_pressure(L, b);
   storage_box *box = bind_new_storage(L, b, dtype);
+  const bool maps = kind == LUA_TSTRING && !string;
+  if (b->sandbox && (maps || (kind == LUA_TNUMBER && lua_type(L, 2) == LUA_TNUMBER)))
+    return bind_error(L, "Storage: no %s in a sandbox", maps ? "files" : "addresses");
   if (bind_to_storage(L, 1) != NULL) share(L, b, box);
-  else if (kind == LUA_TSTRING && !string) map_file(L, b, box);
+  else if (maps) map_file(L, b, box);
   else if (kind == LUA_TNUMBER && lua_type(L, 2) == LUA_TNUMBER) borrow(L, b, box);
   if (box->s != NULL) return 1;
   if (kind == LUA_TTABLE || string) n = (int64_t)lua_rawlen(L, 1);

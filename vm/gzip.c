@@ -8,6 +8,8 @@
  * max_bytes bounds the result, so that a small hostile file cannot fill the memory. */
 #include "packages.h"
 
+#include "state_limits.h"
+
 #ifdef MOONLET_EMBED
 
 #include <errno.h>
@@ -304,6 +306,7 @@ static int inflate_all(lua_State *L, work *w, const char *name, const char *byte
     if (!fill(w, &rest, &size) && w->file && ferror(w->file))
       return fail(L, w, name, "reading fails after %zu bytes", w->read);
     if (!grow(w)) return fail(L, w, name, "not enough memory for %zu bytes", 2 * w->room);
+    moonlet_limits_work(L, moonlet_limits_of(L), CHUNK / 16);
     size_t offered = offer(w);
     int status = inflate(&w->z, Z_NO_FLUSH);
     w->used += offered - w->z.avail_out;
@@ -323,13 +326,21 @@ static int inflate_all(lua_State *L, work *w, const char *name, const char *byte
   }
 }
 
+/* What the state may still have of memory. */
+static size_t most_memory(lua_State *L) {
+  const moonlet_limits *l = moonlet_limits_of(L);
+  const size_t limit = l ? tn_budget_limit(l->budget) : 0, used = l ? tn_budget_used(l->budget) : 0;
+  return limit == 0 ? SIZE_MAX / 4 : limit > used ? limit - used : 1;
+}
+
 /* The optional limit at argument 2. */
 static size_t check_limit(lua_State *L, const char *name) {
   int64_t limit = 0;
-  if (lua_isnoneornil(L, 2)) return SIZE_MAX / 4;
+  if (lua_isnoneornil(L, 2)) return most_memory(L);
   if (!moonlet_toint(L, 2, &limit) || limit < 0)
     luaL_error(L, "%s: max_bytes must be a whole number of bytes", name);
-  return (uint64_t)limit < SIZE_MAX / 4 ? (size_t)limit : SIZE_MAX / 4;
+  const size_t most = most_memory(L);
+  return (uint64_t)limit < most ? (size_t)limit : most;
 }
 
 static int gunzip(lua_State *L) {
@@ -344,7 +355,9 @@ static int gunzip(lua_State *L) {
 static int gunzip_file(lua_State *L) {
   size_t limit = check_limit(L, "gunzip_file");
   const char *path = luaL_checkstring(L, 1);
+  const moonlet_limits *l = moonlet_limits_of(L);
   lua_settop(L, 1);
+  if (l && l->sandbox) return luaL_error(L, "gunzip_file: not in a sandbox");
   const char *name = lua_pushfstring(L, "gunzip_file '%s'", path);
   work *w = new_work(L);
   w->limit = limit;
@@ -369,6 +382,7 @@ static int gzip(lua_State *L) {
   while (status != Z_STREAM_END) {
     fill(w, &rest, &size);
     if (!grow(w)) return fail(L, w, "gzip", "not enough memory for %zu bytes", 2 * w->room);
+    moonlet_limits_work(L, moonlet_limits_of(L), CHUNK / 4);
     size_t offered = offer(w);
     status = deflate(&w->z, size ? Z_NO_FLUSH : Z_FINISH);
     w->used += offered - w->z.avail_out;

@@ -17,20 +17,6 @@ const char *moonlet_version(void) {
 
 /* -- memory ------------------------------------------------------------------------------------ */
 
-/* Wraps Lua's allocator rather than replacing it: LuaJIT wants memory at low addresses on some
- * machines, and only its own allocator finds it. Shrinking never fails, as Lua demands. */
-static void *counted_alloc(void *user, void *block, size_t old_size, size_t new_size) {
-  moonlet *m = user;
-  if (!block) old_size = 0; /* Lua 5.4 passes a type there */
-  if (m->limit && new_size > old_size) {
-    size_t room = m->limit > m->used ? m->limit - m->used : 0;
-    if (new_size - old_size > room) return NULL;
-  }
-  void *moved = m->alloc(m->alloc_user, block, old_size, new_size);
-  if (moved || new_size == 0) m->used += new_size - old_size; /* unsigned: wraps rightly */
-  return moved;
-}
-
 static size_t lua_bytes(lua_State *L) {
   return (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
 }
@@ -41,18 +27,6 @@ size_t moonlet_memory(const moonlet *m) {
   size_t bytes = lua_bytes(state->now);
   moonlet__leave(state, MOONLET_OK);
   return bytes;
-}
-
-/* LuaJIT's collector waits for the heap to double, and does not try again when an allocation
- * fails: with a limit, it had better be at work all the time. */
-static void limit_memory(moonlet *m, size_t limit) {
-  if (limit == 0) return;
-  m->used = lua_bytes(m->L);
-  m->limit = limit;
-  m->alloc = lua_getallocf(m->L, &m->alloc_user);
-  lua_setallocf(m->L, counted_alloc, m);
-  lua_gc(m->L, LUA_GCSETPAUSE, 110);
-  lua_gc(m->L, LUA_GCSETSTEPMUL, 400);
 }
 
 /* -- protection -------------------------------------------------------------------------------- */
@@ -66,8 +40,7 @@ static int collect(lua_State *L) {
 /* The limit has to wait, as finalizers need a few bytes. Lua 5.4 turns their errors into warnings,
  * and loses what they would free when it has no memory to call them: so none is spent on a call. */
 void moonlet__collect_all(moonlet *m) {
-  size_t limit = m->limit;
-  m->limit = 0;
+  m->limits->held = true;
 #ifdef MOONLET_LUA54
   collect(m->now);
 #else
@@ -75,7 +48,7 @@ void moonlet__collect_all(moonlet *m) {
   if (moonlet_cpcall(m->now, collect, NULL) != LUA_OK)
     lua_settop(m->now, top); /* a finalizer failed: the error to report is the first one */
 #endif
-  m->limit = limit;
+  m->limits->held = false;
 }
 
 /* The error text has been made a string by the handler already, so that nothing is allocated here
@@ -85,17 +58,19 @@ moonlet_status moonlet__protect(moonlet *m, lua_CFunction work, moonlet_job *j) 
   j->m = m;
   j->status = MOONLET_ERUN;
   int top = lua_gettop(L);
+  moonlet_limits_enter(m->limits);
   int status = moonlet_cpcall(L, work, j);
-  if (status == LUA_OK) return MOONLET_OK;
-  if (status == LUA_ERRMEM || lua_gettop(L) == top) {
-    moonlet__fail(m, j->status = MOONLET_ENOMEM, "not enough memory");
-  } else if (lua_type(L, -1) == LUA_TSTRING) {
-    const char *text = lua_tostring(L, -1);
-    if (j->status == MOONLET_ERUN && moonlet__is_memory_error(m, text)) j->status = MOONLET_ENOMEM;
-    moonlet__fail(m, j->status, text);
-  } else {
-    moonlet__fail(m, j->status, "the error is no text");
-  }
+  const char *text = NULL;
+  char buffer[LIMITS_TEXT];
+  if (status != LUA_OK && lua_gettop(L) > top)
+    text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the error is no text";
+  if (status == LUA_OK) j->status = MOONLET_OK;
+  else if (lua_gettop(L) == top) status = LUA_ERRMEM;
+  if (status != LUA_OK && text && j->status == MOONLET_ERUN && moonlet__is_memory_error(m, text))
+    j->status = MOONLET_ENOMEM;
+  j->status = moonlet_limits_leave(m->limits, status, j->status, &text, buffer);
+  if (j->status == MOONLET_OK) return MOONLET_OK;
+  moonlet__fail(m, j->status, text ? text : "not enough memory");
   lua_settop(L, top);
   if (j->status == MOONLET_ENOMEM) moonlet__collect_all(m);
   return j->status;
@@ -133,7 +108,7 @@ typedef struct {
 static int open_libraries(lua_State *L) {
   const opening *o = lua_touserdata(L, 1);
   const moonlet_config *c = o->config;
-  luaL_openlibs(L);
+  moonlet_limits_libraries(L, o->m->limits);
   lua_pushinteger(L, c->threads);
   lua_setfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_THREADS);
   if (c->parallel) {
@@ -167,20 +142,17 @@ static const char *read_config(moonlet_config *c, const moonlet_config *given) {
   if (c->threads < 0) return "moonlet_config: a negative number of threads";
   if (c->default_dtype && !moonlet__is_float_dtype(c->default_dtype))
     return "moonlet_config: default_dtype names no floating-point type";
-  if (c->sandbox || c->instruction_limit || c->time_limit_us || c->interruptible || c->alloc)
-    return "moonlet_config: a field that this version does not offer yet";
+  if (c->sandbox != MOONLET_TRUSTED && c->sandbox != MOONLET_SANDBOX)
+    return "moonlet_config: no such sandbox";
   return NULL;
 }
 
 static void close_state(moonlet *m) {
   m->closing = true;
   if (m->L) {
-    /* Finalizers may need some memory to free much, and LuaJIT gives its arena back only when
-     * the allocator is its own. */
-    if (m->alloc) lua_setallocf(m->L, m->alloc, m->alloc_user);
     m->now = m->L;
     moonlet__end_tasks(m);
-    lua_close(m->L);
+    moonlet_limits_close(m->limits);
   }
   free(m->error);
   free(m->line);
@@ -194,18 +166,21 @@ moonlet *moonlet_open(const moonlet_config *config) {
   moonlet_config c = MOONLET_CONFIG_INIT;
   const char *wrong = read_config(&c, config);
   if (wrong) return refuse(&c, wrong);
-  lua_State *L = luaL_newstate();
-  moonlet *m = L ? moonlet__new_handle() : NULL;
+  moonlet_limits *limits = moonlet_limits_open(&c);
+  moonlet *m = limits ? moonlet__new_handle() : NULL;
   if (!m) {
-    if (L) lua_close(L);
+    moonlet_limits_close(limits);
     return refuse(&c, "not enough memory");
   }
+  lua_State *L = limits->main;
   moonlet__own(m, L);
+  m->limits = limits;
+  atomic_store(&m->interrupt, 0);
+  limits->interrupt = &m->interrupt;
   m->log = c.log;
   m->log_user = c.log_user;
   m->search = c.search;
   m->search_user = c.search_user;
-  limit_memory(m, c.memory_limit);
   opening o = {m, &c};
   int status = moonlet_cpcall(L, open_libraries, &o);
   if (status == LUA_OK) {
@@ -227,6 +202,12 @@ moonlet_status moonlet_close(moonlet *m) {
     return moonlet__refuse(m, MOONLET_EBUSY, "moonlet_close: a call into the state is under way");
   }
   close_state(m);
+  return MOONLET_OK;
+}
+
+moonlet_status moonlet_interrupt(moonlet *m) {
+  if (!m) return MOONLET_EARG;
+  atomic_store_explicit(&m->interrupt, 1, memory_order_relaxed);
   return MOONLET_OK;
 }
 

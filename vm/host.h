@@ -5,6 +5,7 @@
 #ifndef MOONLET_HOST_H
 #define MOONLET_HOST_H
 
+#include "state_limits.h"
 #include "lua_compat.h"
 #include "moonlet.h"
 
@@ -18,15 +19,14 @@ struct moonlet {
   /* Who is inside: the address of a thread's own variable, or 0. What follows is that thread's. */
   atomic_uintptr_t owner;
   int depth;     /* calls from the host that are under way, one inside of the other */
+  atomic_int interrupt; /* any thread may set it, at any time */
   moonlet *next; /* of a closed state: the one that was closed after it */
 
   lua_State *L; /* NULL: closed */
   lua_State *now; /* the coroutine that called the host, where it did; L otherwise */
   bool closing, failed;
   char *error; /* NULL when nothing failed, or when there was no memory for the text */
-  lua_Alloc alloc; /* Lua's own allocator, which ours counts and then asks */
-  void *alloc_user;
-  size_t used, limit; /* bytes; limit 0: none */
+  moonlet_limits *limits; /* of memory and of calls */
   struct binding *binding; /* of torch.core, once it is known */
   struct moonlet_paused *tasks;
   unsigned long long collections;

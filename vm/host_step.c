@@ -120,7 +120,10 @@ static int run_slice(lua_State *L) {
   int nresults = 0, nargs = p->nargs;
   moonlet__swap_mode(L, j->m, &p->mode);
   p->nargs = 0;
+  lua_State *running = j->m->limits->running;
+  moonlet_limits_resume(j->m->limits, p->co);
   int status = moonlet_resume(p->co, L, nargs, &nresults);
+  moonlet_limits_resumed(L, j->m->limits, running);
   moonlet__swap_mode(L, j->m, &p->mode);
   if (status == LUA_YIELD)
     lua_pop(p->co, nresults); /* nobody asks for what is yielded */
@@ -269,7 +272,12 @@ static int run_cancel(lua_State *L) {
   luaL_unref(L, LUA_REGISTRYINDEX, j->task->ref);
 #ifdef MOONLET_LUA54
   lua_State *co = j->task->co;
-  if (lua_resetthread(co) != LUA_OK && j->task->status == MOONLET_EAGAIN) {
+  if (moonlet_limits_killed(co)) return 0;
+  lua_State *running = j->m->limits->running;
+  moonlet_limits_resume(j->m->limits, co);
+  const int ended = lua_resetthread(co);
+  moonlet_limits_resumed(L, j->m->limits, running);
+  if (ended != LUA_OK && j->task->status == MOONLET_EAGAIN) {
     lua_xmove(co, L, 1); /* of a __close; that of a failed task is told already */
     luaL_tolstring(L, -1, NULL);
     return lua_error(L);

@@ -63,12 +63,16 @@ typedef enum moonlet_sandbox {
   MOONLET_TRUSTED, /* everything: files, processes, the FFI, debug */
   MOONLET_SANDBOX  /* computing only: no io, os but its clocks, ffi, debug, package, bytecode, nor
                       a function of the tensor library that reaches files, addresses or devices.
-                      Packages come from the library and from `search` alone */
+                      Packages come from the library and from `search` alone. Scripts can write no
+                      finalizers. Set limits, too: a sandbox alone may still loop for ever */
 } moonlet_sandbox;
 
 /* Lua's allocator, as lua_Alloc: block NULL asks for a new one, new_size 0 frees. Blocks for
- * tensors come from it, too. It may be called on any thread that releases a tensor. NULL means
- * that there is no memory: an error of the call in progress, and nothing worse. */
+ * tensors and the state's records come from it, too; short-lived work space of some operations, and
+ * what libraries such as oneDNN take for themselves, does not. It may be called on any thread that
+ * releases a tensor, and must stay until the last tensor is released. NULL means that there is no
+ * memory: an error of the call in progress, and nothing worse; but making a block smaller must not
+ * fail. A LuaJIT of 64 bits whose pointers have 32 keeps its own allocator for Lua's values. */
 typedef void *(*moonlet_alloc)(void *user, void *block, size_t old_size, size_t new_size);
 
 /* Gets each line of text that print, io.write and (on Lua 5.4, after warn("@on")) warnings would
@@ -92,18 +96,21 @@ typedef void (*moonlet_parallel)(void *user, int count, void (*piece)(void *arg,
 typedef struct moonlet_config {
   size_t size;         /* sizeof(moonlet_config): lets the structure grow */
   size_t memory_limit; /* bytes that Lua's values and tensors may take together; 0: no limit. What
-                          is needed beyond it is an error */
+                          is needed beyond it, after a collection, is MOONLET_ENOMEM */
   int threads;         /* threads that work on one tensor operation, the caller's included;
                           1: only the caller's; 0: one per core */
   int globals;         /* not 0: torch, nn, optim and data are globals of the state, and its
                           `require` finds them; 0: only moonlet_require reaches them */
   moonlet_sandbox sandbox;
   unsigned long long instruction_limit; /* of Lua's virtual machine, for each call into the state;
-                                           0: no limit */
-  unsigned long long time_limit_us;     /* microseconds, likewise. A single tensor operation is
-                                           not cut short */
-  int interruptible;   /* not 0: moonlet_interrupt stops every loop. This, a limit or a sandbox
-                          makes LuaJIT run without its compiler, which looks at nothing in loops */
+                                           0: no limit. Long work in C counts, too, and on Lua 5.4
+                                           resuming a coroutine counts as a hundred. No pcall
+                                           catches its end: MOONLET_ELIMIT */
+  unsigned long long time_limit_us;     /* microseconds, likewise. A single call of a function on
+                                           strings or of a library for matrices is not cut short */
+  int interruptible;   /* not 0: moonlet_interrupt stops every loop. This, a limit of instructions
+                          or time, or a sandbox makes LuaJIT run without its compiler, which looks
+                          at nothing in loops */
   moonlet_alloc alloc; /* NULL: the C library's and Lua's own */
   void *alloc_user;
   moonlet_log log; /* NULL: print writes to the standard output, as in Lua */
@@ -150,6 +157,11 @@ MOONLET_API moonlet_status moonlet_run_file(moonlet *m, const char *path);
 /* The same of `size` bytes, which need no zero at the end. */
 MOONLET_API moonlet_status moonlet_run_buffer(moonlet *m, const void *code, size_t size,
                                               const char *name);
+
+/* From any thread, or a signal handler: the call into the state that is under way ends soon with
+ * MOONLET_EINTERRUPT, and so does the next one when none is. Only in states that are
+ * `interruptible`, or have a sandbox or a limit of instructions or time; others take no notice. */
+MOONLET_API moonlet_status moonlet_interrupt(moonlet *m);
 
 /* Makes a package a global: moonlet_require(m, "nn"). */
 MOONLET_API moonlet_status moonlet_require(moonlet *m, const char *name);

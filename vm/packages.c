@@ -3,6 +3,7 @@
 
 #include "inflate.h"
 #include "moonlet.h"
+#include "state_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,19 +171,20 @@ static void push_globals(lua_State *L) {
   lua_pushglobaltable(L);
 }
 
+static int require(lua_State *L);
+
 /* Modules which are not ours: the host knows where its own are. */
 static int require_host(lua_State *L, const char *name) {
   lua_settop(L, 1);
   push_globals(L);
   lua_pushliteral(L, "require");
   lua_rawget(L, 2);
-  if (!lua_isfunction(L, -1)) return luaL_error(L, "module '%s' not found", name);
+  if (!lua_isfunction(L, -1) || lua_tocfunction(L, -1) == require)
+    return luaL_error(L, "module '%s' not found", name);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
 }
-
-static int require(lua_State *L);
 
 /* Whether a call of require for `name` is under way, as its first stack slot tells: one that
  * failed leaves its mark, and must not be taken for a circle. */
@@ -318,7 +320,11 @@ static void push_environment(lua_State *L) {
 
 static void open_state(lua_State *L) {
   lua_createtable(L, 0, 8);
-  const char *root = getenv("MOONLET_PATH");
+  lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_LIMITS);
+  const moonlet_limits *limits = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  const bool sandbox = limits && limits->sandbox; /* has only what is built in, and the host's */
+  const char *root = sandbox ? NULL : getenv("MOONLET_PATH");
   if (root && *root) {
     lua_pushstring(L, root);
     lua_setfield(L, -2, "path");
@@ -349,6 +355,14 @@ void moonlet_packages_open(lua_State *L, bool global) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -3, "global");
     moonlet__packages_make_global(L);
+  }
+  if (global) {
+    lua_getglobal(L, "package");
+    if (lua_isnil(L, -1)) { /* a sandbox, whose require is ours */
+      moonlet_packages_require(L);
+      lua_setglobal(L, "require");
+    }
+    lua_pop(L, 1);
   }
   lua_pop(L, 2);
 }

@@ -1,0 +1,70 @@
+-- Limits and sandboxes: builds the C programs beside this file and runs them.
+-- MOONLET_SANDBOX_ALL=1 runs all of what is otherwise a selection.
+local program = require('spec.vm.program')
+
+local compiler = os.getenv('CC') or 'cc'
+local build = program.build
+local lua = program.is_luajit and 'luajit' or 'lua5.4'
+local sanitize = build:find('asan', 1, true) and '-fsanitize=address,undefined' or ''
+local embedded = build:find('embed', 1, true)
+local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
+local everything = os.getenv('MOONLET_SANDBOX_ALL')
+local has_compiler = select(2, program.shell(('command -v %s && pkg-config --exists %s')
+  :format(compiler, lua))) == 0
+
+-- Compiles spec/vm/NAME.c; gives the program's path, or nil and what the compiler says.
+local function compile(name)
+  local path = os.tmpname()
+  local output, status = program.shell(('%s -std=c99 -g -pedantic -Wall -Wextra -Werror %s -Ivm '
+    .. 'spec/vm/%s.c -o %s %s/libmoonlet.a $(pkg-config --cflags --libs %s) %s')
+    :format(compiler, sanitize, name, path, build, lua, libraries))
+  if status == 0 then return path end
+  return nil, output
+end
+
+-- One test for each line `ok WHAT` or `not ok WHAT`, and one for the end.
+local function report(title, output, status)
+  describe(title, function()
+    for line in output:gmatch('[^\n]+') do
+      local what = line:match('^ok (.*)') or line:match('^not ok (.*)')
+      if what then it(what, function() assert.equal('ok ' .. what, line, output) end) end
+    end
+
+    it('ends well', function()
+      assert.equal(0, status, output)
+    end)
+  end)
+end
+
+local function checks(title, name, arguments)
+  local path, why = compile(name)
+  if not path then return report(title, why, 1) end
+  report(title, program.shell(path .. ' ' .. (arguments or '')))
+  os.remove(path)
+end
+
+if has_compiler then
+  checks('limits and states', 'sandbox_states_test', everything and '60')
+  checks("the host's allocator", 'sandbox_alloc_test', everything and '1 2000')
+  for _, cases in ipairs {'limits', 'tensors', 'escapes'} do
+    checks('in a sandbox: ' .. cases, 'sandbox_test', ('spec/vm/sandbox/%s.cases'):format(cases))
+  end
+
+  describe('functions in C within reach of a sandbox', function()
+    it('are those that were decided upon', function()
+      local path, why = compile('sandbox_walk_test')
+      assert.is_true(path ~= nil, why)
+      local output, status = program.shell(path .. ' spec/vm/sandbox/walk.lua')
+      os.remove(path)
+      assert.equal(0, status, output)
+      local file = assert(io.open(('spec/vm/sandbox/functions-%s.txt'):format(lua)))
+      local wanted = file:read('*a')
+      file:close()
+      local known = {}
+      for line in wanted:gmatch('[^\n]+') do known[line] = true end
+      for line in output:gmatch('[^\n]+') do
+        assert.is_true(known[line], 'new in the sandbox: ' .. line)
+      end
+    end)
+  end)
+end
