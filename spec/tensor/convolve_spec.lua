@@ -24,6 +24,7 @@ local cases = {
   ['large images with much padding'] = {{3, 32, 29, 26}, {64, 32, 3, 3}, 1, {2, 1}, rounds = 4},
   ['many small images'] = {{19, 64, 8, 7}, {48, 64, 3, 3}, 1, 1, rounds = 4},
   ['many channels'] = {{3, 144, 12, 8}, {160, 144, 3, 3}, 1, 1, rounds = 4},
+  ['very many channels'] = {{3, 176, 8, 8}, {192, 176, 3, 3}, 1, 1, rounds = 4},
   ['flat images'] = {{20, 32, 3, 50}, {32, 32, 3, 3}, 1, 1, rounds = 4},
 }
 local CONVOLVE = {torch.conv1d, torch.conv2d, torch.conv3d}

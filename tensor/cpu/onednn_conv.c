@@ -3,7 +3,12 @@
  * They want images and kernels in blocks of 16 channels, or channels last, so every image is put
  * into that order, multiplied, and put back, a few images at a time, so that they stay in the
  * cache. Each task, on a thread of our pool, has images of its own; OpenMP's threads are not used
- * (see onednn.c). */
+ * (see onednn.c).
+ *
+ * Images that stay channels last from layer to layer would spare the two turns. Measured for all
+ * shapes of ResNet-18, one thread: the primitives for them are as fast as those for blocks, within
+ * 5 %, but the 3x3 ones, to which most of the turns belonged, are winograd.c's now, which takes
+ * images as they are; of what is left the turns are 2 % of a training step. */
 #include "onednn_conv.h"
 
 #include "onednn_plan.h"

@@ -6,7 +6,9 @@
  *   x   is the same, from y and the kernel turned by half a turn
  *   w   from x and y: tiles of x, transposed, times tiles of y, (place, tile, to)
  * Tiles are made for a block of rows of them at a time. Channels are innermost, so that every
- * vector is full whatever the image's size: images are turned over a few rows at a time.
+ * vector is full whatever the image's size: images are turned over a few rows at a time. A large
+ * kernel's tiles, four times its size, come from memory as slowly as few tiles of an image are
+ * multiplied: then they are made for some channels at a time, in the cache, and not stored.
  *
  * Milliseconds of one thread on a core with AVX-512, best of ten on a shared machine, beside those
  * of oneDNN 2.6, whose direct way runs at the core's peak, and whose own Winograd needs images and
@@ -14,15 +16,15 @@
  * with the kernel's tiles still there from the last call:
  *
  *                     y: direct  its own  here  kept    w: direct  its own  here
- *   16x64x32x32         10.9       5.6     5.0   4.9       13.4       6.1     4.9
- *   16x128x16x16        10.4       5.5     4.0   4.0       12.0       4.9     4.4
- *   16x256x8x8           9.6       5.3     5.0   4.4       11.1      18.9     4.5
- *   16x512x4x4           9.5      >20     10.7   7.8       18.7     >30      12.3
- *   4x64x56x56           8.8       4.3     3.9   3.7        9.5       4.0     3.7
- *   4x256x14x14          7.9       5.0     5.0   4.4        8.8      19.8     4.5
- *   1x128x28x28          2.1       1.1     0.8   0.7        2.1       0.9     0.8
- *   1x256x14x14          2.0       2.0     1.4   1.2        2.5      14.4     1.5
- *   1x512x7x7            3.2      >10      7.4   4.2        3.9     >20       6.6
+ *   16x64x32x32         10.9       5.6     4.7   4.7       13.4       6.1     4.6
+ *   16x128x16x16        10.4       5.5     3.9   3.8       12.0       4.9     4.2
+ *   16x256x8x8           9.6       5.3     4.9   4.4       11.1      18.9     4.5
+ *   16x512x4x4           9.2      >20      6.5     -       18.7     >30      12.3
+ *   4x64x56x56           8.8       4.3     3.6   3.5        9.5       4.0     3.4
+ *   4x256x14x14          7.9       5.0     4.8   4.3        8.8      19.8     4.2
+ *   4x512x7x7            8.4      >20      6.5     -       13.0     >30       8.0
+ *   1x128x28x28          2.1       1.1     0.7   0.6        2.1       0.9     0.8
+ *   1x256x14x14          2.0       2.0     1.4   1.2        2.5      14.4     2.4
  *
  * It rounds more often than the direct way: of random numbers, results are off by 9e-7 of their
  * root mean square, and by 7e-6 at most, instead of 2e-7 and 1.2e-6. And what is infinite or no
@@ -37,7 +39,7 @@
 
 enum { LARGE, SMALL, KERNEL };
 enum { TILE = 6, PLACES = TILE * TILE, RESULTS = 4, CELLS = 9, UNIT = 16 };
-enum { BLOCK_TILES = 64, KERNEL_TILES = 128, WINDOWS_AT_ONCE = 16 };
+enum { BLOCK_TILES = 64, KERNEL_TILES = 128, PASSING_TILES = 128, PASSING = 32 };
 #define MOST_BYTES (1 << 27) /* of the kernel's tiles, and of a block's */
 
 typedef struct {
@@ -61,6 +63,7 @@ typedef struct {
   int64_t rows, blocks;  /* rows of tiles of a block, in all images, and how many blocks */
   int64_t slices, slice; /* of the results' channels */
   int64_t parts;         /* of the blocks, where a kernel is the result */
+  bool passing; /* the kernel's tiles are made for some channels at a time, and not stored */
   float *kernel;         /* tiles of the kernel, or of the parts' gradients, each (slice, place) */
   kept *kept;
   atomic_bool failed;
@@ -71,7 +74,7 @@ typedef struct {
 /* Of one task. `strip`: some rows of an image, channels innermost; `zero` stands for what is
  * outside of it, and `aside` takes results that are. */
 typedef struct {
-  float *tiles, *products, *strip, *zero, *aside, *scratch;
+  float *tiles, *products, *strip, *zero, *aside, *scratch, *kernel, *windows;
   size_t bytes;
 } room;
 
@@ -85,8 +88,9 @@ static tn_gemm product_of(const job *j, int64_t n) {
     return (tn_gemm){.ta = true, .m = j->from.channels, .n = j->slice, .k = n, .alpha = 1,
                      .lda = j->from.channels, .ldb = j->slice, .ldc = j->slice};
   }
-  return (tn_gemm){.m = n, .n = j->slice, .k = j->from.channels, .alpha = 1,
-                   .lda = j->from.channels, .ldb = j->to.channels, .ldc = j->slice};
+  return (tn_gemm){.m = n, .n = j->slice, .k = j->passing ? PASSING : j->from.channels, .alpha = 1,
+                   .lda = j->from.channels, .ldb = j->passing ? j->slice : j->to.channels,
+                   .ldc = j->slice};
 }
 
 static size_t scratch_of(const job *j, int64_t n) {
@@ -102,7 +106,9 @@ static bool take_room(const job *j, room *r) {
   const size_t strip = floats(most(TILE * j->from.wide * j->from.channels,
                                    RESULTS * j->to.wide * j->slice));
   const size_t line = floats(widest), full = scratch_of(j, n), rest = scratch_of(j, last);
-  r->bytes = tiles + products + strip + 2 * line + (full > rest ? full : rest);
+  const size_t kernel = j->passing ? floats(PLACES * PASSING * j->slice) : 0;
+  const size_t windows = j->passing ? floats(PASSING * CELLS * j->slice) : 0;
+  r->bytes = tiles + products + strip + 2 * line + kernel + windows + (full > rest ? full : rest);
   char *memory = tn__alloc(j->c->memory, &r->bytes, TN_UNCOUNTED);
   if (memory == NULL) return false;
   r->tiles = (float *)memory;
@@ -110,7 +116,9 @@ static bool take_room(const job *j, room *r) {
   r->strip = (float *)(memory += products);
   r->zero = (float *)(memory += strip);
   r->aside = (float *)(memory += line);
-  r->scratch = (float *)(memory + line);
+  r->kernel = (float *)(memory += line);
+  r->windows = (float *)(memory += kernel);
+  r->scratch = (float *)(memory + windows);
   memset(r->zero, 0, line);
   return true;
 }
@@ -174,11 +182,88 @@ static void finish_row(const job *j, int64_t slice, int64_t row, int64_t at, int
                 r->strip, channels);
 }
 
+/* -- Kernels ----------------------------------------------------------------------------------- */
+
+/* The tiles of channels [first, first + n) of the image that the kernel is applied to, n up to
+ * PASSING, and of `count` of the results' from `to` on; `across` is from one of the former to the
+ * next, `step` from place to place. */
+static void turn_windows(const job *j, int64_t first, int64_t n, int64_t to, int64_t count,
+                         float *windows, float *tiles, int64_t across, int64_t step) {
+  const bool turned = j->c->result == LARGE;
+  const float *plain = j->c->b;
+  if (!turned) { /* (to, from, cell) */
+    plain += (to * j->from.channels + first) * CELLS;
+    tn__transpose(sizeof(float), n * CELLS, count, windows, count, plain,
+                  j->from.channels * CELLS);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    float *window = windows + i * CELLS * count;
+    if (turned) { /* (from, to, cell) */
+      plain = (const float *)j->c->b + ((first + i) * j->to.channels + to) * CELLS;
+      tn__transpose(sizeof(float), CELLS, count, window, count, plain, CELLS);
+    }
+    j->k->kernel(count, window, turned, tiles + i * across, step);
+  }
+}
+
+/* Memory for PASSING windows of `channels` channels. */
+static float *windows_room(job *j, int64_t channels, size_t *bytes) {
+  *bytes = floats(PASSING * CELLS * channels);
+  float *windows = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
+  if (windows == NULL) atomic_store(&j->failed, true);
+  return windows;
+}
+
+/* [begin, end) counts channels of the image that the kernel is applied to. */
+static void turn_kernel(void *arg, int64_t begin, int64_t end) {
+  job *j = arg;
+  const int64_t to = j->to.channels;
+  size_t bytes;
+  float *windows = windows_room(j, to, &bytes);
+  if (windows == NULL) return;
+  for (int64_t first = begin; first < end; first += PASSING) {
+    const int64_t n = end - first < PASSING ? end - first : PASSING;
+    turn_windows(j, first, n, 0, to, windows, j->kernel + first * to, to,
+                 j->from.channels * to);
+  }
+  tn__free(j->c->memory, windows, bytes, TN_UNCOUNTED);
+}
+
+/* -- Products ---------------------------------------------------------------------------------- */
+
 /* The rows of a block, and its tiles. */
 static int64_t rows_of(const job *j, int64_t block, int64_t *first) {
   const int64_t all = j->c->batch * j->down;
   *first = block * j->rows;
   return all - *first < j->rows ? all - *first : j->rows;
+}
+
+/* The products of n tiles. */
+static void multiply(const job *j, int64_t slice, int64_t n, const room *r) {
+  tn_gemm g = product_of(j, n);
+  for (int64_t p = 0; p < PLACES; p++) {
+    g.a = r->tiles + p * n * j->from.channels;
+    g.b = j->kernel + p * j->from.channels * j->to.channels + slice * j->slice;
+    g.c = r->products + p * n * j->slice;
+    TN_ISA_PICK(tn__gemm_f32)(&g, r->scratch);
+  }
+}
+
+/* The same, with the kernel's tiles made on the way. */
+static void multiply_passing(const job *j, int64_t slice, int64_t n, const room *r) {
+  tn_gemm g = product_of(j, n);
+  for (int64_t first = 0; first < j->from.channels; first += PASSING) {
+    g.k = j->from.channels - first < PASSING ? j->from.channels - first : PASSING;
+    turn_windows(j, first, g.k, slice * j->slice, j->slice, r->windows, r->kernel, j->slice,
+                 g.k * j->slice);
+    g.beta = first > 0;
+    for (int64_t p = 0; p < PLACES; p++) {
+      g.a = r->tiles + p * n * j->from.channels + first;
+      g.b = r->kernel + p * g.k * j->slice;
+      g.c = r->products + p * n * j->slice;
+      TN_ISA_PICK(tn__gemm_f32)(&g, r->scratch);
+    }
+  }
 }
 
 /* [begin, end) counts blocks of slices. */
@@ -195,13 +280,8 @@ static void run_images(void *arg, int64_t begin, int64_t end) {
       make_row(j, &j->from, j->c->a, j->from.channels, TILE, first + k, k * j->across, n, &r,
                r.tiles);
     }
-    tn_gemm g = product_of(j, n);
-    for (int64_t p = 0; p < PLACES; p++) {
-      g.a = r.tiles + p * n * j->from.channels;
-      g.b = j->kernel + p * j->from.channels * j->to.channels + slice * j->slice;
-      g.c = r.products + p * n * j->slice;
-      TN_ISA_PICK(tn__gemm_f32)(&g, r.scratch);
-    }
+    if (j->passing) multiply_passing(j, slice, n, &r);
+    else multiply(j, slice, n, &r);
     for (int64_t k = 0; k < rows; k++) finish_row(j, slice, first + k, k * j->across, n, &r);
   }
   if (ok) give_room(j, &r);
@@ -239,69 +319,34 @@ static void run_kernels(void *arg, int64_t begin, int64_t end) {
   if (ok) give_room(j, &r);
 }
 
-/* -- Kernels ----------------------------------------------------------------------------------- */
+/* -- A kernel as the result -------------------------------------------------------------------- */
 
-/* Memory for WINDOWS_AT_ONCE windows of `channels` channels. */
-static float *windows_room(job *j, int64_t channels, size_t *bytes) {
-  *bytes = floats(WINDOWS_AT_ONCE * CELLS * channels);
-  float *windows = tn__alloc(j->c->memory, bytes, TN_UNCOUNTED);
-  if (windows == NULL) atomic_store(&j->failed, true);
-  return windows;
-}
-
-/* [begin, end) counts channels of the image that the kernel is applied to. */
-static void turn_kernel(void *arg, int64_t begin, int64_t end) {
-  job *j = arg;
-  const tn_onednn_conv *c = j->c;
-  const int64_t from = j->from.channels, to = j->to.channels;
-  const bool turned = c->result == LARGE;
-  size_t bytes;
-  float *windows = windows_room(j, to, &bytes);
-  if (windows == NULL) return;
-  for (int64_t first = begin; first < end; first += WINDOWS_AT_ONCE) {
-    const int64_t n = end - first < WINDOWS_AT_ONCE ? end - first : WINDOWS_AT_ONCE;
-    const float *plain = (const float *)c->b + first * CELLS * (turned ? to : 1);
-    if (!turned) { /* (to, from, cell) */
-      tn__transpose(sizeof(float), n * CELLS, to, windows, to, plain, from * CELLS);
-    }
-    for (int64_t i = 0; i < n; i++) {
-      float *window = windows + i * CELLS * to;
-      if (turned) { /* (from, to, cell) */
-        tn__transpose(sizeof(float), CELLS, to, window, to, plain + i * to * CELLS, CELLS);
-      }
-      j->k->kernel(to, window, turned, j->kernel + (first + i) * to, from * to);
-    }
-  }
-  tn__free(c->memory, windows, bytes, TN_UNCOUNTED);
-}
-
-/* The parts' tiles are added, and turned back into the result: [begin, end) counts windows of
- * slices, so many at a time. */
+/* The parts' tiles are added, and turned back into the result: [begin, end) counts groups of UNIT
+ * channels of slices. */
 static void turn_back(void *arg, int64_t begin, int64_t end) {
   job *j = arg;
   const tn_onednn_conv *c = j->c;
   const int64_t from = j->from.channels, slice = j->slice, one = from * slice;
-  const int64_t groups = from / WINDOWS_AT_ONCE, step = j->slices * PLACES * one;
+  const int64_t groups = from / UNIT, step = j->slices * PLACES * one;
   size_t bytes;
   float *windows = windows_room(j, slice, &bytes);
   if (windows == NULL) return;
   tn_kernel *add = TN_ISA_PICK(tn__pointwise)[TN_PW_add].run[TN_COMPUTE_F32];
   const double factor[2] = {1, 0};
   for (int64_t at = begin; at < end; at++) {
-    const int64_t s = at / groups, first = at % groups * WINDOWS_AT_ONCE;
+    const int64_t s = at / groups, first = at % groups * UNIT;
     float *tiles = j->kernel + s * PLACES * one + first * slice;
     for (int64_t p = 0; p < PLACES; p++) {
       for (int64_t part = 1; part < j->parts; part++) {
         float *sum = tiles + p * one;
-        add(WINDOWS_AT_ONCE * slice, sum, (const void *[]){sum, sum + part * step}, 0, factor);
+        add(UNIT * slice, sum, (const void *[]){sum, sum + part * step}, 0, factor);
       }
     }
-    for (int64_t i = 0; i < WINDOWS_AT_ONCE; i++) {
+    for (int64_t i = 0; i < UNIT; i++) {
       j->k->kernel_back(slice, tiles + i * slice, one, windows + i * CELLS * slice);
     }
     float *plain = (float *)c->out + (s * slice * from + first) * CELLS;
-    tn__transpose(sizeof(float), slice, WINDOWS_AT_ONCE * CELLS, plain, from * CELLS, windows,
-                  slice);
+    tn__transpose(sizeof(float), slice, UNIT * CELLS, plain, from * CELLS, windows, slice);
   }
   tn__free(c->memory, windows, bytes, TN_UNCOUNTED);
 }
@@ -351,10 +396,12 @@ static bool pays(const job *j) {
   const double tiles = (double)(j->c->batch * j->down * j->across);
   const double turn = j->c->keep != NULL ? 0 : 9; /* of the kernel */
   const double stream = bytes > 1 << 24 ? 18 : bytes > 1 << 22 ? 8 : 2; /* of its tiles */
-  const double own = turn + stream * (double)j->blocks + tiles * (0.6 + 18 / from + 18 / to);
+  const double own = (j->passing ? 10 : turn + stream * (double)j->blocks) +
+                     tiles * (0.6 + 18 / from + 18 / to);
   const double places = (double)(j->c->batch * j->to.high * j->to.wide);
   const double block = PLACES * sizeof(float) * (double)(j->rows * j->across) * (from + to);
-  if (bytes * (double)j->parts > MOST_BYTES || block > MOST_BYTES) return false;
+  const double stored = j->passing ? 0 : bytes * (double)j->parts;
+  if (stored > MOST_BYTES || block > MOST_BYTES) return false;
   return 1.15 * own < places * (kernel && bytes > 1 << 24 ? 0.24 : 0.15);
 }
 
@@ -362,12 +409,15 @@ static bool pays(const job *j) {
 static void cut(job *j, int64_t threads) {
   const bool kernel = j->c->result == KERNEL;
   const int64_t all = j->c->batch * j->down, to = j->to.channels;
+  const bool large = PLACES * j->from.channels * to > 1 << 20;
   const int64_t wish = most((kernel ? KERNEL_TILES : BLOCK_TILES) / j->across, 1);
   j->blocks = (all + wish - 1) / wish;
   if (!kernel && j->blocks > threads) j->blocks = (j->blocks + threads - 1) / threads * threads;
   j->rows = (all + j->blocks - 1) / j->blocks;
   j->blocks = (all + j->rows - 1) / j->rows;
-  const bool large = PLACES * j->from.channels * to > 1 << 20;
+  j->passing = !kernel && large && all * j->across <= PASSING_TILES &&
+               (j->c->keep == NULL || PLACES * j->from.channels * to > 1 << 22);
+  if (j->passing) j->rows = all, j->blocks = 1;
   j->slices = kernel && !large ? 1 : kernel || j->blocks < threads ? threads : 1;
   while (j->slices > 1 && to % (UNIT * j->slices) != 0) j->slices--;
   j->slice = to / j->slices;
@@ -395,17 +445,21 @@ bool tn__winograd(tn_pool *pool, const tn_onednn_conv *c) {
   const bool kernel = c->result == KERNEL;
   const int64_t count = PLACES * j.from.channels * j.to.channels * j.parts;
   size_t bytes = floats(count);
-  const bool found = !kernel && find_kept(&j);
+  const bool found = !kernel && !j.passing && find_kept(&j);
   float *own = NULL;
-  if (j.kernel == NULL) j.kernel = own = tn__alloc(c->memory, &bytes, TN_UNCOUNTED);
-  if (j.kernel == NULL) return false;
-  if (!kernel && !found) tn__pool_run(pool, j.from.channels, WINDOWS_AT_ONCE, turn_kernel, &j);
+  if (j.kernel == NULL && !j.passing) {
+    j.kernel = own = tn__alloc(c->memory, &bytes, TN_UNCOUNTED);
+    if (own == NULL) return false;
+  }
+  if (!kernel && !found && !j.passing) {
+    tn__pool_run(pool, j.from.channels, PASSING, turn_kernel, &j);
+  }
   if (!atomic_load(&j.failed)) {
     tn__pool_run(pool, j.slices * (kernel ? j.parts : j.blocks), 1,
                  kernel ? run_kernels : run_images, &j);
   }
   if (kernel && !atomic_load(&j.failed)) {
-    tn__pool_run(pool, j.slices * (j.from.channels / WINDOWS_AT_ONCE), 1, turn_back, &j);
+    tn__pool_run(pool, j.slices * (j.from.channels / UNIT), 1, turn_back, &j);
   }
   const bool ok = !atomic_load(&j.failed);
   if (j.kept != NULL && ok) tn__derived_put(c->keep, &j.kept->head);
