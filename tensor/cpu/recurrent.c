@@ -290,16 +290,19 @@ static int64_t back_steps(const tn_recurrent_layer *l) {
 typedef struct {
   int64_t weights, dbias, dgates, firsts; /* elements of the workspace */
   int64_t tasks, steps;
+  bool whole; /* the gradient of x is what went into all gates */
 } back_plan;
 
 static back_plan back_plan_of(const tn_recurrent_layer *l, const kernels *k) {
   const tn_recurrent *r = &l->r;
   const int64_t kept = tn__recurrent_kept(r->kind) * r->hidden;
   back_plan p = {.steps = back_steps(l)};
+  p.whole = l->w_ih == NULL && l->dx != NULL && r->kind != TN_GRU;
   p.weights = rounded(k->packed(r, true, tn__recurrent_gates(r->kind) * r->hidden));
   p.tasks = row_tasks(l, p.weights);
   p.dbias = rounded(kept) * p.tasks;
-  p.dgates = rounded((p.steps + 1) * r->batch * kept); /* and those of the step made after them */
+  /* and those of the step made after them */
+  p.dgates = p.whole ? 0 : rounded((p.steps + 1) * r->batch * kept);
   p.firsts = rounded(r->batch * kept);
   return p;
 }
@@ -364,7 +367,7 @@ static bool input_gradients(tn_recurrent_layer *l, int64_t first, int64_t last) 
   const int64_t gates = tn__recurrent_gates(r->kind) * r->hidden, from = first * r->batch * r->in;
   bool ok = true;
   if (l->w_ih == NULL) {
-    if (l->dx != NULL) {
+    if (l->dx != NULL && l->dx != r->dgates) {
       copy_rows(l, rows, gates, dgates_of(l, first), kept, at(l, l->dx, first * r->batch * gates),
                 gates);
     }
@@ -438,14 +441,15 @@ bool tn__recurrent_run_back(tn_recurrent_layer *l) {
            .dbias_each = rounded(kept) * item(l)};
   pack(l, &k, true, tn__recurrent_gates(r->kind) * r->hidden, l->w_hh, l->work);
   r->w_hidden = l->work;
-  r->dgates = at(l, j.dbias, p.dbias);
-  r->firsts = at(l, r->dgates, p.dgates);
+  r->dgates = p.whole ? l->dx : at(l, j.dbias, p.dbias);
+  r->back_origin = 0;
+  r->firsts = at(l, j.dbias, p.dbias + p.dgates);
   memset(j.dbias, 0, (size_t)(j.tasks * j.dbias_each));
   bool ok = true;
   for (int64_t to = r->time, from; ok && to > 0; to = from) {
     from = most(0, to - p.steps);
     const int64_t first = r->reverse ? r->time - to : from, last = first + to - from;
-    move_back(l, first, last);
+    if (!p.whole) move_back(l, first, last);
     steps(l, &j, from, to, panels, true);
     keep_firsts(l, first, last);
     ok = hidden_weights(l, first, last) && input_gradients(l, first, last);
