@@ -401,7 +401,12 @@ $(bench_tools): $(T)/%: %.c $(T)/libtensor.a $(T)/flags
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $< $(T)/libtensor.a $(LIBS)
 
-bench: all $(bench_tools)
+# Links against the library of this build.
+$(OUT)/states: scripts/bench/states.c $(OUT)/libmoonlet.a
+	$(CC) $(C_FLAGS) $(LDFLAGS) -o $@ $^ -L$(LUA_LIBDIR) -l$(LUA_LIB) $(LIBS)
+
+bench: all $(bench_tools) $(OUT)/states
+	@$(MAKE) $(nested) EMBED=1 NVCC= $(BUILD)/embed$(variant)/libmoonlet.so
 	@$(OUT)/moonlet scripts/bench/run.lua $(OUT) $(T)/scripts/bench
 
 lint:

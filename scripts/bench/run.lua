@@ -188,6 +188,12 @@ local function startup()
   local peer
   if python then _, peer = spawn(5, python .. " -c 'import torch'") end
   if ours then limit('start-up, median', 'ms', ours, 10, python and 'import torch', peer) end
+  -- Opened from C with torch and nn; and what stays of 900 more when they are closed.
+  local opened, _, _, grown = output_of(build .. '/states 1000'):match('(%S+) (%S+) (%S+) (%S+)')
+  if opened then
+    limit('a state with torch and nn, best', 'ms', tonumber(opened), 3)
+    limit('900 states opened and closed, growth', 'MB', tonumber(grown) / 1000, 1)
+  end
 end
 
 -- The whole main job, its checkpoint written where nothing else is.
@@ -203,11 +209,16 @@ local function memory()
   os.remove(checkpoint)
 end
 
-local function size()
+local function size_of(what, file, most)
   local stripped = os.tmpname()
-  local bytes = output_of(('strip -o %s %s && wc -c < %s'):format(stripped, moonlet, stripped))
+  local bytes = output_of(('strip -o %s %s && wc -c < %s'):format(stripped, file, stripped))
   os.remove(stripped)
-  if tonumber(bytes) then limit('moonlet, stripped', 'MB', tonumber(bytes) / 1e6, 3) end
+  if tonumber(bytes) then limit(what .. ', stripped', 'MB', tonumber(bytes) / 1e6, most) end
+end
+
+local function size()
+  size_of('moonlet', moonlet, 3)
+  size_of('embedded library', build .. '/embed/libmoonlet.so', 1.5)
 end
 
 -- Networks: each training step, and one example in use; and the most memory that some steps take.
