@@ -21,6 +21,8 @@ static const char READ_ERROR[] = "read error: read", WRITE_ERROR[] = "write erro
 
 /* Elements that are taken from a pipe before it has shown that there are more. */
 enum { FIRST_PIECE = 65536, CHUNK = 8192 };
+/* A count in a file or a script that no file has. */
+static const int64_t MOST_ELEMENTS = (int64_t)1 << 46;
 static const double FLOAT_END = 3.4028235677973366e38; /* what rounds to no finite float */
 
 /* -- the object -------------------------------------------------------------------------------- */
@@ -82,13 +84,13 @@ static void fail_with(lua_State *L, file_stream *s, const char *text) {
   lua_error(L);
 }
 
-static void failed(lua_State *L, file_stream *s, const char *what, size_t done, size_t wanted) {
+static void failed(lua_State *L, file_stream *s, const char *what, size_t done, uint64_t wanted) {
   char text[200];
   const char *reason = "file ends early";
   if (s->reason != 0) reason = strerror(s->reason);
   else if (s->kind != STREAM_PIPE && stream_left(s, 1) > 0) reason = "no number";
-  snprintf(text, sizeof text, "%.90s at byte %llu (%s %zu blocks instead of %zu)", reason,
-           (unsigned long long)s->position, what, done, wanted);
+  snprintf(text, sizeof text, "%.90s at byte %llu (%s %zu blocks instead of %llu)", reason,
+           (unsigned long long)s->position, what, done, (unsigned long long)wanted);
   fail_with(L, s, text);
 }
 
@@ -259,8 +261,9 @@ static int push_element(lua_State *L, tn_dtype dtype, const element *e) {
   return 1;
 }
 
-/* How many of n elements can be there; n itself where nobody knows. */
-static size_t at_most(file_stream *s, tn_dtype dtype, size_t n) {
+/* How many of `wanted` elements can be there; as many as memory can hold where nobody knows. */
+static size_t at_most(file_stream *s, tn_dtype dtype, int64_t wanted) {
+  const size_t n = (size_t)(wanted < BIND_MOST ? wanted : BIND_MOST);
   size_t size = s->binary ? tn_dtype_size(dtype) : 1;
   if (s->binary && dtype == TN_I64 && s->long_size == 4) size = 4;
   int64_t left = stream_left(s, n * size);
@@ -270,7 +273,7 @@ static size_t at_most(file_stream *s, tn_dtype dtype, size_t n) {
 
 /* A new storage of n elements from the file, or of those that are there. No count is believed: a
  * pipe gets more room only as data arrives. */
-static size_t read_new(lua_State *L, binding *b, file_stream *s, tn_dtype dtype, size_t n) {
+static size_t read_new(lua_State *L, binding *b, file_stream *s, tn_dtype dtype, int64_t n) {
   size_t size = tn_dtype_size(dtype), most = at_most(s, dtype, n), got = 0;
   size_t room = stream_left(s, 0) >= 0 || most < FIRST_PIECE ? most : FIRST_PIECE;
   bind_pressure(L, b);
@@ -315,10 +318,10 @@ static int read_numbers(lua_State *L) {
     return 1;
   }
   int64_t n = bind_check_int(L, 2, "read", "the number of elements");
-  if (n < 0 || n > BIND_MOST)
+  if (n < 0 || n > MOST_ELEMENTS)
     return luaL_error(L, "read: the number of elements is negative or too large");
-  size_t got = read_new(L, b, s, dtype, (size_t)n);
-  if (got < (size_t)n) failed(L, s, READ_ERROR, got, (size_t)n);
+  size_t got = read_new(L, b, s, dtype, n);
+  if ((int64_t)got < n) failed(L, s, READ_ERROR, got, (uint64_t)n);
   return 1;
 }
 
@@ -395,10 +398,10 @@ static int read_storage(lua_State *L) {
   file_stream *s = readable(L);
   tn_dtype dtype;
   int64_t n = bind_check_int(L, 3, "read", "the number of elements");
-  if (!bind_dtype(luaL_checkstring(L, 2), &dtype) || n < 0 || n > BIND_MOST)
+  if (!bind_dtype(luaL_checkstring(L, 2), &dtype) || n < 0 || n > MOST_ELEMENTS)
     return luaL_error(L, "read: no such storage");
-  size_t got = read_new(L, bind_state(L), s, dtype, (size_t)n);
-  if (got < (size_t)n) failed(L, s, READ_ERROR, got, (size_t)n);
+  size_t got = read_new(L, bind_state(L), s, dtype, n);
+  if ((int64_t)got < n) failed(L, s, READ_ERROR, got, (uint64_t)n);
   return 1;
 }
 

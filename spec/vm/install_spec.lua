@@ -72,8 +72,9 @@ if lua then
         shell(('mkdir -p %s/project %s/moved && mv %s/usr %s/moved/usr')
           :format(folder, folder, folder, folder))
         write(folder .. '/project/CMakeLists.txt', project:format(version, here, here, here))
-        local output, code = shell(('cd %s/project && unset MAKEFLAGS MAKELEVEL MFLAGS && cmake -S . '
-          .. '-B out -DCMAKE_PREFIX_PATH=%s/moved/usr && cmake --build out'):format(folder, folder))
+        local output, code = shell(('cd %s/project && unset MAKEFLAGS MAKELEVEL MFLAGS && '
+          .. 'cmake -S . -B out -DCMAKE_PREFIX_PATH=%s/moved/usr && cmake --build out')
+          :format(folder, folder))
         assert.equal(0, code, output)
         for _, name in ipairs({ 'hello', 'hello_static', 'hello_cpp' }) do
           output, code = shell(folder .. '/project/out/' .. name)
@@ -81,8 +82,8 @@ if lua then
           assert.equal(0, code)
         end
         write(folder .. '/project/CMakeLists.txt', project:format('99.0', here, here, here))
-        output, code = shell(('cd %s/project && cmake -S . -B other -DCMAKE_PREFIX_PATH=%s/moved/usr')
-          :format(folder, folder))
+        output, code = shell(('cd %s/project && cmake -S . -B other '
+          .. '-DCMAKE_PREFIX_PATH=%s/moved/usr'):format(folder, folder))
         assert.is_true(code ~= 0)
         assert.matches('99.0', output)
       end)
