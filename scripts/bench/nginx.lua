@@ -5,7 +5,8 @@
 --
 -- A prediction is one digit: its 784 numbers read from JSON, the network's ten results written as
 -- JSON. Digits are real ones, with up to nine digits a number; `dense` ones have no zeros among
--- their numbers. Batches are of 64. A line each: the best round's rate, and all that failed.
+-- their numbers. Batches are of 64. A line each: the best round's rate, all that failed, and what
+-- the workers took of the processors for one prediction, which hardly depends on what else runs.
 local torch, nn = require 'torch', require 'nn'
 local json = require 'serve.json'
 
@@ -65,17 +66,33 @@ local function measure(url, name)
     math.max(tonumber(seconds), 1), here, url, folder, name)
   local answers, time, failed = output_of(command)
     :match('answers (%d+) seconds (%S+) failed (%d+)')
-  return answers / time, tonumber(failed)
+  return answers / time, tonumber(failed), tonumber(answers)
+end
+
+local function workers()
+  return output_of('ps -o pid= --ppid ' .. read(folder .. '/pid'):match('%d+')):gmatch('%d+')
 end
 
 local function memory_of_a_worker()
   local most = 0
-  local children = output_of(('ps -o pid= --ppid %s'):format(read(folder .. '/pid')))
-  for id in children:gmatch('%d+') do
+  for id in workers() do
     local size = read(('/proc/%s/status'):format(id)):match('VmRSS:%s*(%d+) kB')
     most = math.max(most, tonumber(size) or 0)
   end
   return most
+end
+
+-- Seconds of the processor, the system's work included; the kernel counts hundredths.
+local function time_of_workers()
+  local ticks = 0
+  for id in workers() do
+    local fields = {}
+    for field in read(('/proc/%s/stat'):format(id)):match('%) (.*)'):gmatch('%S+') do
+      fields[#fields + 1] = tonumber(field) or 0
+    end
+    ticks = ticks + fields[12] + fields[13]
+  end
+  return ticks / 100
 end
 
 prepare()
@@ -83,16 +100,20 @@ local url = start()
 if url then
   local cases = {{'one', 'a digit a request', 1}, {'dense', 'a dense digit a request', 1},
     {'batch', '64 digits a request', 64}}
-  local best, failures = {}, {}
+  local best, failures, answered, took = {}, {}, {}, {}
   for _ = 1, rounds do
     for _, case in ipairs(cases) do
-      local rate, failed = measure(url, case[1])
+      local began = time_of_workers()
+      local rate, failed, answers = measure(url, case[1])
+      took[case] = (took[case] or 0) + time_of_workers() - began
+      answered[case] = (answered[case] or 0) + answers * case[3]
       best[case] = math.max(best[case] or 0, rate * case[3])
       failures[case] = (failures[case] or 0) + failed
     end
   end
   for _, case in ipairs(cases) do
-    print(('%s: %.0f per second, %d failed'):format(case[2], best[case], failures[case]))
+    print(('%s: %.0f per second, %d failed, %.1f us'):format(case[2], best[case], failures[case],
+      took[case] / answered[case] * 1e6))
   end
   print(('workers: %.1f MB each'):format(memory_of_a_worker() * 1024 / 1e6))
   os.execute(('kill -QUIT %s; sleep 0.3'):format(read(folder .. '/pid'):match('%d+')))

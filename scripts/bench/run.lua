@@ -327,9 +327,11 @@ end
 local function serving()
   local command = ('%s %snginx.lua %s %s %d'):format(moonlet, here, build, seconds, rounds)
   local output = output_of(command)
-  for name, rate, failed in output:gmatch('([^\n:]+): (%S+) per second, (%d+) failed') do
+  local line = '([^\n:]+): (%S+) per second, (%d+) failed, (%S+) us'
+  for name, rate, failed, took in output:gmatch(line) do
     rows[#rows + 1] = { what = 'nginx, ' .. name, unit = '1/s', ours = tonumber(rate),
       target = '>= 10000 1/s, none failed', met = tonumber(rate) >= 10000 and failed == '0' }
+    limit('its processor time a digit', 'us', tonumber(took))
   end
   local most = tonumber(output:match('workers: (%S+) MB'))
   if most then limit('nginx, one worker\'s memory', 'MB', most) end
