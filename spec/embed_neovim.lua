@@ -33,7 +33,7 @@ vim.cmd 'runtime plugin/moonlet_complete.lua'
 local plugin = require 'moonlet_complete'
 
 -- Learning goes on in the background: the command returns at once.
-plugin.learn(0, 1.5, 1)
+plugin.learn(0, nil, {steps = 2500, seed = 1})
 tell('begins', plugin.status().steps)
 local used = os.clock()
 wait(function() return plugin.status().slices >= 10 end)

@@ -55,25 +55,31 @@ local function finish(buffer, state)
   end, SHOWN)
 end
 
+-- How much of the learning is over, from 0 to 1.
+local function progress(state)
+  if state.steps then return math.min(1, state.model.steps / state.steps) end
+  return math.min(1, state.spent / state.seconds)
+end
+
 -- Learns for some milliseconds, and tells what they took.
 local function slice(buffer, state)
   local began = loop.hrtime()
   local now = began
   repeat
-    local loss = state.model:learn(math.min(1, state.spent / state.seconds))
+    local loss = state.model:learn(progress(state))
     state.loss = state.loss + (loss - state.loss) * 0.02
     local after = loop.hrtime()
     local cost = state.step_cost or after - now
     state.step_cost = cost + (after - now - cost) * 0.1
     now = after
-  until now - began + state.step_cost > SLICE * 1e6
+  until now - began + state.step_cost > SLICE * 1e6 or progress(state) == 1
   local took = (now - began) / 1e6
   state.spent = state.spent + took / 1e3
   state.slices, state.longest = state.slices + 1, math.max(state.longest, took)
   if took > 2 * SLICE then state.late = state.late + 1 end
   if state.slices % 10 == 0 then
     show(buffer, ('Moonlet learns: %d %%, %.2f bits a letter'):format(
-      100 * math.min(1, state.spent / state.seconds), state.loss))
+      100 * progress(state), state.loss))
   end
 end
 
@@ -88,20 +94,21 @@ local function tick(buffer, state)
     finish(buffer, state)
     return api.nvim_err_writeln('Moonlet: ' .. tostring(message))
   end
-  if state.spent >= state.seconds then finish(buffer, state) end
+  if progress(state) == 1 then finish(buffer, state) end
 end
 
 --- Learns what is in the buffer now, for so many seconds of work. Returns at once.
--- seed: for tests, the same network each time.
-function plugin.learn(buffer, seconds, seed)
+-- exact: {steps =, seed =}, for tests: the same network each time, however quick the machine is.
+function plugin.learn(buffer, seconds, exact)
+  exact = exact or {}
   buffer = buffer_of(buffer)
   plugin.stop(buffer)
   local text = text_of(buffer)
   if not text:find(WORD) then return api.nvim_err_writeln('Moonlet: there is nothing to learn') end
-  local model = Model.new(text, seed)
+  local model = Model.new(text, exact.seed)
   local loss = model:learn(0) -- loads what all other steps use
-  local state = {model = model, seconds = seconds or SECONDS, spent = 0, loss = loss,
-    first_loss = loss, slices = 0, longest = 0, late = 0}
+  local state = {model = model, seconds = seconds or SECONDS, steps = exact.steps, spent = 0,
+    loss = loss, first_loss = loss, slices = 0, longest = 0, late = 0}
   buffers[buffer] = state
   state.timer = loop.new_timer()
   state.timer:start(0, SLICE + PAUSE, vim.schedule_wrap(function() tick(buffer, state) end))
