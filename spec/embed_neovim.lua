@@ -49,11 +49,12 @@ tell('says_then', status_text())
 -- The same letters, in two places.
 write 'local core = re'
 tell('after_equals', plugin.suggest()[1])
+write '  end'
 write '  re'
 tell('at_the_beginning', plugin.suggest()[1])
 vim.cmd 'MoonletComplete'
 tell('written', api.nvim_get_current_line())
-write 'local nn = re'
+write 'local files = re'
 vim.bo.completefunc = "v:lua.require'moonlet_complete'.completefunc"
 vim.cmd [[execute "normal! A\<C-x>\<C-u>\<C-y>"]]
 tell('by_keys', api.nvim_get_current_line())

@@ -40,7 +40,7 @@ describe('scripts/embed/neovim', function()
     assert.equal('require', values.after_equals)
     assert.equal('return', values.at_the_beginning)
     assert.equal('  return', values.written)
-    assert.equal('local nn = require', values.by_keys)
+    assert.equal('local files = require', values.by_keys)
     assert.equal('0', values.nothing)
   end)
 
