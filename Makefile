@@ -173,7 +173,8 @@ tests := $(test_c:%.c=$(T)/%)
 
 products := $(addprefix $(OUT)/,moonlet th libmoonlet.a libmoonlet.so moonlet.so)
 
-.PHONY: all help parts objects test demo bench install uninstall clean lint sanitize cuda c-tests size \
+.PHONY: all help parts objects docs test demo bench install uninstall clean lint sanitize cuda \
+  c-tests size \
   FORCE
 .DELETE_ON_ERROR:
 
@@ -189,6 +190,7 @@ help:
 	@echo 'make bench      the table of speeds beside PyTorch'
 	@echo 'make lint       luacheck, layers, and a second compiler'
 	@echo 'make cuda       the GPU plug-in, where nvcc is found'
+	@echo 'make docs       the embedding API as a page of HTML and man pages, in $(BUILD)/docs/'
 	@echo 'make size       size of the stripped products'
 	@echo 'make parts      what WITHOUT="PART ..." leaves out of a build (avx512 of EMBED=1)'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes it back'
@@ -431,6 +433,10 @@ parts:
 	@echo 'optim        the package optim'
 	@echo 'testing      torch.Tester, gradient checks, nn.Jacobian'
 
+docs: $(OUT)/moonlet
+	@rm -rf $(OUT)/docs
+	@$(OUT)/moonlet scripts/docs/header.lua vm/moonlet.h $(OUT)/docs
+
 size: $(products)
 	@mkdir -p $(OUT)/stripped
 	@for f in moonlet libmoonlet.so moonlet.so; do \
@@ -443,14 +449,16 @@ bin := $(DESTDIR)$(PREFIX)/bin
 lib := $(DESTDIR)$(PREFIX)/lib
 inc := $(DESTDIR)$(PREFIX)/include/moonlet
 man := $(DESTDIR)$(PREFIX)/share/man/man1
+man3 := $(DESTDIR)$(PREFIX)/share/man/man3
+doc := $(DESTDIR)$(PREFIX)/share/doc/moonlet
 lua_lib := $(lib)/lua/$(LUA_ABI)
 pc := $(lib)/pkgconfig/moonlet.pc
 cmake := $(lib)/cmake/Moonlet
 fill := sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LUA@|$(LUA_PC)|' \
   -e 's|@LUA_LIB@|$(LUA_LIB)|; s|@LUA_LIBDIR@|$(LUA_LIBDIR)|'
 
-install: all
-	install -d $(bin) $(lib)/pkgconfig $(cmake) $(lua_lib) $(inc)/tensor $(man)
+install: all docs
+	install -d $(bin) $(lib)/pkgconfig $(cmake) $(lua_lib) $(inc)/tensor $(man) $(man3) $(doc)
 	install -s $(OUT)/moonlet $(bin)/moonlet
 	ln -sf moonlet $(bin)/th
 	install -m 644 $(OUT)/libmoonlet.a $(lib)
@@ -466,11 +474,14 @@ install: all
 	$(fill) scripts/install/MoonletConfigVersion.cmake.in > $(cmake)/MoonletConfigVersion.cmake
 	sed 's|@VERSION@|$(VERSION)|' scripts/install/moonlet.1 > $(man)/moonlet.1
 	ln -sf moonlet.1 $(man)/th.1
+	install -m 644 $(OUT)/docs/man3/*.3 $(man3)
+	install -m 644 $(OUT)/docs/moonlet.html $(doc)
 
 uninstall:
 	rm -f $(bin)/moonlet $(bin)/th $(lib)/libmoonlet.a $(lib)/libmoonlet.so \
 	  $(lib)/libmoonlet-cuda.so $(lua_lib)/moonlet.so $(pc) $(man)/moonlet.1 $(man)/th.1
-	rm -rf $(inc) $(cmake)
+	rm -f $(man3)/moonlet*.3 $(man3)/MOONLET*.3 $(man3)/luaopen_moonlet.3
+	rm -rf $(inc) $(doc) $(cmake)
 
 clean:
 	rm -rf $(BUILD)

@@ -37,12 +37,15 @@
 extern "C" {
 #endif
 
+/* The version of this header; moonlet_version has that of the library. */
 #define MOONLET_VERSION "0.1.0"
 
+/* A state: Lua with its globals, and the tensors that they hold. */
 typedef struct moonlet moonlet;
 
 struct lua_State;
 
+/* What functions return that can fail. */
 typedef enum moonlet_status {
   MOONLET_OK,
   MOONLET_ESYNTAX,    /* the source does not compile */
@@ -127,6 +130,7 @@ typedef struct moonlet_config {
   size_t message_size; /* so many bytes */
 } moonlet_config;
 
+/* The defaults: moonlet_config config = MOONLET_CONFIG_INIT. */
 #define MOONLET_CONFIG_INIT \
   { sizeof(moonlet_config), 0, 1, 1, MOONLET_TRUSTED, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, \
     NULL, NULL, NULL, NULL, NULL, 0 }
@@ -290,6 +294,7 @@ MOONLET_API moonlet_status moonlet_args_error(moonlet_args *args, const char *fo
  *
  * Functions that only look accept NULL, which is a tensor without elements. */
 
+/* Types of elements. */
 typedef enum moonlet_dtype {
   MOONLET_BOOL,
   MOONLET_UINT8,
@@ -303,6 +308,7 @@ typedef enum moonlet_dtype {
   MOONLET_FLOAT64
 } moonlet_dtype;
 
+/* As many dimensions a tensor may have. */
 #define MOONLET_MAX_DIMS 8
 
 /* Bytes of one element; 0 for a number that is no moonlet_dtype. */
@@ -373,6 +379,7 @@ MOONLET_API moonlet_status moonlet_tensor_copy(const moonlet_tensor *t, void *to
  * that of another task, so one that is gone is MOONLET_EARG. */
 typedef unsigned long long moonlet_task;
 
+/* In place of a task: all of them. */
 #define MOONLET_ALL_TASKS ((moonlet_task)0)
 
 /* A new task, which will call the global function with these arguments (letters as in moonlet_call,
@@ -470,6 +477,7 @@ typedef struct moonlet_stats {
   unsigned long long collections; /* of Lua's garbage, since the state was opened */
 } moonlet_stats;
 
+/* Fills the structure; its size says how much of it there is. */
 MOONLET_API moonlet_status moonlet_get_stats(moonlet *m, moonlet_stats *stats);
 
 /* Collects all garbage now, tensors that nothing refers to included. */
@@ -485,7 +493,7 @@ MOONLET_API moonlet_status moonlet_trim(moonlet *m);
  * allocator as you found them, and call what may raise an error through lua_pcall. */
 MOONLET_API struct lua_State *moonlet_state(moonlet *m);
 
-/* "0.1.0" */
+/* The version of the library, "0.1.0": a constant. */
 MOONLET_API const char *moonlet_version(void);
 
 /* For a host that has a lua_State already: a C function for Lua, which returns a table with
