@@ -38,11 +38,17 @@ const char *moonlet_status_text(moonlet_status status) {
 
 /* -- entering ---------------------------------------------------------------------------------- */
 
+/* Scripts and C functions may call each other so deep; LuaJIT itself has no limit for it but the end
+ * of the C stack. */
+enum { DEEPEST = 200 };
+
 moonlet_status moonlet__enter(moonlet *m) {
   if (!m) return moonlet__refuse(NULL, MOONLET_EARG, "there is no state: the handle is NULL");
   uintptr_t me = (uintptr_t)&self, nobody = 0;
   if (atomic_load_explicit(&m->owner, memory_order_relaxed) == me) {
     if (m->closing) return moonlet__refuse(m, MOONLET_EARG, "the state is being closed");
+    if (m->depth >= DEEPEST)
+      return moonlet__refuse(m, MOONLET_ERUN, "stack overflow: calls of Lua inside of calls of C");
     m->depth++;
   } else {
     if (!atomic_compare_exchange_strong_explicit(&m->owner, &nobody, me, memory_order_acquire,

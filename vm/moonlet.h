@@ -232,8 +232,8 @@ typedef struct moonlet_args moonlet_args;
  * usual. In turn no C++ exception may leave it. MOONLET_EAGAIN is no error, but pauses the task
  * that called (see moonlet_step), as coroutine.yield does.
  *
- * It may use its state: run code, call Lua functions which call C functions again, step other
- * tasks; all but close it. */
+ * It may use its state: run code, call Lua functions which call C functions again (a hundred calls
+ * deep; beyond that there is an error), step other tasks; all but close it. */
 typedef moonlet_status (*moonlet_function)(moonlet_args *args, void *user);
 
 /* Makes a function a global, by its path as in moonlet_set. `user` is handed to it with each call,

@@ -118,6 +118,49 @@ static void test_threads(void) {
   moonlet_close(m);
 }
 
+/* Two states on two threads, which read one tensor and keep views of it; who is last gives it back. */
+typedef struct {
+  moonlet_tensor *t;
+  double sum;
+} sharer;
+
+static void *share_tensor(void *arg) {
+  sharer *s = arg;
+  moonlet *m = moonlet_open(NULL);
+  runs(m, "kept = {} function total(x) kept[#kept + 1] = x:narrow(1, 2, 3) return x:sum() end");
+  for (int k = 0; k < 200; k++) {
+    double sum = 0;
+    moonlet_tensor *view = NULL, *mine = moonlet_tensor_retain(s->t);
+    if (moonlet_call(m, "total", "t>d", mine, &sum) == MOONLET_OK) s->sum += sum;
+    if (moonlet_get(m, "kept.1", "t", &view) != MOONLET_OK) s->sum = -1;
+    moonlet_tensor_release(mine);
+    moonlet_tensor_release(view);
+  }
+  moonlet_tensor_release(s->t);
+  moonlet_close(m);
+  return NULL;
+}
+
+static void count_release(void *user) {
+  ++*(int *)user;
+}
+
+static void test_shared_tensors(void) {
+  static float memory[1000];
+  const int64_t size = 1000;
+  int given_back = 0;
+  pthread_t threads[2];
+  sharer s[2] = {{NULL, 0}, {NULL, 0}};
+  for (int i = 0; i < 1000; i++) memory[i] = 1;
+  moonlet_tensor_borrow(NULL, &s[0].t, MOONLET_FLOAT32, 1, &size, NULL, memory, count_release,
+                        &given_back);
+  s[1].t = moonlet_tensor_retain(s[0].t);
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, share_tensor, &s[i]);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  check(s[0].sum == 200000 && s[1].sum == 200000, "two states share a tensor on two threads");
+  check(given_back == 1, "and the last one gives it back");
+}
+
 /* -- tasks ------------------------------------------------------------------------------------- */
 
 static moonlet_status pause_task(moonlet_args *args, void *user) {
@@ -420,6 +463,7 @@ static void test_defaults(void) {
 int main(void) {
   test_handles();
   test_threads();
+  test_shared_tensors();
   test_tasks();
   test_training_tasks();
   test_budget();

@@ -19,6 +19,18 @@ if c_program.available then
   checks('values between C and Lua', 'spec/vm/embed_values_test.c')
   checks('a host and its states', 'spec/vm/embed_guard_test.c')
 
+  -- LuaJIT's machine code and its strings read as whole words mean nothing to valgrind.
+  if not program.is_luajit and sanitize == '' and has('valgrind') then
+    it('leaves nothing for valgrind to find', function()
+      local name = os.tmpname()
+      assert.equal(0, select(2, compile('spec/vm/embed_values_test.c', name)))
+      local text, code = program.shell('valgrind -q --error-exitcode=9 --leak-check=full '
+        .. '--errors-for-leak-kinds=definite,indirect,possible ' .. name)
+      os.remove(name)
+      assert.equal(0, code, text)
+    end)
+  end
+
   -- Lua's own requests fail, too, where it takes them from the C library: so it is linked in whole.
   describe('memory that runs out', function()
     local name = os.tmpname()

@@ -113,7 +113,10 @@ static moonlet_status again(moonlet_args *args, void *user) {
   if (status != MOONLET_OK) return status;
   if (n > 0) {
     status = moonlet_call(m, "count", "i>i", n - 1, &below);
-    if (status != MOONLET_OK) return moonlet_args_error(args, "%s", moonlet_error(m));
+    if (status != MOONLET_OK) { /* the innermost text alone */
+      const char *text = strstr(moonlet_error(m), "stack overflow");
+      return moonlet_args_error(args, "%.60s", text ? text : moonlet_error(m));
+    }
   }
   return moonlet_args_return(args, "i", below + 1);
 }
@@ -170,6 +173,9 @@ static void test_functions(moonlet *m) {
   check(runs(m, "function count(n) return again(n) end") &&
             moonlet_call(m, "count", "i>i", 20LL, &i) == MOONLET_OK && i == 21,
         "calls inside of calls");
+  check(moonlet_call(m, "count", "i>i", 1000000LL, &i) == MOONLET_ERUN && says(m, " overflow") &&
+            moonlet_call(m, "count", "i>i", 20LL, &i) == MOONLET_OK && i == 21,
+        "without end");
   check(runs(m, "local co = coroutine.wrap(function() coroutine.yield(again(5)) return again(2) end)\n"
                 "assert(co() == 6) for k = 1, 100 do local t = {{}} end assert(co() == 3)"),
         "the same from a coroutine");
