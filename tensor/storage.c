@@ -201,6 +201,9 @@ void tn_storage_expose(tn_storage *s) {
 }
 
 tn_device tn_storage_device(const tn_storage *s) { return s->device; }
+
+void tn_storage_share(tn_storage *s) { atomic_store(&s->exposed, true); }
+
 size_t tn_storage_bytes(const tn_storage *s) { return s->bytes; }
 
 void tn_storage_touch(tn_storage *s) {

@@ -232,6 +232,8 @@ TN_API tn_device tn_storage_device(const tn_storage *storage); /* whose memory i
 TN_API void tn_storage_touch(tn_storage *storage); /* its values were changed from outside */
 /* The program keeps the address: from now on values may change at any time, without a touch. */
 TN_API void tn_storage_expose(tn_storage *storage);
+/* The same of a program that only looks for now: it is no write. On any thread. */
+TN_API void tn_storage_share(tn_storage *storage);
 
 /* -- Operations -------------------------------------------------------------------------------- */
 

@@ -73,7 +73,7 @@ static tn_status new_handle(tn_ctx *ctx, tn_tensor **out, tn_tensor *t) {
                        tn_tensor_strides(t), tn_tensor_offset(t));
     tn_storage_release(part);
   }
-  if (s == TN_OK) tn_storage_expose(whole);
+  if (s == TN_OK) tn_storage_share(whole);
   return s;
 }
 

@@ -264,6 +264,10 @@ static void test_tensors(moonlet *m) {
             *(float *)moonlet_tensor_data(t) == 6,
         "a tensor with a history comes out without it");
   moonlet_tensor_release(t);
+  check(runs(m, "kept = w * 1 squared = torch.square(kept):sum()") &&
+            moonlet_get(m, "kept", "t", &t) == MOONLET_OK && runs(m, "squared:backward()"),
+        "looking at a value that a gradient needs is no change of it");
+  moonlet_tensor_release(t);
 }
 
 static void test_bad_tensors(moonlet *m) {
