@@ -193,6 +193,7 @@ help:
 	@echo 'make docs       the embedding API as a page of HTML and man pages, in $(BUILD)/docs/'
 	@echo 'make size       size of the stripped products'
 	@echo 'make parts      what WITHOUT="PART ..." leaves out of a build (avx512 of EMBED=1)'
+	@echo 'make amalgamation  moonlet.c and moonlet.h in $(BUILD)/amalgamation'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); make uninstall takes it back'
 	@echo 'make clean      removes $(BUILD)/'
 
