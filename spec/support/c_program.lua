@@ -24,6 +24,9 @@ c_program.cpp = has(cpp) and cpp or nil
 local other = compiler:find('clang', 1, true) and 'gcc' or 'clang'
 c_program.other = sanitize == '' and has(other) and other or nil
 
+-- LuaJIT's machine code, and strings read by whole words, mean nothing to valgrind.
+c_program.valgrind = sanitize == '' and not program.is_luajit and has('valgrind')
+
 local shared_lua = ('$(pkg-config --libs %s)'):format(lua)
 
 -- Compiles a file into `name`; gives the compiler's output and status. flags: more of the

@@ -19,11 +19,10 @@ if c_program.available then
   checks('values between C and Lua', 'spec/vm/embed_values_test.c')
   checks('a host and its states', 'spec/vm/embed_guard_test.c')
 
-  -- LuaJIT's machine code and its strings read as whole words mean nothing to valgrind.
-  if not program.is_luajit and sanitize == '' and has('valgrind') then
+  if c_program.valgrind then
     it('leaves nothing for valgrind to find', function()
       local name = os.tmpname()
-      assert.equal(0, select(2, compile('spec/vm/embed_values_test.c', name)))
+      assert.equal(0, select(2, c_program.compile('spec/vm/embed_values_test.c', name)))
       local text, code = program.shell('valgrind -q --error-exitcode=9 --leak-check=full '
         .. '--errors-for-leak-kinds=definite,indirect,possible ' .. name)
       os.remove(name)
