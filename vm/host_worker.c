@@ -42,6 +42,7 @@ struct moonlet_worker {
   moonlet_work last;
   int pending; /* waiting or running */
   bool closing, opened;
+  moonlet *state; /* until the thread closes it */
   const moonlet_config *config; /* while opening */
   const char *code, *name;
   moonlet_status status;
@@ -247,6 +248,7 @@ static moonlet *open_state(moonlet_worker *w) {
   pthread_mutex_lock(&w->lock);
   w->status = status;
   w->opened = true;
+  w->state = m;
   pthread_cond_broadcast(&w->done);
   pthread_mutex_unlock(&w->lock);
   return m;
@@ -279,6 +281,7 @@ static void *worker_main(void *arg) {
     }
     pthread_cond_broadcast(&w->done);
   }
+  w->state = NULL;
   pthread_mutex_unlock(&w->lock);
   moonlet_close(m);
   return NULL;
@@ -351,6 +354,7 @@ void moonlet_worker_close(moonlet_worker *w) {
   if (!w) return;
   pthread_mutex_lock(&w->lock);
   w->closing = true;
+  if (w->running) moonlet_interrupt(w->state);
   pthread_cond_broadcast(&w->posted);
   pthread_mutex_unlock(&w->lock);
   pthread_join(w->thread, NULL);

@@ -160,6 +160,18 @@ static void test_learning(void) {
   moonlet_worker_close(w);
 }
 
+static void test_interrupt(void) {
+  moonlet_config config = MOONLET_CONFIG_INIT;
+  config.interruptible = 1;
+  moonlet_worker *w = moonlet_worker_open(&config, brain, "brain.lua");
+  moonlet_work work = 0;
+  check(w && moonlet_worker_post(w, &work, "slow", "d>", 1e6) == MOONLET_OK &&
+            moonlet_worker_take(w, work, 50000) == MOONLET_EAGAIN,
+        "a job that would never end");
+  moonlet_worker_close(w);
+  check(1, "ends with its worker where the state can be interrupted");
+}
+
 /* Two threads of the host's share one worker. */
 static void *ask(void *arg) {
   moonlet_worker *w = arg;
@@ -198,6 +210,7 @@ int main(void) {
   test_order();
   test_failures();
   test_learning();
+  test_interrupt();
   test_askers();
   return failures != 0;
 }
