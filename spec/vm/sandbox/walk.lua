@@ -1,6 +1,6 @@
 --- All functions in C that a script in a sandbox can get at, by the path on which each is found
--- first. Types of tensors and storages have the same ones, and stand here as one. Operations of the table
--- of operations are left out: each is a calculation.
+-- first. Types of tensors and storages have the same ones, and stand here as one. Operations of the
+-- table of operations are left out: each is a calculation.
 local is_c = ...
 
 local operations = {}
