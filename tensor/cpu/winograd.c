@@ -39,6 +39,8 @@
 
 enum { LARGE, SMALL, KERNEL };
 enum { TILE = 6, PLACES = TILE * TILE, RESULTS = 4, CELLS = 9, UNIT = 16 };
+/* Tiles of a block: 32 and 128 are up to 5 % slower. Of 16 to 64 channels at a time 32 and 64 are
+ * equal. */
 enum { BLOCK_TILES = 64, KERNEL_TILES = 128, PASSING_TILES = 128, PASSING = 32 };
 #define MOST_BYTES (1 << 27) /* of the kernel's tiles, and of a block's */
 
