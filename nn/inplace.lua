@@ -15,13 +15,14 @@ local function may_replace(tensor)
     and (run.pass() or not (tensor.is_leaf and tensor.requires_grad and torch.is_grad_enabled()))
 end
 
---- A tensor with the input's memory and history, for the result; nil where the module is to make a
--- new one. input: a tensor.
+--- The input, or in a forward a tensor with its memory and history, for the result; nil where the
+-- module is to make a new one. input: a tensor.
 function inplace.target(module, input)
   if not module.inplace or type(input) ~= 'userdata' or not torch.is_floating_point(input)
       or not may_replace(run.original(input)) then
     return nil
   end
+  if not run.pass() then return input end -- what is written is recorded in it
   local target = input:detach()
   if input.requires_grad and torch.is_grad_enabled() then
     torch.record(pass_on, {input}, {target})
