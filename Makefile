@@ -49,7 +49,7 @@ LUA_STATIC = -Wl,--whole-archive $(LUA_LIBDIR)/lib$(LUA_LIB).a -Wl,--no-whole-ar
 # ---- folders of this configuration ----
 
 sanitizer := $(if $(filter thread,$(SANITIZE)),tsan,$(if $(SANITIZE),asan))
-kind := $(notdir $(CC))$(if $(sanitizer),-$(sanitizer))$(if $(EMBED),-embed)
+kind := $(notdir $(CC))$(if $(sanitizer),-$(sanitizer))$(if $(EMBED),-embed)$(if $(filter avx2,$(WITHOUT)),-plain)
 variant := $(if $(sanitizer),/$(sanitizer))$(if $(EMBED),/embed)$(if $(filter jit,$(LUA)),,/lua$(LUA))
 OUT := $(BUILD)$(variant)
 # tensor/ knows no Lua: both virtual machines share its objects.

@@ -308,7 +308,7 @@ static int describe(lua_State *L) {
 
 void bind_open_calls(lua_State *L, binding *b, int core, int methods) {
   int top = lua_gettop(L), entries = top + 1;
-  lua_newtable(L);
+  lua_createtable(L, 0, TN_OP_COUNT);
   for (int code = 0; code < TN_OP_COUNT; code++) {
     tn_op_info info = tn_op_describe((tn_opcode)code);
     if (!can_be_called(&info)) continue;
