@@ -364,9 +364,9 @@ static binding *new_binding(lua_State *L) {
   lua_pop(L, 3);
   read_limits(L, b);
   if (b->limits != NULL) config.budget = b->limits->budget;
-  b->threads = config.threads;
   b->ctx = tn_open(&config);
   if (b->ctx == NULL) luaL_error(L, "torch: not enough memory");
+  b->threads = tn_threads(b->ctx);
   if (b->limits != NULL) b->limits->reclaim_arg = b->ctx, b->limits->reclaim = reclaim;
   lua_getfield(L, LUA_REGISTRYINDEX, MOONLET_KEY_DTYPE);
   tn_dtype dtype;

@@ -39,7 +39,7 @@ typedef struct binding {
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
   moonlet_limits *limits; /* of a state that moonlet_open made, or NULL */
   bool governed, sandbox; /* as they say */
-  int threads;            /* as the configuration has it */
+  int threads;            /* as many as there were at first */
 } binding;
 
 /* The same of a generator of random numbers: one of its own, or the context's. */

@@ -156,8 +156,8 @@ static int executable_dir(lua_State *L) {
 static int set_threads(lua_State *L) {
   binding *b = bind_state(L);
   int64_t n = bind_check_int(L, 1, "setnumthreads", "the number of threads");
-  if (b->sandbox && b->threads > 0 && (n == 0 || n > b->threads))
-    return luaL_error(L, "setnumthreads: at most %d in this sandbox", b->threads);
+  if (b->sandbox && (n < 1 || n > b->threads))
+    return luaL_error(L, "setnumthreads: from 1 to %d in this sandbox", b->threads);
   bind_check(L, b, tn_set_threads(b->ctx, n < 0 || n > 100000 ? -1 : (int)n));
   return 0;
 }

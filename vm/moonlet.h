@@ -67,7 +67,9 @@ typedef enum moonlet_sandbox {
   MOONLET_SANDBOX  /* computing only: no io, os but its clocks, ffi, debug, package, bytecode, nor
                       a function of the tensor library that reaches files, addresses or devices.
                       Packages come from the library and from `search` alone. Scripts can write no
-                      finalizers. Set limits, too: a sandbox alone may still loop for ever */
+                      finalizers. Set limits, too: a sandbox alone may still loop for ever. It
+                      holds as far as Lua does: Lua 5.4.4 and older have a fault (a __concat that
+                      grows the stack) with which a hostile script can corrupt memory */
 } moonlet_sandbox;
 
 /* Lua's allocator, as lua_Alloc: block NULL asks for a new one, new_size 0 frees. Blocks for

@@ -190,9 +190,11 @@ static int require_host(lua_State *L, const char *name) {
  * failed leaves its mark, and must not be taken for a circle. */
 static bool is_loading(lua_State *L, const char *name) {
   lua_Debug call;
+  moonlet_limits *limits = moonlet_limits_of(L);
   int top = lua_gettop(L);
   bool found = false;
   for (int level = 1; !found && lua_getstack(L, level, &call); level++) {
+    moonlet_limits_work(L, limits, 1 + (unsigned)level / 8); /* as that is how it gets there */
     lua_getinfo(L, "f", &call);
     if (lua_tocfunction(L, -1) == require && lua_getlocal(L, &call, 1))
       found = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), name) == 0;

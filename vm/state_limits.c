@@ -58,6 +58,14 @@ static void look(lua_State *L, lua_Debug *event);
 
 static int stop(lua_State *L, moonlet_limits *l, limits_stop why) {
   char text[100];
+#ifdef MOONLET_LUAJIT
+  if (l->stopped) {
+    /* Something caught it, and may have done so ten thousand calls deep. An error looks through all
+     * of them for a handler; a want of memory does not. */
+    l->refuse = true;
+    lua_newuserdata(L, 8);
+  }
+#endif
   l->stopped = why;
   lua_sethook(L, look, LUA_MASKCOUNT, 1);
   return luaL_error(L, "%s", stop_text(l, text, sizeof text));
@@ -182,7 +190,7 @@ void moonlet_limits_enter(moonlet_limits *l) {
   l->wanted = 0;
   l->memory[0] = '\0';
   l->running = l->main;
-  l->soon = false;
+  l->soon = l->refuse = false;
   if (!l->governed) return;
   l->looked = now();
   l->deadline = l->looked + l->time_limit;
@@ -306,6 +314,10 @@ static void *lua_alloc(void *user, void *block, size_t old_size, size_t new_size
   moonlet_limits *l = user;
   l->asked = true;
   if (block == NULL) old_size = 0; /* Lua 5.4 passes a type there */
+  if (l->refuse && new_size > old_size) {
+    l->refuse = false;
+    return NULL;
+  }
   if (l->opening) return borrow(l, block, old_size, new_size);
   void *moved = try_alloc(l, block, old_size, new_size);
   if (moved != NULL || new_size == 0) return moved;

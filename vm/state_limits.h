@@ -45,6 +45,7 @@ typedef struct moonlet_limits {
   int depth; /* calls of the host inside calls of the host */
   const char *stack; /* where C's stack stood when it began */
   limits_stop stopped;
+  bool refuse;  /* the next request of Lua's for memory fails */
   bool raising; /* an error of the hook's is on its way: no Lua may run before it is caught */
   unsigned long long used; /* instructions */
   unsigned work;           /* steps in C that are not counted yet */

@@ -6,26 +6,33 @@
 
 typedef struct {
   long long bytes, blocks, requests, fail_at; /* fail_at < 0: from that one on */
-  int odd;                                    /* a size that did not fit */
 } counter;
+
+/* Sizes stand before the blocks: LuaJIT frees a function with a wrong old size when there was no
+ * memory for its upvalues. */
+enum { HEADER = 16 };
 
 static void *count(void *user, void *block, size_t old_size, size_t new_size) {
   counter *c = user;
+  char *start = block ? (char *)block - HEADER : NULL;
+  (void)old_size;
+  const size_t had = start ? *(size_t *)(void *)start : 0;
   if (new_size == 0) {
-    if (block) c->bytes -= (long long)old_size, c->blocks--;
-    free(block);
+    if (block) c->bytes -= (long long)had, c->blocks--;
+    free(start);
     return NULL;
   }
-  if (!block || new_size > old_size) {
+  if (new_size > had) {
     c->requests++;
     if (c->fail_at > 0 && c->requests % c->fail_at == 0) return NULL;
     if (c->fail_at < 0 && c->requests >= -c->fail_at) return NULL;
   }
-  void *moved = realloc(block, new_size);
+  char *moved = realloc(start, new_size + HEADER);
   if (!moved) return NULL;
+  *(size_t *)(void *)moved = new_size;
   c->blocks += !block;
-  c->bytes += (long long)new_size - (block ? (long long)old_size : 0);
-  return moved;
+  c->bytes += (long long)new_size - (long long)had;
+  return moved + HEADER;
 }
 
 static const char training[] =

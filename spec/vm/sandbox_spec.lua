@@ -45,6 +45,7 @@ end
 
 if has_compiler then
   checks('limits and states', 'sandbox_states_test', everything and '60')
+  checks('programs made at random', 'sandbox_fuzz_test', everything and '60' or '3')
   checks("the host's allocator", 'sandbox_alloc_test', everything and '1 2000')
   for _, cases in ipairs {'limits', 'tensors', 'escapes'} do
     checks('in a sandbox: ' .. cases, 'sandbox_test', ('spec/vm/sandbox/%s.cases'):format(cases))

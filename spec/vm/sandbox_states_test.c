@@ -124,6 +124,12 @@ static void test_tensors_that_stay(void) {
   check(c.bytes > 4000 && c.bytes < 20000, "it stays when the state is closed");
   moonlet_tensor_release(t);
   check(c.bytes == 0, "and its memory goes with it");
+  config.sandbox = MOONLET_SANDBOX;
+  m = moonlet_open(&config);
+  check(m && runs(m, "for i = 1, 5 do torch.FloatStorage(1000):retain():retain() end"),
+        "a sandbox in which storages are retained");
+  moonlet_close(m);
+  check(c.bytes == 0, "leaves none of them behind");
 }
 
 /* -- interrupts -------------------------------------------------------------------------------- */
@@ -189,7 +195,8 @@ static void *many_lives(void *arg) {
     for (int k = 0; m && k < 3; k++) {
       const moonlet_status status = run(m, j->code);
       if (status != j->wanted || !says(m, j->text)) j->good = 0;
-      if (j->instructions == 0 && run(m, "local x = torch.ones(10):sum()") != MOONLET_OK) j->good = 0;
+      if (j->instructions == 0 && run(m, "local x = torch.ones(10):sum()") != MOONLET_OK)
+        j->good = 0;
     }
     if (!m) j->good = 0;
     moonlet_close(m);
