@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,14 +235,20 @@ static moonlet_status do_work(moonlet *m, work *w) {
 
 /* -- on the worker's thread: its life ---------------------------------------------------------- */
 
+/* Where the host wants to know why there is no worker; a program of old has no field for it. */
+static void tell(const moonlet_config *c, const char *why) {
+  const size_t needed = offsetof(moonlet_config, message_size) + sizeof c->message_size;
+  if (c && c->size >= needed && c->message && c->message_size > 0)
+    snprintf(c->message, c->message_size, "%s", why);
+}
+
 /* Opens the state and runs the first code in it; tells the thread that waits for it. */
 static moonlet *open_state(moonlet_worker *w) {
   moonlet *m = moonlet_open(w->config);
   moonlet_status status = m ? MOONLET_OK : MOONLET_ENOMEM;
   if (m && w->code) status = moonlet_run_string(m, w->code, w->name);
   if (m && status != MOONLET_OK) {
-    if (w->config && w->config->message && w->config->message_size > 0)
-      snprintf(w->config->message, w->config->message_size, "%s", moonlet_error(m));
+    tell(w->config, moonlet_error(m));
     moonlet_close(m);
     m = NULL;
   }
@@ -331,12 +338,16 @@ static bool start_thread(moonlet_worker *w) {
 moonlet_worker *moonlet_worker_open(const moonlet_config *config, const char *code,
                                     const char *name) {
   moonlet_worker *w = calloc(1, sizeof *w);
-  if (!w) return NULL;
+  if (!w) {
+    tell(config, "not enough memory");
+    return NULL;
+  }
   init_conditions(w);
   w->config = config;
   w->code = code;
   w->name = name;
   if (!start_thread(w)) {
+    tell(config, "no thread can be started");
     free_worker(w);
     return NULL;
   }

@@ -200,6 +200,11 @@ static const char *const pieces[] = {
     "torch.bernoulli(torch.zeros(3)) torch.manualSeed(3) torch.getRNGState() torch.linspace(0, 1, 9)",
     "local A = torch.class('nn.FaultsA', 'nn.Identity') function A:__init() self.x = torch.ones(2) end\n"
     "local a = torch.deserialize(torch.serialize(nn.FaultsA())) assert(a.x:sum() == 2)",
+    "local net = nn.Sequential():add(nn.Linear(4, 8)):add(nn.ReLU()):add(nn.Linear(8, 2))\n"
+    "local x = torch.rand(3, 4) local f = net:freeze(x) local y = net:forward(x):clone()\n"
+    "assert(f(x):dist(y) < 1e-5 and f(x):dist(y) < 1e-5) net:freeze()(torch.rand(2, 4))",
+    "local json = require('torch.core').json local t = json and json.decode('[[1, 2], [3, 4]]')\n"
+    "if t then assert(t:sum() == 10 and json.tensor(t):find('4')) end",
     "local big = torch.randn(300, 300) big:sum() big:sum(1) big:max(2) big:exp():cumsum(1) big:std()\n"
     "torch.conv2(torch.randn(20, 20), torch.randn(3, 3)) big:mul(2):add(1):clamp(0, 1)"};
 
@@ -281,6 +286,33 @@ static void use_task(moonlet *m) {
   good(m, moonlet_set(m, "in_task", "b", 0));
 }
 
+/* The worker's thread asks for memory, too. */
+static void use_worker(void) {
+  char why[200] = "";
+  double sum = 0;
+  moonlet_work work = 0;
+  moonlet_status status;
+  moonlet_config config = MOONLET_CONFIG_INIT;
+  config.message = why;
+  config.message_size = sizeof why;
+  moonlet_worker *w = moonlet_worker_open(
+      &config, "function add(a, b) return torch.Tensor{a, b}:sum() end", "worker");
+  if (!w) {
+    if (!why[0]) problem = "moonlet_worker_open says nothing";
+    return;
+  }
+  status = moonlet_worker_post(w, &work, "add", "dd>d", 1.0, 2.0);
+  if (status == MOONLET_OK) {
+    while ((status = moonlet_worker_take(w, work, 100000, &sum)) == MOONLET_EAGAIN) {
+    }
+    if (status != MOONLET_OK && !moonlet_worker_error(w)[0]) problem = "a job fails without a text";
+    if (status == MOONLET_OK && sum != 3) problem = "a job has another result";
+  } else if (status != MOONLET_ENOMEM) {
+    problem = "a job is not taken";
+  }
+  moonlet_worker_close(w);
+}
+
 static void use_state(moonlet *m, const char *path) {
   double loss = 0;
   const char *text = NULL;
@@ -296,6 +328,7 @@ static void use_state(moonlet *m, const char *path) {
   good(m, moonlet_set(m, "path", "s", path));
   for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++)
     good(m, moonlet_run_string(m, pieces[k], "piece"));
+  use_worker();
   good(m, moonlet_set(m, "a.b.c", "s", "some text"));
   good(m, moonlet_get(m, "a.b.c", "s", &text));
   good(m, moonlet_get_stats(m, &stats));
