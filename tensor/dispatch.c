@@ -168,7 +168,8 @@ static tn_status run_placed(tn_call *call, tn_tensor *const *given) {
 }
 
 static bool any_tracked(const tn_call *call) {
-  for (int i = 0; i < call->nin; i++) {
+  const int n = call->op->flags & TN_LIKE && call->nin > 1 ? 1 : call->nin;
+  for (int i = 0; i < n; i++) {
     if (tn__tracked(call->in[i])) return true;
   }
   return false;

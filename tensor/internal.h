@@ -256,6 +256,7 @@ enum { /* tn_op.flags */
   TN_MOVES = 256,        /* the kernel only calls tn__copy_view: it serves every device */
   TN_TRUTH = 512,        /* a result without dimensions reads as true or false */
   TN_ONCE = 1024,        /* its gradient has none itself */
+  TN_LIKE = 2048,        /* of its inputs only the first has a gradient */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
 

@@ -45,7 +45,7 @@ static tn_status like_grad(tn_grad_call *g) {
 #define LIKE_ROW(name_, alias_, onnx_, doc_)                                                      \
   const tn_op tn__op_##name_ = {.name = #name_, .lua = #name_, .aliases = alias_,                 \
                                 .args = "T x; T other", .convention = 'C',                        \
-                                .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2,           \
+                                .flags = TN_FLOATS | TN_INTEGERS | TN_LIKE, .nout = 1, .low = -2, \
                                 .high = 2, .onnx = onnx_, .doc = doc_, .view = name_##_view,      \
                                 .grad = like_grad};
 
