@@ -167,6 +167,32 @@ static void test_own_scratch(void) {
   tn__pool_free(pool);
 }
 
+static int64_t seen;
+static int asked;
+
+static void count_range(void *arg, int64_t begin, int64_t end) {
+  (void)arg;
+  seen += end - begin;
+}
+
+static bool enough(void *user) {
+  (void)user;
+  return ++asked > 3;
+}
+
+static void test_stopping(void) {
+  tn_pool *pool = tn__pool_new(1);
+  tn__pool_watch(pool, enough, NULL);
+  tn__pool_run(pool, 100000, 10, count_range, NULL);
+  check(seen == 100000 && !tn__pool_stopped(pool), "a loop that must not stop asks nobody");
+  seen = asked = 0;
+  bool was = tn__pool_stoppable(pool, true);
+  tn__pool_run(pool, 100000, 10, count_range, NULL);
+  check(!was && seen > 0 && seen < 10000 && tn__pool_stopped(pool), "one that may is stopped");
+  check(!tn__pool_stopped(pool), "which is told once");
+  tn__pool_free(pool);
+}
+
 static void blocked_range(void *arg, int64_t begin, int64_t end) {
   sigset_t now;
   (void)begin, (void)end;
@@ -257,6 +283,10 @@ int main(void) {
   test_resize();
   test_scratch();
   test_own_scratch();
+  tn__pool_free(pool);
+}
+
+  test_stopping();
   test_signals();
   printf("1..%d\n", count);
   return failures != 0;

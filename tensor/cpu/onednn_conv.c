@@ -6,8 +6,8 @@
  * (see onednn.c).
  *
  * Images that stay channels last from layer to layer would spare the two turns. Measured for all
- * shapes of ResNet-18, one thread: the primitives for them are as fast as those for blocks, within
- * 5 %, but the 3x3 ones, to which most of the turns belonged, are winograd.c's now, which takes
+ * shapes of ResNet-18, one thread: the primitives for them are about as fast as those for blocks,
+ * mostly within 15 % either way, but the 3x3 ones, to which most of the turns belonged, are winograd.c's now, which takes
  * images as they are; of what is left the turns are 2 % of a training step. */
 #include "onednn_conv.h"
 

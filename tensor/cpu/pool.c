@@ -68,6 +68,7 @@ struct tn_pool {
   bool (*interrupted)(void *user);
   void *user;
   atomic_bool halted; /* this loop is to end early */
+  bool stoppable;     /* one may */
   bool stopped;       /* one did */
 };
 
@@ -325,7 +326,7 @@ static void run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *a
 void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg) {
   if (n <= 0) return;
   if (grain < 1) grain = 1;
-  if (inside || !pool || !pool->interrupted || n / GRAINS < grain) {
+  if (inside || !pool || !pool->stoppable || !pool->interrupted || n / GRAINS < grain) {
     run(pool, n, grain, fn, arg);
     return;
   }
@@ -338,6 +339,12 @@ void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void 
 void tn__pool_watch(tn_pool *pool, bool (*interrupted)(void *user), void *user) {
   pool->interrupted = interrupted;
   pool->user = user;
+}
+
+bool tn__pool_stoppable(tn_pool *pool, bool on) {
+  const bool was = pool->stoppable;
+  pool->stoppable = on;
+  return was;
 }
 
 bool tn__pool_stopped(tn_pool *pool) {

@@ -35,9 +35,11 @@ void tn__pool_set_threads(tn_pool *pool, int threads);
  * thread, n <= grain and calls from inside fn all mean: one call, on this thread. */
 void tn__pool_run(tn_pool *pool, int64_t n, int64_t grain, tn_pool_fn *fn, void *arg);
 
-/* From now on long loops ask, on the caller's thread, and leave out what is left when the answer is
- * true; tn__pool_stopped tells, once. */
+/* Whom long loops ask, on the caller's thread, whether to leave out what is left. They ask only
+ * between tn__pool_stoppable(pool, true) and the next (pool, false), as a loop whose results others
+ * calculate with must not stay half done. Returns what it was. tn__pool_stopped tells, once. */
 void tn__pool_watch(tn_pool *pool, bool (*interrupted)(void *user), void *user);
+bool tn__pool_stoppable(tn_pool *pool, bool on);
 bool tn__pool_stopped(tn_pool *pool);
 
 /* Scratch memory comes from there. The budget has to outlive the pool. */
