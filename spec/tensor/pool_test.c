@@ -283,9 +283,6 @@ int main(void) {
   test_resize();
   test_scratch();
   test_own_scratch();
-  tn__pool_free(pool);
-}
-
   test_stopping();
   test_signals();
   printf("1..%d\n", count);
