@@ -82,6 +82,13 @@ if c_program.available then
       assert.equal(0, code)
     end)
 
+    it('has a simulation that goes on while a worker learns', function()
+      local text, code = run('scripts/embed/worker.c')
+      local first, last = text:match('^from (%S+) to (%S+) with 65 weights, .*: yes\n$')
+      assert.is_true(first ~= nil and tonumber(last) < tonumber(first) / 10, text)
+      assert.equal(0, code)
+    end)
+
     if c_program.cpp then
       it('has a host in C++', function()
         local text, code = run('scripts/embed/host.cpp', '', c_program.cpp .. ' -std=c++17')
@@ -92,7 +99,7 @@ if c_program.available then
 
     if c_program.other then
       it('compiles with ' .. c_program.other .. ', too', function()
-        for _, file in ipairs {'hello.c', 'host.c', 'frame.c'} do
+        for _, file in ipairs {'hello.c', 'host.c', 'frame.c', 'worker.c'} do
           local text, code = c_program.check_with_other('scripts/embed/' .. file)
           assert.equal(0, code, text)
         end
