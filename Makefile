@@ -11,7 +11,7 @@
 # with, so switching back and forth never mixes anything.
 
 # HOST_CC compiles what runs while building; CC may make programs for another machine.
-HOST_CC ?= $(if $(filter default undefined,$(origin CC)),cc,$(if $(findstring -linux-,$(CC)),cc,$(CC)))
+HOST_CC ?= $(if $(findstring -linux-,$(CC)),cc,$(CC))
 LUA ?= jit
 EMBED ?=
 SANITIZE ?=
@@ -49,8 +49,10 @@ LUA_STATIC = -Wl,--whole-archive $(LUA_LIBDIR)/lib$(LUA_LIB).a -Wl,--no-whole-ar
 # ---- folders of this configuration ----
 
 sanitizer := $(if $(filter thread,$(SANITIZE)),tsan,$(if $(SANITIZE),asan))
-kind := $(notdir $(CC))$(if $(sanitizer),-$(sanitizer))$(if $(EMBED),-embed)$(if $(filter avx2,$(WITHOUT)),-plain)
-variant := $(if $(sanitizer),/$(sanitizer))$(if $(EMBED),/embed)$(if $(filter jit,$(LUA)),,/lua$(LUA))
+kind := $(notdir $(CC))$(if $(sanitizer),-$(sanitizer))$(if $(EMBED),-embed)$(if \
+  $(filter avx2,$(WITHOUT)),-plain)
+variant := $(if $(sanitizer),/$(sanitizer))$(if $(EMBED),/embed)$(if \
+  $(filter jit,$(LUA)),,/lua$(LUA))
 OUT := $(BUILD)$(variant)
 # tensor/ knows no Lua: both virtual machines share its objects.
 T := $(BUILD)/obj/$(kind)
@@ -76,8 +78,8 @@ endif
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Ivm \
   -fPIC -fvisibility=hidden -pthread -pedantic -Wall -Wextra $(WERROR) $(OPT) $(SAN) \
   $(if $(findstring clang,$(CC)),-Wno-pass-failed,-fexcess-precision=fast) \
-  $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) $(addprefix -DTN_WITHOUT_,$(filter avx%,$(WITHOUT))) \
-  $(CPPFLAGS) $(CFLAGS)
+  $(if $(EMBED),-DMOONLET_EMBED=1 -DTN_EMBED=1) \
+  $(addprefix -DTN_WITHOUT_,$(filter avx%,$(WITHOUT))) $(CPPFLAGS) $(CFLAGS)
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
 TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables) \
@@ -468,7 +470,8 @@ install: all docs
 	install -s $(OUT)/moonlet.so $(lua_lib)
 	if test -f $(BUILD)/libmoonlet-cuda.so; then install -s $(BUILD)/libmoonlet-cuda.so $(lib); fi
 	install -m 644 vm/moonlet.h $(inc)
-	install -m 644 tensor/tensor.h tensor/budget.h tensor/ops.def tensor/pointwise.def $(inc)/tensor
+	install -m 644 tensor/tensor.h tensor/budget.h tensor/ops.def tensor/pointwise.def \
+	  tensor/pointwise_rare.def $(inc)/tensor
 	$(fill) -e 's|@LIBS@|$(LIBS)|' scripts/install/moonlet.pc.in > $(pc)
 	$(fill) -e 's|@LIBS@|$(subst $(space),;,$(patsubst -l%,%,$(LIBS)))|' \
 	  scripts/install/MoonletConfig.cmake.in > $(cmake)/MoonletConfig.cmake

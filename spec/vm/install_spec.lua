@@ -57,6 +57,29 @@ if lua then
       end)
     end
 
+    it('has the header of the tensors, too', function()
+      write(folder .. '/tensors.c', [[
+#include <stdio.h>
+#include <tensor/tensor.h>
+int main(void) {
+  tn_config config = {.size = sizeof config, .threads = 1};
+  tn_ctx *ctx = tn_open(&config);
+  tn_tensor *t = NULL;
+  const int64_t sizes[] = {2, 3};
+  if (ctx == NULL || tn_tensor_new(ctx, &t, TN_F32, 2, sizes) != TN_OK) return 1;
+  printf("%lld of %d operations\n", (long long)tn_tensor_numel(t), TN_OP_COUNT > 200);
+  tn_tensor_release(t);
+  tn_close(ctx);
+  return 0;
+}
+]])
+      local output, code = shell(('cd %s && export PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig && '
+        .. '%s -std=c11 -pedantic -Wall -Werror tensors.c $(pkg-config --cflags --libs moonlet) '
+        .. '-o tensors && LD_LIBRARY_PATH=usr/lib ./tensors'):format(folder, compiler))
+      assert.equal('6 of 1 operations\n', output)
+      assert.equal(0, code)
+    end)
+
     it('serves pkg-config with the static library', function()
       local output, code = shell(('cd %s && export PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig:'
         .. '$PKG_CONFIG_PATH && mkdir -p only && cp usr/lib/libmoonlet.a only && '
