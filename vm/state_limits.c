@@ -8,6 +8,7 @@
 
 enum {
   LENT = LIMITS_LENT,
+  RESERVE = 1 << 16, /* bytes: more than LuaJIT asks for until it stands */
   MOST_WINDOW = 1000, /* instructions between two looks; */
   COROUTINE = 100,    /* in a coroutine of Lua 5.4, which pays for so many when it is resumed; */
   LARGE_WINDOW = 64,  /* and where an instruction may take long */
@@ -286,27 +287,36 @@ static void *try_alloc(moonlet_limits *l, void *block, size_t old_size, size_t n
   return moved;
 }
 
-/* While a state is being made: LuaJIT would crash when it has to take back a state half made. It
- * gets what the host does not have, and the state is closed as soon as it stands. */
+/* A block of the reserve, or NULL. */
+static void *lend(moonlet_limits *l, size_t size) {
+  char *block = l->reserve + l->reserve_used;
+  const size_t rounded = (size + 15) / 16 * 16;
+  int at = 0;
+  while (at < LENT && l->lent[at] != NULL) at++;
+  if (at == LENT || rounded > RESERVE - l->reserve_used) return NULL;
+  l->reserve_used += rounded;
+  return l->lent[at] = block;
+}
+
+/* While a state is being made: LuaJIT would crash when it has to take back a state half made. What
+ * the host does not have comes from a reserve, and the state is closed as soon as it stands. */
 static void *borrow(moonlet_limits *l, void *block, size_t old_size, size_t new_size) {
   int at = 0;
   while (at < LENT && (block == NULL || l->lent[at] != block)) at++;
-  if (at == LENT && new_size == 0) return try_alloc(l, block, old_size, 0);
-  if (new_size == 0) {
-    free(block);
-    return l->lent[at] = NULL;
-  }
-  void *moved = at == LENT ? try_alloc(l, block, old_size, new_size) : NULL;
+  const bool lent = at < LENT;
+  if (lent && new_size > 0 && new_size <= old_size) return block;
+  void *moved = lent || new_size == 0 ? NULL : try_alloc(l, block, old_size, new_size);
   if (moved != NULL) return moved;
-  if (at < LENT) return l->lent[at] = realloc(block, new_size);
-  for (at = 0; at < LENT && l->lent[at] != NULL;) at++;
-  if (at == LENT || (l->lent[at] = malloc(new_size)) == NULL) return NULL;
-  l->short_of = true;
-  if (block != NULL) {
-    memcpy(l->lent[at], block, old_size < new_size ? old_size : new_size);
-    try_alloc(l, block, old_size, 0);
+  if (new_size > 0) {
+    if ((moved = lend(l, new_size)) == NULL) return NULL;
+    l->short_of = true;
+    if (block != NULL) memcpy(moved, block, old_size < new_size ? old_size : new_size);
   }
-  return l->lent[at];
+  if (lent)
+    l->lent[at] = NULL;
+  else if (block != NULL)
+    try_alloc(l, block, old_size, 0);
+  return moved;
 }
 
 /* Lua's allocator. Shrinking never fails, as Lua demands. */
@@ -358,6 +368,8 @@ static lua_State *new_state(moonlet_limits *l, const moonlet_config *c) {
   lua_State *L = NULL;
   if (c->alloc) {
 #ifdef MOONLET_LUAJIT
+    l->reserve = malloc(RESERVE);
+    if (l->reserve == NULL) return NULL;
     l->opening = true;
 #endif
     L = lua_newstate(lua_alloc, l);
@@ -366,6 +378,8 @@ static lua_State *new_state(moonlet_limits *l, const moonlet_config *c) {
       L = NULL;
     }
     l->opening = false;
+    free(l->reserve);
+    l->reserve = NULL;
   }
   /* A LuaJIT whose pointers have 32 bits takes no allocator but its own, and asks ours nothing. */
   if (L != NULL || l->asked) return L;

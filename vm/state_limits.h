@@ -56,7 +56,9 @@ typedef struct moonlet_limits {
   size_t in_use;    /* bytes in use then */
   char memory[256]; /* text of the last error for want of memory that tensors raised */
 
-  void *lent[LIMITS_LENT]; /* blocks of the C library's while LuaJIT is being opened */
+  void *lent[LIMITS_LENT]; /* parts of the reserve that LuaJIT has while it is being opened */
+  char *reserve;
+  size_t reserve_used;
 
   void (*reclaim)(void *arg); /* gives back memory that is only kept for later */
   void *reclaim_arg;

@@ -1,7 +1,7 @@
 /* embed_faults_test.c -- every allocation failing in turn. Linked with -Wl,--wrap=malloc and so on;
  * embed_spec.lua runs it.
  *
- *   embed_faults_test [cold|warm] [once|on] FIRST LAST STEP
+ *   embed_faults_test [cold|warm|own] [once|on] FIRST LAST STEP
  *   embed_faults_test operations FIRST STEP MOST [NAME]    (see embed_faults.lua)
  *
  * One run opens a state, trains a small network, lets tensors, texts and tasks go in and out, saves,
@@ -9,7 +9,8 @@
  * What is asked for must then be refused with an error that has a text; no memory may be left behind,
  * no memory of the host's may be given back twice or never, and after a single failure the state must
  * go on working. Warm: in one process, after a run without failures. Cold: in a new process each, so
- * that what is done once per process fails, too; what that leaves behind is not looked at. */
+ * that what is done once per process fails, too; what that leaves behind is not looked at. Own: as
+ * warm, with an allocator of the host's for Lua's values, so that those fail on LuaJIT, too. */
 #define _POSIX_C_SOURCE 200809L
 #include "moonlet.h"
 
@@ -342,12 +343,25 @@ static void use_state(moonlet *m, const char *path) {
 }
 
 static char message[500];
+static int own_allocator;
+
+/* Shrinking never fails, as Lua demands. */
+static void *allocate(void *user, void *block, size_t old_size, size_t new_size) {
+  (void)user;
+  if (new_size == 0) {
+    free(block);
+    return NULL;
+  }
+  void *moved = realloc(block, new_size);
+  return moved || !block || new_size > old_size ? moved : block;
+}
 
 /* Returns what went wrong, or NULL. */
 static const char *run(const char *path) {
   char why[100] = "";
   moonlet_config config = MOONLET_CONFIG_INIT;
   config.log = write_log;
+  if (own_allocator) config.alloc = allocate;
   config.message = why;
   config.message_size = sizeof why;
   problem = NULL;
@@ -456,6 +470,7 @@ int main(int argc, char **argv) {
   if (argc >= 5 && strcmp(argv[1], "operations") == 0)
     return run_operations(atol(argv[2]), atol(argv[3]), atol(argv[4]), argv[5]);
   if (argc != 6) return 2;
+  own_allocator = strcmp(argv[1], "own") == 0;
   const int cold = strcmp(argv[1], "cold") == 0, on = strcmp(argv[2], "on") == 0;
   long first = atol(argv[3]), last = atol(argv[4]), step = atol(argv[5]), runs = 0, bad = 0;
   char path[] = "/tmp/moonlet-faults-XXXXXX";

@@ -49,7 +49,8 @@ if c_program.available then
     local most = program.is_luajit and 1500 or 26000
     for _, arguments in ipairs {
       'warm once 1 %d ' .. math.floor(most / 30), 'warm on 2 %d ' .. math.floor(most / 20),
-      'cold once 3 %d ' .. math.floor(most / 15), 'operations 5 40 15 ""'} do
+      'cold once 3 %d ' .. math.floor(most / 15), 'own once 1 34000 900', 'own on 4 34000 1500',
+      'operations 5 40 15 ""'} do
       it('is an error and no leak: ' .. arguments:gsub('%%d', most), function()
         local text, code = program.shell(name .. ' ' .. arguments:gsub('%%d', most))
         assert.is_true(code == 0 and text:find('^ok') ~= nil or text:find('\nok ') ~= nil, text)
