@@ -163,7 +163,7 @@ local SMALL = {
     return nn.ResNet{depth = 18, width = 4, classes = 3, small_images = true}
   end, images(3, 8), classify(3)},
   ['ResNet, of bottlenecks'] = {function() return nn.ResNet{depth = 50, width = 2, classes = 3} end,
-    images(3, 32), classify(3)},
+    images(3, 32), classify(3), steps = 30},
   MobileNetV2 = {function()
     return nn.MobileNetV2{width = 0.1, classes = 3, small_images = true, dropout = 0}
   end, images(3, 16), classify(3)},
