@@ -491,8 +491,10 @@ MOONLET_API moonlet_status moonlet_trim(moonlet *m);
 /* -- beside all that --------------------------------------------------------------------------- */
 
 /* Lua's state, for the C API of the Lua that Moonlet was built with; in a C function that Lua
- * called, the coroutine that did. NULL while another thread uses it. Leave its stack and its
- * allocator as you found them, and call what may raise an error through lua_pcall. */
+ * called, the coroutine that did. NULL while another thread uses it. Leave its stack, its hook and
+ * its allocator as you found them, and call what may raise an error through lua_pcall. What you run
+ * in this way outside of a call into the state is held to the limit of memory alone. In Lua 5.4 the
+ * extra space of coroutines belongs to Moonlet. */
 MOONLET_API struct lua_State *moonlet_state(moonlet *m);
 
 /* The version of the library, "0.1.0": a constant. */

@@ -102,7 +102,8 @@ static void collect_early(lua_State *L, moonlet_limits *l) {
   if (limit == 0 || used < limit / 2 || used < l->collect_at) return;
   lua_gc(L, LUA_GCCOLLECT, 0);
   used = tn_budget_used(l->budget);
-  l->collect_at = used < limit ? used + (limit - used) / 2 : limit;
+  const size_t half = used < limit ? (limit - used) / 2 : 0;
+  l->collect_at = used + (half > limit / 32 ? half : limit / 32); /* not for every last byte */
 #else
   (void)L, (void)l;
 #endif

@@ -23,7 +23,7 @@ static const char *status_name(moonlet_status s) {
 
 enum { MEMORY = 48 << 20, TIME = 150000 };
 /* Seconds that a case may take: a sanitizer, or a machine that is busy, is slow. */
-static const double PATIENCE = 8;
+static const double PATIENCE = 20;
 
 static int usable(moonlet *m) {
   static const char work[] =
