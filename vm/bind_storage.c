@@ -270,7 +270,7 @@ static int storage_string(lua_State *L) {
 }
 
 /* s:retain() and s:free() count by hand, as old code does around threads: one free for each retain,
- * and never one too many. A script in a sandbox must leave nothing behind: there they do nothing. */
+ * and never one too many. In a sandbox, which must leave nothing behind, they do nothing. */
 static int storage_retain(lua_State *L) {
   const storage_box *box = bind_check_storage(L, 1, "retain");
   if (!bind_state(L)->sandbox) tn_storage_keep(box->s);

@@ -79,7 +79,8 @@ static void test_memory(void) {
   check(run(m, "y = torch.zeros(2500, 1000)") == MOONLET_ENOMEM && says(m, "9.5 MiB") &&
             says(m, "limit is 12.0 MiB"),
         "tensors beyond it, with the numbers");
-  check(run(m, "s = ('x'):rep(3e6) t = s .. 'a' u = t .. 'b'") == MOONLET_ENOMEM && says(m, "limit is"),
+  check(run(m, "s = ('x'):rep(3e6) t = s .. 'a' u = t .. 'b'") == MOONLET_ENOMEM &&
+            says(m, "limit is"),
         "text and tensors share the limit");
   check(run(m, "x, s, t, u = nil collectgarbage() x = torch.zeros(2000, 1000)") == MOONLET_OK,
         "what was freed can be used by the other");
@@ -230,14 +231,20 @@ static void test_threads(void) {
 /* Calls of the string library with patterns made of a number; what comes out, as text. */
 static const char patterns[] =
     "local find, match, gmatch, gsub = string.find, string.match, string.gmatch, string.gsub\n"
-    "local pieces = {'a', 'b', 'c', '.', '%a', '%d', '%s', '%w', '%W', '%p', '%c', '%x', '%g', '%S',\n"
-    "  '[abc]', '[^ab]', '[a-c]', '[%a-z]', '[]]', '[^]]', '[a-]', '[%]]', '[+-%]', '%.', '%%', '%1',\n"
-    "  '%2', '%b()', '%bab', '%f[a]', '%f[%w]', '%f[^%z]', '()', '(', ')', '(', ')', '^', '$', '*',\n"
-    "  '+', '-', '?', '*', '-', ' ', '1', '%z', '%', '[', ']', '%b', '%f', '[^', 'ab', '(a*)', '(.-)'}\n"
-    "local letters = {'a', 'b', 'c', 'ab', '(', ')', ' ', '1', '.', '%', ']', '-', '\\0', '\\n', 'A', '\\255'}\n"
+    "local pieces = {'a', 'b', 'c', '.', '%a', '%d', '%s', '%w', '%W', '%p', '%c', '%x', '%g', "
+    "'%S',\n"
+    "  '[abc]', '[^ab]', '[a-c]', '[%a-z]', '[]]', '[^]]', '[a-]', '[%]]', '[+-%]', '%.', "
+    "'%%', '%1',\n"
+    "  '%2', '%b()', '%bab', '%f[a]', '%f[%w]', '%f[^%z]', '()', '(', ')', '(', ')', '^', '$', "
+    "'*',\n"
+    "  '+', '-', '?', '*', '-', ' ', '1', '%z', '%', '[', ']', '%b', '%f', '[^', 'ab', '(a*)', "
+    "'(.-)'}\n"
+    "local letters = {'a', 'b', 'c', 'ab', '(', ')', ' ', '1', '.', '%', ']', '-', '\\0', "
+    "'\\n', 'A', '\\255'}\n"
     "local seed\n"
     "local function draw(n) seed = (seed * 16807) % 2147483647 return seed % n + 1 end\n"
-    "local function make(list, most) local t = {} for i = 1, draw(most) - 1 do t[i] = list[draw(#list)] end\n"
+    "local function make(list, most) local t = {} for i = 1, "
+    "draw(most) - 1 do t[i] = list[draw(#list)] end\n"
     "  return table.concat(t) end\n"
     "local function show(ok, ...)\n"
     "  if not ok then return 'E' end\n"
@@ -245,7 +252,8 @@ static const char patterns[] =
     "  return table.concat(t, '|')\n"
     "end\n"
     "local replacements = {'x', '%1', '%0%0', '%%', '<%1%2>', '%', '%x', '', 5,\n"
-    "  function(a, b) if b then return b end return a ~= 'a' and 'f' end, {a = 'A', b = 1, c = false}}\n"
+    "  function(a, b) if b then return b end return a ~= 'a' and 'f' end, {a = 'A', b = 1, "
+    "c = false}}\n"
     "function try(number)\n"
     "  seed = number * 7 + 1\n"
     "  local s, p, at = make(letters, 14), make(pieces, 7), draw(22) - 8\n"
@@ -254,7 +262,8 @@ static const char patterns[] =
     "  out[6] = show(pcall(find, s, p, at, true))\n"
     "  out[7] = show(pcall(gsub, s, p, replacements[draw(#replacements)]))\n"
     "  out[8] = show(pcall(gsub, s, p, replacements[draw(#replacements)], draw(4) - 1))\n"
-    "  out[9] = show(pcall(function() local t = {} for a, b in gmatch(s, p) do t[#t + 1] = show(true, a, b)\n"
+    "  out[9] = show(pcall(function() local t = {} for a, b in gmatch(s, "
+    "p) do t[#t + 1] = show(true, a, b)\n"
     "    if #t > 50 then break end end return table.concat(t, ';') end))\n"
     "  return table.concat(out, '\\1')\n"
     "end";
