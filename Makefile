@@ -97,14 +97,14 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
     vm/inflate.c,$(wildcard vm/*.c))
 # In the embedded build that goes for all but the ways that every call takes, and the loops.
-fast_c := $(addprefix tensor/,autocast.c backward.c context.c dispatch.c eval.c memory.c \
-    pointwise.c shape.c storage.c tape.c tensor.c) \
-  $(addprefix tensor/cpu/,gemm.c move.c pool.c recurrent.c reduce.c) \
-  $(addprefix tensor/ops/,attention.c attention_blocks.c convolve.c copy.c fill.c gather.c index.c \
-    loss.c matmul.c max_windows.c mean_windows.c normalize.c optimizer.c reduce.c softmax.c sort.c \
-    view.c)
+fast_c := $(addprefix tensor/,autocast.c backward.c context.c dispatch.c eval.c memory.c plan.c \
+    shape.c storage.c tape.c tensor.c) \
+  $(addprefix tensor/cpu/,gemm.c move.c pool.c reduce.c winograd.c) \
+  $(addprefix tensor/ops/,copy.c fill.c gather.c index.c max_windows.c mean_windows.c reduce.c \
+    softmax.c view.c)
 ifdef EMBED
-  small_c += $(filter-out $(small_c) $(fast_c),$(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c))
+  small_c += $(filter-out $(small_c) $(fast_c),$(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c)) \
+    vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c
 endif
 small = $(if $(filter -O2,$(OPT)),$(if $(filter $<,$(small_c)),-Os))
 
@@ -114,6 +114,9 @@ x86 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 # Where there are others to choose from, hardly a machine is left that needs these.
 isa_baseline := $(if $(SANITIZE),-O1,$(if $(x86),-Os,$(ISA_OPT))) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
+# Kernels that are a part of a call at most: in the embedded build small ones will do.
+isa_small = $(if $(EMBED),$(if $(filter $(addprefix %/,$(addsuffix _kernel.c,convert factor int \
+  random recurrent)),$<),-Os))
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
 # Random numbers are to be the same, to the last bit, whether or not there are fused instructions.
@@ -212,7 +215,7 @@ $(T)/flags: FORCE
 $(V)/flags: FORCE
 	@test -n '$(LUA_LIBDIR)' || \
 	  { echo 'no development files of $(LUA_PC): run scripts/setup --test'; exit 1; }
-	$(call remember,$(CC) $(VM_FLAGS))
+	$(call remember,$(CC) $(VM_FLAGS) $(filter vm/%,$(small_c)))
 $(P)/packages: FORCE
 	$(call remember,$(packages) $(left_lua))
 $(OUT)/flags: FORCE
@@ -225,7 +228,7 @@ $(T)/tensor/%.o: tensor/%.c $(T)/flags
 define isa_rule
 $(T)/tensor/cpu/isa/%.$1.o: tensor/cpu/isa/%.c $(T)/flags
 	@mkdir -p $$(@D)
-	$(CC) $(TENSOR_FLAGS) $(isa_$1) $$(exact) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
+	$(CC) $(TENSOR_FLAGS) $(isa_$1) $$(isa_small) $$(exact) -DTN_ISA=$1 $(DEPS) -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
 
