@@ -430,15 +430,15 @@ typedef struct moonlet_worker moonlet_worker;
 typedef unsigned long long moonlet_work; /* a job's number; never 0 */
 
 /* Starts a thread, opens a state there with `config`, whose callbacks that thread then calls, and
- * runs `code` (NULL: none), called `name` in errors. Returns when that is done. NULL when it failed;
- * config->message then has the reason. */
+ * runs `code` (NULL: none), called `name` in errors. Returns when that is done. NULL when it
+ * failed; config->message then has the reason. */
 MOONLET_API moonlet_worker *moonlet_worker_open(const moonlet_config *config, const char *code,
                                                 const char *name);
 
-/* Hands over a call, with types and arguments as moonlet_call has them, but without the pointers for
- * the results, and returns at once. Jobs begin in the order in which they were handed over.
- * *work: the job's number (NULL: nobody will ask, and its results are kept for nobody). MOONLET_EARG
- * for types without sense, MOONLET_ENOMEM. */
+/* Hands over a call, with types and arguments as moonlet_call has them, but without the pointers
+ * for the results, and returns at once. Jobs begin in the order in which they were handed over.
+ * *work: the job's number (NULL: nobody will ask, and its results are kept for nobody).
+ * MOONLET_EARG for types without sense, MOONLET_ENOMEM. */
 MOONLET_API moonlet_status moonlet_worker_post(moonlet_worker *w, moonlet_work *work,
                                                const char *function, const char *types, ...);
 
@@ -452,7 +452,8 @@ MOONLET_API moonlet_status moonlet_worker_take(moonlet_worker *w, moonlet_work w
 /* Forgets a job that has not begun. MOONLET_EBUSY: it is running; MOONLET_EARG: there is none. */
 MOONLET_API moonlet_status moonlet_worker_cancel(moonlet_worker *w, moonlet_work work);
 
-/* Why the job taken last failed, with a traceback; "" when it did not. Valid until the next take. */
+/* Why the job taken last failed, with a traceback; "" when it did not. Valid until the next
+ * take. */
 MOONLET_API const char *moonlet_worker_error(moonlet_worker *w);
 
 /* How many jobs wait or run. */

@@ -58,8 +58,8 @@ int luaopen_moonlet_gzip(lua_State *L);
 extern const char *const moonlet_packages_globals[]; /* ends with NULL */
 
 /* Sets the state up for packages; a second call changes nothing but adds what `global` adds:
- * the ordinary `require` finds the packages too, and moonlet_packages_globals are globals. Without it no global and no table of the host is
- * changed. May raise a Lua error. */
+ * the ordinary `require` finds the packages too, and moonlet_packages_globals are globals. Without it
+ * no global and no table of the host is changed. May raise a Lua error. */
 void moonlet_packages_open(lua_State *L, bool global);
 
 /* Pushes the packages' own `require`. May raise; moonlet_packages_open comes first. */
