@@ -22,14 +22,22 @@ local function tie(module, tensor, grad)
   tensor.grad = module[grad]
 end
 
+-- A file may say anything: only a plain list counts.
+local function names_of(module)
+  local names = module.parameterNames
+  if type(names) ~= 'table' or getmetatable(names) then return CLASSIC end
+  return names
+end
+
 --- Ties each parameter of the module itself to its gradient. Programs may have put other tensors
 -- in their places since the last time.
 function parameters.link(module)
-  local names = module.parameterNames or CLASSIC
+  local names = names_of(module)
   for i = 1, #names do
-    local tensor = module[names[i]]
+    local name = names[i]
+    local tensor = type(name) == 'string' and module[name]
     if type(tensor) == 'userdata' then
-      local grad = gradient_names[names[i]]
+      local grad = gradient_names[name]
       local gradient = module[grad]
       if gradient == nil or tensor.grad ~= gradient then tie(module, tensor, grad) end
     end
@@ -53,12 +61,13 @@ end
 
 local function add_own(module, tensors, gradients)
   link(module)
-  local names = module.parameterNames or CLASSIC
+  local names = names_of(module)
   for i = 1, #names do
-    local tensor = module[names[i]]
+    local name = names[i]
+    local tensor = type(name) == 'string' and module[name]
     if type(tensor) == 'userdata' and torch.isTensor(tensor) then
       tensors[#tensors + 1] = tensor
-      gradients[#gradients + 1] = module[gradient_names[names[i]]]
+      gradients[#gradients + 1] = module[gradient_names[name]]
     end
   end
 end

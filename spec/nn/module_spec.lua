@@ -193,3 +193,20 @@ describe('errors of modules', function()
     assert.is_truthy(message:find('nn.Sequential {1} spec.Broken: .*module_spec.lua:%d+: it broke'))
   end)
 end)
+
+describe('a file whose module names no parameters, but something else', function()
+  it('is read, and the module has what it has', function()
+    local unfinished = nn.Sequential()
+    rawset(unfinished, 'modules', nil)
+    for _, names in ipairs { unfinished, 3, 'x', { 1 }, { {} }, { nn.Linear(1, 1) } } do
+      local layer = nn.Linear(2, 2)
+      rawset(layer, 'parameterNames', names)
+      rawset(layer, 1, torch.ones(2))
+      for _, mode in ipairs { 'ascii', 'binary' } do
+        local back = torch.deserialize(torch.serialize(layer, mode), mode)
+        assert.equal('nn.Linear', torch.type(back))
+        assert.is_true(#(back:parameters() or {}) <= 2)
+      end
+    end
+  end)
+end)
