@@ -260,7 +260,8 @@ $(OUT)/left_out.c: $(left_o) $(OUT)/flags
 	@{ echo '#include "tensor/left_out.h"'; $(foreach p,$(left), \
 	  $(NM) $(call objects_of,$(call sources_of,$p)) | \
 	    sed -n 's/^[0-9a-f]* [A-Z] tn__op_\(.*\)/TN_LEFT_OUT(\1, "$p")/p';) \
-	  echo '$(if $(filter linalg,$(left)),TN_LEFT_OUT_LAPACK)'; } > $@
+	  echo '$(if $(filter linalg,$(left)),TN_LEFT_OUT_LAPACK)'; \
+	  echo '$(if $(filter fft,$(left)),TN_LEFT_OUT_FFT)'; } > $@
 $(OUT)/left_out.o: $(OUT)/left_out.c tensor/left_out.h $(T)/flags
 	$(CC) $(TENSOR_FLAGS) -Os $(DEPS) -c $< -o $@
 

@@ -4,6 +4,7 @@
 #ifndef TN_LEFT_OUT_H
 #define TN_LEFT_OUT_H
 
+#include "tensor/cpu/fft.h"
 #include "tensor/cpu/lapack.h"
 #include "tensor/internal.h"
 
@@ -22,5 +23,9 @@ static tn_status left_out_shape(tn_call *call) {
   tn_dtype tn__lapack_type(tn_dtype dtype) { return dtype; }                                       \
   void tn__lapack_begin(void) {}                                                                   \
   void tn__lapack_end(void) {}
+
+/* The last context frees its plans. */
+#define TN_LEFT_OUT_FFT                                                                            \
+  void tn__fft_forget(void) {}
 
 #endif

@@ -116,7 +116,7 @@ static void fit_room(binding *b, size_t most, double began, double ended) {
 }
 
 #ifdef MOONLET_LUA54
-static int nothing(lua_State *L) {
+static int return_nothing(lua_State *L) {
   (void)L;
   return 0;
 }
@@ -125,7 +125,7 @@ static int nothing(lua_State *L) {
  * that has just returned leaves what one at this depth needs. */
 static bool finalizers_can_run(lua_State *L) {
   if (!lua_checkstack(L, LUA_MINSTACK)) return false;
-  lua_pushcfunction(L, nothing);
+  lua_pushcfunction(L, return_nothing);
   if (lua_pcall(L, 0, 0, 0) == LUA_OK) return true;
   lua_pop(L, 1);
   return false;
@@ -180,7 +180,7 @@ int bind_error(lua_State *L, const char *format, ...) {
 
 void bind_note(binding *b, tn_status s) {
   if (b->limits == NULL || s != TN_ENOMEM) return;
-  snprintf(b->limits->memory, sizeof b->limits->memory, "%s", tn_message(b->ctx));
+  snprintf(b->limits->memory, sizeof b->limits->memory, "%.255s", tn_message(b->ctx));
 }
 
 void bind_check(lua_State *L, binding *b, tn_status s) {

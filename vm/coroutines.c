@@ -22,7 +22,7 @@ static void new_coroutine(lua_State *L) {
   lua_xmove(L, co, 1);
 }
 
-static int create(lua_State *L) {
+static int create_thread(lua_State *L) {
   new_coroutine(L);
   return 1;
 }
@@ -55,7 +55,7 @@ static int run(lua_State *L, lua_State *co, int nargs) {
   return n;
 }
 
-static int resume(lua_State *L) {
+static int resume_thread(lua_State *L) {
   lua_State *co = check_coroutine(L, 1);
   int n = run(L, co, lua_gettop(L) - 1);
   lua_pushboolean(L, n >= 0);
@@ -92,7 +92,7 @@ static int call_wrapped(lua_State *L) {
   return lua_error(L);
 }
 
-static int wrap(lua_State *L) {
+static int wrap_thread(lua_State *L) {
   new_coroutine(L);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, -2);
@@ -107,7 +107,7 @@ static bool can_close(lua_State *L, lua_State *co) {
   return lua_status(co) != LUA_OK || lua_getstack(co, 0, &info) == 0;
 }
 
-static int close(lua_State *L) {
+static int close_thread(lua_State *L) {
   lua_State *co = check_coroutine(L, 1);
   if (!can_close(L, co)) return luaL_error(L, "cannot close a running coroutine");
   int status = close_it(L, moonlet_limits_here(L), co);
@@ -120,7 +120,8 @@ static int close(lua_State *L) {
 
 void moonlet_coroutines_open(lua_State *L, moonlet_limits *l) {
   static const luaL_Reg functions[] = {
-      {"create", create}, {"resume", resume}, {"wrap", wrap}, {"close", close}, {NULL, NULL}};
+      {"create", create_thread}, {"resume", resume_thread}, {"wrap", wrap_thread},
+      {"close", close_thread}, {NULL, NULL}};
   moonlet_limits_register(L, l, functions);
 }
 #endif

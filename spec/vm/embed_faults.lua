@@ -1,5 +1,5 @@
 -- Every operation, with each of its requests for memory failing in turn: run by
--- embed_faults_test.c, which gives the table `faults`. Returns how many calls failed, of how many
+-- embed_faults.c, which gives the table `faults`. Returns how many calls failed, of how many
 -- samples, or raises what is wrong.
 local unpack = table.unpack or unpack
 local samples = require 'spec.support.samples'

@@ -38,14 +38,14 @@ if c_program.available then
     for word in ('malloc calloc realloc aligned_alloc posix_memalign free'):gmatch('%S+') do
       link = link .. ' -Wl,--wrap=' .. word
     end
-    local output, status = c_program.compile('spec/vm/embed_faults_test.c', name, nil, nil, link)
+    local output, status = c_program.compile('spec/vm/embed_faults.c', name, nil, nil, link)
     local compiled = status == 0
 
     it('can be tried', function()
       assert.is_true(compiled, output)
     end)
 
-    -- Some of all requests: all of them take minutes. embed_faults_test.c tells how to run those.
+    -- Some of all requests: all of them take minutes. embed_faults.c tells how to run those.
     local most = program.is_luajit and 1500 or 26000
     for _, arguments in ipairs {
       'warm once 1 %d ' .. math.floor(most / 30), 'warm on 2 %d ' .. math.floor(most / 20),

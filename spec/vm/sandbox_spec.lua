@@ -48,12 +48,12 @@ if has_compiler then
   checks('programs made at random', 'sandbox_fuzz_test', everything and '60' or '3')
   checks("the host's allocator", 'sandbox_alloc_test', everything and '1 2000')
   for _, cases in ipairs {'limits', 'tensors', 'escapes'} do
-    checks('in a sandbox: ' .. cases, 'sandbox_test', ('spec/vm/sandbox/%s.cases'):format(cases))
+    checks('in a sandbox: ' .. cases, 'sandbox_cases', ('spec/vm/sandbox/%s.cases'):format(cases))
   end
 
   describe('functions in C within reach of a sandbox', function()
     it('are those that were decided upon', function()
-      local path, why = compile('sandbox_walk_test')
+      local path, why = compile('sandbox_walk')
       assert.is_true(path ~= nil, why)
       local output, status = program.shell(path .. ' spec/vm/sandbox/walk.lua')
       os.remove(path)

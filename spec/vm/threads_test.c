@@ -1,5 +1,6 @@
 /* threads_test.c -- states on several threads at once, and a host's own threads; threads_spec.lua
  * builds and runs it, also with ThreadSanitizer. */
+#define _POSIX_C_SOURCE 200809L
 #include "embed_check.h"
 
 #include <pthread.h>

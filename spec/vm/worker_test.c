@@ -1,5 +1,6 @@
 /* worker_test.c -- workers of moonlet.h: jobs in the background; threads_spec.lua builds and runs
  * it, also with ThreadSanitizer. */
+#define _POSIX_C_SOURCE 200809L
 #include "embed_check.h"
 
 #include <pthread.h>

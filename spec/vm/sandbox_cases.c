@@ -1,4 +1,4 @@
-/* sandbox_test.c -- runs hostile scripts in sandboxes: sandbox_test CASES [NAME]
+/* sandbox_cases.c -- runs hostile scripts in sandboxes: sandbox_cases CASES [NAME]
  *
  * A file of cases has lines `--# status: what it is` and, below each, a script. The status is what
  * moonlet_run_string has to return; `any` allows all but a success. After it the state must be

@@ -1,4 +1,4 @@
-/* sandbox_walk_test.c -- prints what walk.lua finds in a sandbox. */
+/* sandbox_walk.c -- prints what walk.lua finds in a sandbox. */
 #include "moonlet.h"
 
 #include <lauxlib.h>

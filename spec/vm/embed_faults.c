@@ -1,8 +1,8 @@
-/* embed_faults_test.c -- every allocation failing in turn. Linked with -Wl,--wrap=malloc and so on;
+/* embed_faults.c -- every allocation failing in turn. Linked with -Wl,--wrap=malloc and so on;
  * embed_spec.lua runs it.
  *
- *   embed_faults_test [cold|warm|own] [once|on] FIRST LAST STEP
- *   embed_faults_test operations FIRST STEP MOST [NAME]    (see embed_faults.lua)
+ *   embed_faults [cold|warm|own] [once|on] FIRST LAST STEP
+ *   embed_faults operations FIRST STEP MOST [NAME]    (see embed_faults.lua)
  *
  * One run opens a state, trains a small network, lets tensors, texts and tasks go in and out, saves,
  * loads, closes. In run N the N-th request for memory fails (once), or that one and all after it (on).
