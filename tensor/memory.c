@@ -262,7 +262,7 @@ typedef union {
 
 void *tn__take(tn_allocator *a, size_t bytes) {
   size_t block = sizeof(taken) + bytes;
-  if (bytes > SIZE_MAX / 4 || (uint64_t)bytes > (uint64_t)1 << 46) return NULL;
+  if (bytes > TN_MOST_BYTES) return NULL;
   if (a == NULL) block = (block + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   taken *t = a != NULL ? tn__alloc(a, &block, TN_UNCOUNTED) : aligned_alloc(ALIGNMENT, block);
   if (t == NULL) return NULL;

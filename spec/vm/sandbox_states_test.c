@@ -62,7 +62,7 @@ static void test_time(void) {
   double took = seconds() - began;
   check(good && took > 0.04 && took < 3, "a limit of time");
   began = seconds();
-  good = run(m, "local x = torch.zeros(1):expand(1e11) while true do x:add(1) end") ==
+  good = run(m, "local x = torch.zeros(1):expand(2e8) while true do x:add(1) end") ==
          MOONLET_ELIMIT;
   check(good && seconds() - began < 3, "which ends a long operation on tensors");
   check(run(m, "assert(torch.ones(3):sum() == 3)") == MOONLET_OK, "the state is usable after it");
@@ -146,7 +146,7 @@ static void test_interrupts(void) {
       "while true do end",
       "while true do pcall(function() while true do end end) end",
       "coroutine.wrap(function() while true do end end)()",
-      "local x = torch.zeros(1):expand(1e11) while true do x:add(1) end",
+      "local x = torch.zeros(1):expand(2e8) while true do x:add(1) end",
       "string.find(('a'):rep(5000), ('a-'):rep(200) .. 'b')",
       "local x = torch.zeros(100000) while true do x:apply(math.sin) end"};
   moonlet_config config = MOONLET_CONFIG_INIT;
