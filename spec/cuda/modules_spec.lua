@@ -1,0 +1,114 @@
+-- Every case of spec/nn/cases on a GPU: output and gradients in both protocols, against the CPU's.
+-- A module that needs an operation without a CUDA kernel says so, and is counted, not failed: with
+-- MOONLET_GPU_REPORT=FILE these operations are listed.
+local torch = require 'torch'
+local nn = require 'nn'
+
+if not torch.cuda.is_available() then return end
+
+local TOLERANCE = 2e-4
+local MISSING = 'no CUDA kernel for this operation'
+
+-- Keep something of their own on the CPU, which will go along once the tensors of a GPU have types
+-- of their own.
+local NOT_YET = {}
+for name in ([[RotaryEmbedding VolumetricMaxUnpooling SpatialMaxUnpooling SpatialFullConvolutionMap
+    SpatialConvolutionMap PositionalEncoding PartialLinear MultiMarginCriterion
+    ClassSimplexCriterion]]):gmatch('%S+') do
+  NOT_YET[name] = true
+end
+
+local function map(fn, value)
+  if torch.isTensor(value) then return fn(value) end
+  if type(value) ~= 'table' then return value end
+  local out = {}
+  for key, part in pairs(value) do out[key] = map(fn, part) end
+  return out
+end
+
+local function to_gpu(value) return map(function(t) return t:cuda() end, value) end
+
+local function same(got, expected, what)
+  if torch.isTensor(expected) then
+    local a, b = got:detach():cpu():double(), expected:detach():double()
+    assert.same(b:size():totable(), a:size():totable(), what)
+    local scale = math.max(1, b:nElement() > 0 and torch.abs(b):max() or 0)
+    local apart = a:nElement() > 0 and torch.abs(torch.csub(a, b)):max() or 0
+    assert.is_true(apart <= TOLERANCE * scale, ('%s: apart by %g'):format(what, apart))
+  elseif type(expected) == 'table' then
+    for key, part in pairs(expected) do same(got[key], part, what) end
+  elseif type(expected) == 'number' then
+    assert.is_true(math.abs(got - expected) <= TOLERANCE * math.max(1, math.abs(expected)), what)
+  end
+end
+
+-- Torch7's protocol, on one device: output, gradInput and the parameters' gradients.
+local function run(module, input, target)
+  if module.zeroGradParameters then module:zeroGradParameters() end
+  local output = target == nil and module:forward(input) or module:forward(input, target)
+  local gradient
+  if type(output) == 'number' and target == nil then
+    gradient = module:backward(input) -- a criterion that wants no target
+  elseif target == nil then
+    gradient = module:backward(input, map(function(t) return t:detach():clone() end, output))
+  else
+    gradient = module:backward(input, target)
+  end
+  local _, grads
+  if module.parameters then _, grads = module:parameters() end
+  return output, gradient, grads or {}
+end
+
+local missing = {}
+
+local function check(name, case)
+  local make, make_input, make_target = case[1], case[2], case[3]
+  if case.random then return end -- draws would differ in their order
+  torch.manualSeed(7)
+  local module = make():float()
+  local input = map(function(t) return t:dim() > 0 and t or t end, make_input())
+  local target = make_target and make_target()
+  local function float(t) return t.dtype == 'float64' and t:float() or t end
+  input, target = map(float, input), target ~= nil and map(float, target) or nil
+  local there = module:clone()
+  local output, gradient, grads = run(module, input, target)
+  local ok, message = pcall(function()
+    there:cuda()
+    local o, g, p = run(there, to_gpu(input), target ~= nil and to_gpu(target) or nil)
+    same(o, output, name .. ': output')
+    if not case.discrete then same(g, gradient, name .. ': gradInput') end
+    same(p, grads, name .. ': gradients of parameters')
+  end)
+  if not ok and tostring(message):find(MISSING, 1, true) then
+    local op = tostring(message):match('([%w_]+): ' .. MISSING) or '?'
+    missing[op] = (missing[op] or 0) + 1
+    return
+  end
+  if not ok and NOT_YET[name:match('^%w+')] then
+    assert.is_truthy(tostring(message):find('is on cpu, but others are on cuda', 1, true), message)
+    return
+  end
+  if not ok then error(message, 0) end
+end
+
+describe('modules on a GPU', function()
+  for _, file in ipairs { 'simple', 'basic', 'transfer', 'containers', 'tables', 'criterions',
+      'spatial', 'sequences', 'normalization', 'attention' } do
+    local cases = dofile('spec/nn/cases/' .. file .. '.lua')
+    for name, case in pairs(cases) do
+      it(name .. ' does what it does on the CPU', function() check(name, case) end)
+    end
+  end
+
+  it('lists the operations that have no kernel yet', function()
+    local names = {}
+    for op, count in pairs(missing) do names[#names + 1] = ('%s (%d)'):format(op, count) end
+    table.sort(names)
+    if #names > 0 and os.getenv('MOONLET_GPU_REPORT') then
+      local file = assert(io.open(os.getenv('MOONLET_GPU_REPORT'), 'w'))
+      file:write(table.concat(names, ', '), '\n')
+      file:close()
+    end
+    assert.is_truthy(nn)
+  end)
+end)
