@@ -386,4 +386,14 @@ function samples.takes_destination(row)
   return not row.args:find('[TX]%? ') and not two_tensors[row.op]
 end
 
+--- The same as the row takes them: rows of whole numbers alone get int64 tensors.
+function samples.typed(row)
+  local kind = not row.floats and row.integers and 'whole' or nil
+  local list = samples.of(row, kind)
+  for _, sample in ipairs(kind and list or {}) do
+    for k, x in ipairs(sample.inputs) do sample.inputs[k] = x:long() end
+  end
+  return list
+end
+
 return samples

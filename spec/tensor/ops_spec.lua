@@ -16,15 +16,6 @@ local function applied(row, sample, dress)
   end
 end
 
-local function samples_of(row)
-  local kind = not row.floats and row.integers and 'whole' or nil
-  local list = samples.of(row, kind)
-  for _, sample in ipairs(kind and list or {}) do
-    for k, x in ipairs(sample.inputs) do sample.inputs[k] = x:long() end
-  end
-  return list
-end
-
 describe('the operation table', function()
   it('has more than 60 rows', function()
     assert.is_true(#torch.ops >= 60)
@@ -44,19 +35,19 @@ for _, row in ipairs(torch.ops) do
     it('has a line of help and a sample', function()
       assert.is_true(#row.doc > 5 and row.doc:find('[.?]$') ~= nil, 'doc: a sentence expected')
       assert.equal('function', type(torch[row.name]))
-      assert.is_not_nil(samples_of(row), 'no sample in spec/support/samples.lua')
+      assert.is_not_nil(samples.typed(row), 'no sample in spec/support/samples.lua')
     end)
 
     for alias in (row.aliases or ''):gmatch('%S+') do
       it('answers to ' .. alias, function()
-        local sample = samples_of(row)[1]
+        local sample = samples.typed(row)[1]
         local function call(f) return {sample.call(f, sample.args(unpack(sample.inputs)))} end
         tensors.assert_same(call(torch[row.name]), call(torch[alias]))
       end)
     end
 
     it('does not see strides and offsets', function()
-      for _, sample in ipairs(samples_of(row)) do
+      for _, sample in ipairs(samples.typed(row)) do
         if #sample.inputs > 0 and not sample.needs_contiguous then
           local plain = {applied(row, sample)(unpack(sample.inputs))}
           local strided = {applied(row, sample, tensors.strided)(unpack(sample.inputs))}
@@ -66,7 +57,7 @@ for _, row in ipairs(torch.ops) do
     end)
 
     it('leaves its inputs as they are', function()
-      for _, sample in ipairs(samples_of(row)) do
+      for _, sample in ipairs(samples.typed(row)) do
         local before = {}
         for k, x in ipairs(sample.inputs) do before[k] = x:clone() end
         if row.convention ~= 'I' then applied(row, sample)(unpack(sample.inputs)) end
@@ -79,7 +70,7 @@ for _, row in ipairs(torch.ops) do
     if row.no_grad then
       it('is not recorded', function()
         assert.is_true(#row.no_grad > 5)
-        for _, sample in ipairs(row.floats and samples_of(row) or {}) do
+        for _, sample in ipairs(row.floats and samples.typed(row) or {}) do
           for _, x in ipairs(sample.inputs) do x.requires_grad = true end
           local results = {applied(row, sample)(unpack(sample.inputs))}
           for _, y in ipairs(results) do
@@ -89,13 +80,13 @@ for _, row in ipairs(torch.ops) do
       end)
     else
       it('has the gradient that differences give', function()
-        for _, sample in ipairs(samples_of(row)) do
+        for _, sample in ipairs(samples.typed(row)) do
           assert.is_true(torch.gradcheck(applied(row, sample), sample.inputs))
         end
       end)
 
       it('has the same gradient for strided inputs', function()
-        for _, sample in ipairs(samples_of(row)) do
+        for _, sample in ipairs(samples.typed(row)) do
           if not sample.needs_contiguous then
             assert.is_true(torch.gradcheck(applied(row, sample, tensors.strided), sample.inputs))
           end
@@ -103,7 +94,7 @@ for _, row in ipairs(torch.ops) do
       end)
 
       it('has the second gradient that differences give, or says that there is none', function()
-        for _, sample in ipairs(samples_of(row)) do
+        for _, sample in ipairs(samples.typed(row)) do
           if row.once then
             assert.error_matches(function()
               torch.gradcheck(applied(row, sample), sample.inputs, {second = true})

@@ -14,15 +14,6 @@ for name in ([[ bincount eig eigh eigvals eigvalsh gels geqrf gru_layer histogra
   REFUSED[name] = true
 end
 
-local function samples_of(row)
-  local kind = not row.floats and row.integers and 'whole' or nil
-  local list = samples.of(row, kind)
-  for _, sample in ipairs(kind and list or {}) do
-    for k, x in ipairs(sample.inputs) do sample.inputs[k] = x:long() end
-  end
-  return list
-end
-
 local function call(row, sample, inputs)
   torch.manualSeed(7)
   return {sample.call(torch[row.name], sample.args(unpack(inputs)))}
@@ -72,7 +63,7 @@ local found, calls_with_numbers = {}, 0
 
 for _, row in ipairs(torch.ops) do
   it('a plan repeats ' .. row.op, function()
-    for _, sample in ipairs(samples_of(row)) do
+    for _, sample in ipairs(samples.typed(row)) do
       local p, count = note(row, sample)
       if not p and count:find('^a %a+$') then
         calls_with_numbers = calls_with_numbers + 1 -- the sum of all is a number, and so on

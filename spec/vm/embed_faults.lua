@@ -7,15 +7,6 @@ local samples = require 'spec.support.samples'
 -- Operations first, first + step, ...; requests 1 .. most of each; or only the one named.
 local first, step, most, only = ...
 
-local function samples_of(row)
-  local kind = not row.floats and row.integers and 'whole' or nil
-  local list = samples.of(row, kind)
-  for _, sample in ipairs(kind and list or {}) do
-    for k, x in ipairs(sample.inputs) do sample.inputs[k] = x:long() end
-  end
-  return list
-end
-
 -- One forward and, where there is one, one backward pass; gives results and gradients.
 local function call(row, sample)
   torch.manualSeed(3)
@@ -76,7 +67,7 @@ end
 for index = first, #torch.ops, step do
   local row = torch.ops[index]
   if not only or only == '' or row.op == only then
-    for _, sample in ipairs(samples_of(row)) do
+    for _, sample in ipairs(samples.typed(row)) do
       local reference = call(row, sample)
       collectgarbage()
       collectgarbage()

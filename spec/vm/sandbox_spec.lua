@@ -1,24 +1,17 @@
 -- Limits and sandboxes: builds the C programs beside this file and runs them.
 -- MOONLET_SANDBOX_ALL=1 runs all of what is otherwise a selection.
+local c_program = require('spec.support.c_program')
 local program = require('spec.vm.program')
 
-local compiler = os.getenv('CC') or 'cc'
-local build = program.build
-local lua = program.is_luajit and 'luajit' or 'lua5.4'
-local sanitize = build:find('asan', 1, true) and '-fsanitize=address,undefined' or ''
-local embedded = build:find('embed', 1, true)
-local libraries = (embedded and '' or '-lz -ldl ') .. '-lm -pthread'
 local everything = os.getenv('MOONLET_SANDBOX_ALL')
-local has_compiler = select(2, program.shell(('command -v %s && pkg-config --exists %s')
-  :format(compiler, lua))) == 0
 
 -- Compiles spec/vm/NAME.c; gives the program's path, or nil and what the compiler says.
 local function compile(name)
   local path = os.tmpname()
-  local output, status = program.shell(('%s -std=c99 -g -pedantic -Wall -Wextra -Werror %s -Ivm '
-    .. 'spec/vm/%s.c -o %s %s/libmoonlet.a $(pkg-config --cflags --libs %s) %s')
-    :format(compiler, sanitize, name, path, build, lua, libraries))
+  local flags = ('$(pkg-config --cflags %s)'):format(c_program.lua)
+  local output, status = c_program.compile(('spec/vm/%s.c'):format(name), path, flags)
   if status == 0 then return path end
+  os.remove(path)
   return nil, output
 end
 
@@ -43,7 +36,7 @@ local function checks(title, name, arguments, environment)
   os.remove(path)
 end
 
-if has_compiler then
+if c_program.available then
   checks('limits and states', 'sandbox_states_test', everything and '60')
   -- Lua 5.4 forgets what a finalizer would have freed when its call finds neither memory nor stack,
   -- which hostile programs see to: there leaks are no failure.
@@ -62,7 +55,7 @@ if has_compiler then
       local output, status = program.shell(path .. ' spec/vm/sandbox/walk.lua')
       os.remove(path)
       assert.equal(0, status, output)
-      local file = assert(io.open(('spec/vm/sandbox/functions-%s.txt'):format(lua)))
+      local file = assert(io.open(('spec/vm/sandbox/functions-%s.txt'):format(c_program.lua)))
       local wanted = file:read('*a')
       file:close()
       local known = {}
