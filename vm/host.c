@@ -72,7 +72,8 @@ moonlet_status moonlet__protect(moonlet *m, lua_CFunction work, moonlet_job *j) 
   if (j->status == MOONLET_OK) return MOONLET_OK;
   moonlet__fail(m, j->status, text ? text : "not enough memory");
   lua_settop(L, top);
-  if (j->status == MOONLET_ENOMEM) moonlet__collect_all(m);
+  /* one that was stopped may have left its memory full */
+  if (j->status == MOONLET_ENOMEM || j->status == MOONLET_ELIMIT) moonlet__collect_all(m);
   return j->status;
 }
 
