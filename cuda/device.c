@@ -1,11 +1,12 @@
 /* device.c -- devices, their memory, and what goes wrong with them.
  *
- * Everything happens on the default stream of each device, in the order of the calls. Memory comes
+ * Everything happens on one stream of each device, in the order of the calls. Memory comes
  * from CUDA's stream-ordered pools, which keep what is freed: a loop soon allocates nothing new,
  * and freeing never waits for the device. */
 #include "cuda/device.h"
 
 #include <cuda_runtime_api.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,44 @@ int tn_cuda_blocks(int device, uint64_t threads, int block) {
   return (int)(needed < most ? needed : most);
 }
 
+void *tn_cuda_stream(void) { return NULL; }
+
+/* -- Faults ------------------------------------------------------------------------------------ */
+
+static tn_fault *faults[DEVICES];
+static pthread_mutex_t faults_lock = PTHREAD_MUTEX_INITIALIZER;
+
+tn_fault *tn_cuda_fault(int device) {
+  pthread_mutex_lock(&faults_lock);
+  tn_fault **f = &faults[device < DEVICES ? device : 0];
+  if (*f == NULL) {
+    void *memory = NULL;
+    cudaError_t error = cudaHostAlloc(&memory, sizeof **f, cudaHostAllocPortable |
+                                                                cudaHostAllocMapped);
+    if (tn_cuda_check(error) == TN_OK) *f = memset(memory, 0, sizeof **f);
+  }
+  pthread_mutex_unlock(&faults_lock);
+  return *f;
+}
+
+static const char *const op_names[TN_OP_COUNT] = {
+#define TN_OP(name) #name,
+#include "tensor/ops.def"
+#undef TN_OP
+};
+
+/* After the device has done its work: what did it find wrong? */
+static tn_status found_wrong(int device) {
+  tn_fault *f = faults[device < DEVICES ? device : 0];
+  if (f == NULL || __atomic_load_n(&f->code, __ATOMIC_ACQUIRE) == 0) return TN_OK;
+  const char *name = op_names[f->code - 1];
+  snprintf(text, sizeof text,
+           "%s: the index %lld (counted from 0) is out of range for %lld elements; the device found "
+           "it while the program went on", name, f->value, f->count);
+  f->code = 0;
+  return TN_EARG;
+}
+
 /* -- Which there are --------------------------------------------------------------------------- */
 
 static tn_status count(int *devices) {
@@ -101,7 +140,7 @@ static tn_status synchronize(int device) {
   if (s != TN_OK) return s;
   s = tn_cuda_check(cudaDeviceSynchronize());
   tn_cuda_leave(device, before);
-  return s;
+  return s == TN_OK ? found_wrong(device) : s;
 }
 
 /* -- Memory ------------------------------------------------------------------------------------ */
@@ -136,10 +175,10 @@ tn_status tn_cuda_alloc(int device, size_t bytes, void **out) {
   tn_status s = tn_cuda_enter(device, &before);
   if (s != TN_OK) return s;
   cudaError_t error = keep_freed_memory(device);
-  if (error == cudaSuccess) error = cudaMallocAsync(out, bytes > 0 ? bytes : 1, 0);
+  if (error == cudaSuccess) error = cudaMallocAsync(out, bytes > 0 ? bytes : 1, tn_cuda_stream());
   if (error == cudaErrorMemoryAllocation) {
     trim(device);
-    error = cudaMallocAsync(out, bytes > 0 ? bytes : 1, 0);
+    error = cudaMallocAsync(out, bytes > 0 ? bytes : 1, tn_cuda_stream());
   }
   s = tn_cuda_check(error);
   tn_cuda_leave(device, before);
@@ -149,7 +188,7 @@ tn_status tn_cuda_alloc(int device, size_t bytes, void **out) {
 void tn_cuda_free(int device, void *data) {
   int before;
   if (data == NULL || tn_cuda_enter(device, &before) != TN_OK) return;
-  cudaFreeAsync(data, 0);
+  cudaFreeAsync(data, tn_cuda_stream());
   tn_cuda_leave(device, before);
 }
 
@@ -159,9 +198,10 @@ static tn_status transfer(int device, void *to, const void *from, size_t bytes,
   if (bytes == 0) return TN_OK;
   tn_status s = tn_cuda_enter(device, &before);
   if (s != TN_OK) return s;
-  s = tn_cuda_check(cudaMemcpy(to, from, bytes, kind));
+  s = tn_cuda_check(cudaMemcpyAsync(to, from, bytes, kind, tn_cuda_stream()));
+  if (s == TN_OK) s = tn_cuda_check(cudaStreamSynchronize(tn_cuda_stream()));
   tn_cuda_leave(device, before);
-  return s;
+  return s == TN_OK && kind == cudaMemcpyDeviceToHost ? found_wrong(device) : s;
 }
 
 static tn_status write_memory(int device, void *to, const void *host, size_t bytes) {
@@ -180,7 +220,7 @@ static tn_status peer(int to_device, void *to, int from_device, const void *from
     int before;
     tn_status s = tn_cuda_enter(to_device, &before);
     if (s != TN_OK) return s;
-    s = tn_cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, 0));
+    s = tn_cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, tn_cuda_stream()));
     tn_cuda_leave(to_device, before);
     return s;
   }
@@ -192,22 +232,18 @@ static tn_status peer(int to_device, void *to, int from_device, const void *from
 
 /* -- The table --------------------------------------------------------------------------------- */
 
-static const char *const op_names[TN_OP_COUNT] = {
-#define TN_OP(name) #name,
-#include "tensor/ops.def"
-#undef TN_OP
-};
-
 extern const tn_pointwise_kernels tn_cuda_pointwise[TN_OP_COUNT];
 extern tn_device_kernel *const tn_cuda_kernels[TN_OP_COUNT];
+extern tn_device_kernel *const tn_cuda_gradients[TN_OP_COUNT];
 tn_backend_entry tn_backend_cuda;
 
 TN_API const tn_backend *tn_backend_cuda(void) {
   static const tn_backend table = {
       .version = TN_BACKEND_VERSION, .op_count = TN_OP_COUNT, .op_names = op_names,
       .name = "cuda", .count = count, .info = info, .synchronize = synchronize,
-      .message = tn_cuda_message, .alloc = tn_cuda_alloc, .free = tn_cuda_free,
+      .message = tn_cuda_message, .enter = tn_cuda_enter, .leave = tn_cuda_leave, .alloc = tn_cuda_alloc, .free = tn_cuda_free,
       .write = write_memory, .read = tn_cuda_read, .peer = peer, .move = tn_cuda_move,
-      .has_zero = tn_cuda_has_zero, .pointwise = tn_cuda_pointwise, .kernels = tn_cuda_kernels};
+      .has_zero = tn_cuda_has_zero, .pointwise = tn_cuda_pointwise, .kernels = tn_cuda_kernels,
+      .gradients = tn_cuda_gradients};
   return &table;
 }

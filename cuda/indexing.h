@@ -22,7 +22,7 @@
 #define TN_NO_UNROLL
 #endif
 
-#define TN_INDEX_VIEWS (TN_KERNEL_INPUTS + 1)
+#define TN_INDEX_VIEWS (TN_POINTWISE_INPUTS + 1)
 
 /* Division by an invariant number as a multiplication (Granlund and Montgomery 1994): for
  * numerators below 2^31, n / d = (n * multiplier / 2^32 + n) >> shift. */

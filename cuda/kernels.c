@@ -1,5 +1,5 @@
 /* kernels.c -- which operation has which CUDA kernels. A C file, since C++ has no designated
- * elements of arrays. An operation without a row is reported as having no CUDA kernel. */
+ * elements of arrays. An operation without a row goes by way of the CPU. */
 #include "cuda/device.h"
 
 /* The rows of pointwise.def, each a kernel per type and derivative: pointwise.cuh defines them
@@ -49,8 +49,18 @@ const tn_pointwise_kernels tn_cuda_pointwise[TN_OP_COUNT] = {
 #include "tensor/pointwise.def"
 };
 
-/* Operations that only move values (copy, clone, fill, reshape, ...) need no row here: tensor/
- * runs them through the table's `move`. */
+#define TN_CUDA_KERNEL(name) [TN_OP_##name] = tn_cuda_##name,
+#define TN_CUDA_GRADIENT(name)
 extern tn_device_kernel *const tn_cuda_kernels[TN_OP_COUNT];
 tn_device_kernel *const tn_cuda_kernels[TN_OP_COUNT] = {
-    [TN_OP_uniform] = tn_cuda_uniform, [TN_OP_normal] = tn_cuda_normal};
+#include "cuda/kernels.def"
+};
+#undef TN_CUDA_KERNEL
+#undef TN_CUDA_GRADIENT
+
+#define TN_CUDA_KERNEL(name)
+#define TN_CUDA_GRADIENT(name) [TN_OP_##name] = tn_cuda_##name##_gradient,
+extern tn_device_kernel *const tn_cuda_gradients[TN_OP_COUNT];
+tn_device_kernel *const tn_cuda_gradients[TN_OP_COUNT] = {
+#include "cuda/kernels.def"
+    [TN_OP_custom] = NULL};

@@ -4,16 +4,19 @@
 #ifndef TN_CUDA_LAUNCH_CUH
 #define TN_CUDA_LAUNCH_CUH
 
+#include "cuda/device.h"
+
 #ifdef TN_CUDA_EMULATED
 #include "emulator.h"
 #else
 
-/* Starts kernel(arguments...) on the current device's default stream, with `shared` bytes of shared
+/* Starts kernel(arguments...) on the thread's stream, with `shared` bytes of shared
  * memory beyond what the kernel declares. */
 template <typename... P, typename... A>
 static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int threads,
                                     size_t shared, A... arguments) {
-  kernel<<<dim3((unsigned)blocks), dim3(threads), shared>>>(static_cast<P>(arguments)...);
+  kernel<<<dim3((unsigned)blocks), dim3(threads), shared,
+           static_cast<cudaStream_t>(tn_cuda_stream())>>>(static_cast<P>(arguments)...);
   return cudaGetLastError();
 }
 
@@ -21,7 +24,8 @@ static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int t
 #define TN_KERNEL_ADDRESS(...) ((const void *)__VA_ARGS__)
 static inline cudaError_t tn_launch_address(const void *kernel, uint64_t blocks, int threads,
                                             void **arguments) {
-  return cudaLaunchKernel(kernel, dim3((unsigned)blocks), dim3(threads), arguments, 0, 0);
+  return cudaLaunchKernel(kernel, dim3((unsigned)blocks), dim3(threads), arguments, 0,
+                          static_cast<cudaStream_t>(tn_cuda_stream()));
 }
 
 /* The shared memory of the launch, as elements of a type, aligned to 16 bytes. */
@@ -30,4 +34,12 @@ static inline cudaError_t tn_launch_address(const void *kernel, uint64_t blocks,
   type *const name = reinterpret_cast<type *>(tn_shared_bytes)
 
 #endif
+
+/* Notes that an index is not one of 0 ... count - 1. */
+__device__ static inline void tn_note_fault(tn_fault *f, int code, int64_t value, int64_t count) {
+  if (atomicCAS(&f->code, 0, code + 1) != 0) return;
+  f->value = value;
+  f->count = count;
+}
+
 #endif

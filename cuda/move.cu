@@ -65,10 +65,12 @@ static cudaError_t move(tn_kernel_call *call) {
   const int blocks = tn_cuda_blocks(call->device, index.count, BLOCK);
   bool zero = in.data == nullptr && in.real == 0 && in.whole == 0 && !signbit(in.real);
   if (zero && tn_index_is_plain(&index, 0)) {
-    return cudaMemsetAsync(out.data, 0, index.count * item, 0);
+    return cudaMemsetAsync(out.data, 0, index.count * item,
+                           static_cast<cudaStream_t>(tn_cuda_stream()));
   }
   if (in.data != nullptr && in.dtype == out.dtype && is_flat(index)) {
-    return cudaMemcpyAsync(out.data, in.data, index.count * item, cudaMemcpyDeviceToDevice, 0);
+    return cudaMemcpyAsync(out.data, in.data, index.count * item, cudaMemcpyDeviceToDevice,
+                           static_cast<cudaStream_t>(tn_cuda_stream()));
   }
   if (in.data != nullptr && in.dtype == out.dtype) {
     return move_same(blocks, index, out.data, in.data, item);
@@ -81,14 +83,7 @@ static cudaError_t move(tn_kernel_call *call) {
                    operand_of<int64_t>(in));
 }
 
-extern "C" tn_status tn_cuda_move(tn_kernel_call *call) {
-  int before;
-  tn_status s = tn_cuda_enter(call->device, &before);
-  if (s != TN_OK) return s;
-  s = tn_cuda_check(move(call));
-  tn_cuda_leave(call->device, before);
-  return s;
-}
+extern "C" tn_status tn_cuda_move(tn_kernel_call *call) { return tn_cuda_check(move(call)); }
 
 /* -- Divisors of integers ---------------------------------------------------------------------- */
 
@@ -112,7 +107,8 @@ extern "C" tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool 
   tn_status s = tn_cuda_enter(device, &before);
   if (s != TN_OK) return s;
   s = tn_cuda_alloc(device, sizeof host, &flag);
-  if (s == TN_OK) s = tn_cuda_check(cudaMemsetAsync(flag, 0, sizeof host, 0));
+  if (s == TN_OK) s = tn_cuda_check(cudaMemsetAsync(
+                        flag, 0, sizeof host, static_cast<cudaStream_t>(tn_cuda_stream())));
   if (s == TN_OK) {
     s = tn_cuda_check(tn_launch(find_zero, tn_cuda_blocks(device, index.count, BLOCK), BLOCK, 0,
                                 index, operand_of<int64_t>(*integers), static_cast<int *>(flag)));

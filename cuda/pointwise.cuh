@@ -145,7 +145,6 @@ static inline int64_t parameter(double v, int64_t) {
 static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, operand<T> *in,
                         results *to) {
   tn_positions index;
-  int before;
   tn_index_make(&index, &call->out[0], call->in, r.inputs);
   if (index.count == 0) return TN_OK;
   for (int k = 0; k < r.inputs; k++) {
@@ -156,17 +155,13 @@ static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, ope
   to->dtype = call->out[0].dtype;
   to->p0 = parameter(call->attrs->f[0], T());
   to->p1 = parameter(call->attrs->f[1], T());
-  tn_status s = tn_cuda_enter(call->device, &before);
-  if (s != TN_OK) return s;
   uint64_t packs = index.count / (16 / sizeof(T));
   int left = (int)(index.count % (16 / sizeof(T)));
   void *of_plain[] = {&packs, &left, arguments}, *of_general[] = {&index, arguments};
   bool fast = is_plain(r, index, in, to->out, to->dtype);
   int blocks = tn_cuda_blocks(call->device, fast ? packs + 1 : index.count, BLOCK);
-  s = tn_cuda_check(tn_launch_address(fast ? r.plain : r.general, blocks, BLOCK,
-                                      fast ? of_plain : of_general));
-  tn_cuda_leave(call->device, before);
-  return s;
+  return tn_cuda_check(tn_launch_address(fast ? r.plain : r.general, blocks, BLOCK,
+                                         fast ? of_plain : of_general));
 }
 
 template <class Row> static inline tn_status run_row(tn_kernel_call *call) {

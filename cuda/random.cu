@@ -111,19 +111,14 @@ template <bool NORMAL> static tn_status fill(tn_kernel_call *call, numbers &g) {
   const tn_view &out = call->out[0];
   const bool fours = in_fours(out.dtype);
   tn_positions index;
-  int before;
   g.seed = call->seed;
   g.offset = call->offset;
   tn_index_make(&index, &out, nullptr, 0);
   call->groups = fours ? (index.count + 3) / 4 : (index.count + 1) / 2;
   if (index.count == 0) return TN_OK;
-  tn_status s = tn_cuda_enter(call->device, &before);
-  if (s != TN_OK) return s;
   const int blocks = tn_cuda_blocks(call->device, call->groups, BLOCK);
-  s = tn_cuda_check(tn_launch(fours ? fill_fours<NORMAL> : fill_twos<NORMAL>, blocks, BLOCK, 0,
-                              index, out.data, out.dtype, g));
-  tn_cuda_leave(call->device, before);
-  return s;
+  return tn_cuda_check(tn_launch(fours ? fill_fours<NORMAL> : fill_twos<NORMAL>, blocks, BLOCK, 0,
+                                 index, out.data, out.dtype, g));
 }
 
 extern "C" tn_status tn_cuda_uniform(tn_kernel_call *call) {

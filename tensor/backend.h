@@ -18,24 +18,35 @@
 extern "C" {
 #endif
 
-#define TN_BACKEND_VERSION 1
+#define TN_BACKEND_VERSION 2
 #define TN_BACKEND_SYMBOL "tn_backend_cuda"
-#define TN_KERNEL_INPUTS 5 /* most that a kernel reads: a derivative takes d, a, b, c and y */
+#define TN_POINTWISE_INPUTS 5 /* most that a pointwise kernel reads: d, a, b, c and y */
+/* What a kernel returns that does not serve such arguments: the call then goes the long way round,
+ * by the CPU or, of a gradient, by the operations that it is written with. */
+#define TN_DECLINED ((tn_status)-1)
 
 /* A tensor as kernels see it. */
 typedef struct {
   void *data;   /* first element, on the device; NULL: all elements are one number of the host */
   double real;  /* that number */
   int64_t whole; /* the same, exact where the dtype is one of integers */
-  int32_t dtype, ndim;
+  int32_t dtype, ndim; /* ndim < 0: an optional tensor that was not given */
   int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS]; /* in elements */
 } tn_view;
 
-/* One call of a kernel. Pointwise kernels find inputs that broadcast to out[0]; derivatives find
- * the inputs {d, a, b, c, y}, those that they do not read being any. */
+/* One call of a kernel, with the device made the thread's. Pointwise kernels find inputs that
+ * broadcast to out[0]; their derivatives the inputs {d, a, b, c, y}, those that they do not read
+ * being any. Other kernels find inputs and results as the operation's row has them, results
+ * contiguous unless the row works in place. A fused gradient finds in `in` what arrived of each
+ * result (nout of them), the saved inputs, and the saved results, and fills out[i], shaped like the
+ * i-th input, where need[i]. */
 typedef struct {
-  int device, nin;
-  tn_view in[TN_KERNEL_INPUTS], out[TN_MAX_OUTPUTS];
+  tn_opcode code;
+  int device, nin, nout;
+  int dim; /* what the shape rule noted for the kernel; not of gradients */
+  const tn_view *in;
+  tn_view *out;
+  const bool *need; /* of gradients only */
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
@@ -71,6 +82,10 @@ typedef struct {
   tn_status (*synchronize)(int device); /* waits, and reports what failed meanwhile */
   const char *(*message)(void);
 
+  /* Makes a device the thread's, and the one before again. */
+  tn_status (*enter)(int device, int *before);
+  void (*leave)(int device, int before);
+
   tn_status (*alloc)(int device, size_t bytes, void **out);
   void (*free)(int device, void *data);
   /* The device reads or writes memory of the host; done on return. */
@@ -82,6 +97,7 @@ typedef struct {
   tn_status (*has_zero)(int device, const tn_view *integers, bool *found);
   const tn_pointwise_kernels *pointwise; /* by operation */
   tn_device_kernel *const *kernels;      /* by operation; NULL: there is none */
+  tn_device_kernel *const *gradients;    /* fused ones, by operation; NULL: there is none */
 } tn_backend;
 
 typedef const tn_backend *tn_backend_entry(void);

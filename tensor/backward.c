@@ -1,6 +1,7 @@
 /* backward.c -- runs the tape backwards: nodes in the order of their making, last first. */
 #include <stdlib.h>
 
+#include "tensor/device.h"
 #include "tensor/tape.h"
 
 typedef struct {
@@ -217,7 +218,7 @@ static tn_status differentiate(engine *e, tn_node *node) {
   bool *many_needs = n > SMALL ? calloc((size_t)n, sizeof *many_needs) : NULL;
   tn_meta *metas = calloc((size_t)(n > 0 ? n : 1), sizeof *metas);
   tn_status s = TN_OK;
-  tn_grad_call g = {.ctx = e->ctx, .node_op = node->op, .custom = &node->custom,
+  tn_grad_call g = {.ctx = e->ctx, .code = node->code, .node_op = node->op, .custom = &node->custom,
                     .attrs = &node->attrs, .nin = n, .out_meta = node->meta,
                     .create_graph = e->options.create_graph};
   tn_tensor **din = n > SMALL ? many : few[0];
@@ -246,7 +247,8 @@ static tn_status differentiate(engine *e, tn_node *node) {
   g.into = into;
   const int16_t was = e->ctx->device;
   e->ctx->device = device_of(&g);
-  if (s == TN_OK) s = node->op->grad(&g);
+  if (s == TN_OK && e->ctx->device != TN_CPU) s = tn__device_differentiate(&g);
+  else if (s == TN_OK) s = node->op->grad(&g);
   e->ctx->device = was;
   for (int i = 0; i < n; i++) {
     if (s == TN_OK) s = send(e, &node->edges[i], din[i]);

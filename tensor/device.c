@@ -22,7 +22,18 @@ const char *tn_device_name(tn_device device, char buffer[TN_DEVICE_TEXT]) {
 
 /* Tells of a backend's failure. */
 static tn_status failed(tn_ctx *ctx, const tn_backend *b, tn_status s) {
-  return s == TN_OK ? s : tn_fail(ctx, s, "cuda: %s", b->message());
+  return s == TN_OK || s == TN_DECLINED ? s : tn_fail(ctx, s, "cuda: %s", b->message());
+}
+
+/* Runs a kernel with its device made the thread's. */
+static tn_status launch(tn_ctx *ctx, const tn_backend *b, tn_device_kernel *kernel,
+                        tn_kernel_call *k) {
+  int before;
+  tn_status s = b->enter(k->device, &before);
+  if (s != TN_OK) return failed(ctx, b, s);
+  s = failed(ctx, b, kernel(k));
+  b->leave(k->device, before);
+  return s;
 }
 
 /* -- Which there are --------------------------------------------------------------------------- */
@@ -150,6 +161,11 @@ static bool is_one_value(const tn_tensor *t) {
 
 /* A number of the host goes with the call, so that it needs no memory on the device. */
 static void view_of(tn_view *v, const tn_tensor *t) {
+  if (t == NULL) {
+    memset(v, 0, sizeof *v);
+    v->ndim = -1;
+    return;
+  }
   v->dtype = t->dtype;
   v->ndim = t->ndim;
   memcpy(v->sizes, t->sizes, sizeof(int64_t) * t->ndim);
@@ -196,13 +212,12 @@ static tn_status input_view(tn_ctx *ctx, tn_view *v, tn_tensor *t, const tn_tens
 /* Within a device, or of one value of the host. */
 static tn_status move(tn_ctx *ctx, const tn_backend *b, const tn_tensor *dst,
                       const tn_tensor *src) {
-  tn_kernel_call k;
-  k.device = number_of(dst->storage->device);
-  k.nin = 1;
-  k.attrs = NULL;
-  view_of(&k.out[0], dst);
-  view_of(&k.in[0], src);
-  return failed(ctx, b, b->move(&k));
+  tn_view to, from;
+  tn_kernel_call k = {.code = TN_OP_copy, .device = number_of(dst->storage->device), .nin = 1,
+                      .nout = 1, .in = &from, .out = &to};
+  view_of(&to, dst);
+  view_of(&from, src);
+  return launch(ctx, b, b->move, &k);
 }
 
 /* Between devices; both are contiguous, and of one dtype. */
@@ -301,18 +316,7 @@ tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t
     *device = (int16_t)call->attrs->i[1];
     return TN_OK;
   }
-  if (*device == TN_CPU) return TN_OK;
-  tn_status s = check_places(call, given, *device);
-  if (s != TN_OK || op->view != NULL || op->compose != NULL || op->pointwise != NULL ||
-      (op->flags & TN_MOVES)) {
-    return s;
-  }
-  const tn_backend *b = tn__backend(call->ctx);
-  if (b == NULL) return TN_EDEVICE;
-  if (b->kernels[call->code] == NULL || call->nin > TN_KERNEL_INPUTS) {
-    return tn_fail(call->ctx, TN_EDEVICE, "no CUDA kernel for this operation: use :cpu()");
-  }
-  return TN_OK;
+  return *device == TN_CPU ? TN_OK : check_places(call, given, *device);
 }
 
 /* Integers must not be divided by 0. */
@@ -335,79 +339,263 @@ static tn_status run_pointwise(tn_call *call, const tn_backend *b) {
   const tn_pointwise *pw = call->op->pointwise;
   const tn_computed as = computed_of((tn_dtype)call->dim);
   tn_device_kernel *kernel = b->pointwise[pw->index].run[as];
-  tn_tensor *copies[TN_MAX_INPUTS] = {NULL};
-  tn_kernel_call k;
+  tn_tensor *copies[TN_POINTWISE_INPUTS] = {NULL};
+  tn_view in[TN_POINTWISE_INPUTS], out;
   tn_status s = TN_OK;
   if (kernel == NULL) {
     return tn_fail(call->ctx, TN_EDTYPE, "no such operation on %s",
                    tn_dtype_name((tn_dtype)call->dim));
   }
-  k.device = number_of(call->ctx->device);
-  k.nin = call->nin;
-  k.attrs = call->attrs;
-  view_of(&k.out[0], call->out[0]);
+  tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
+                      .nin = call->nin, .nout = 1, .in = in, .out = &out, .attrs = call->attrs};
+  view_of(&out, call->out[0]);
   for (int i = 0; i < call->nin && s == TN_OK; i++) {
-    s = input_view(call->ctx, &k.in[i], call->in[i], call->out[0], &copies[i]);
+    s = input_view(call->ctx, &in[i], call->in[i], call->out[0], &copies[i]);
   }
   bool divides = pw->divides && as == TN_AS_I64 && tn__numel(call->out[0]) > 0;
-  if (s == TN_OK && divides) s = check_divisor(call, b, k.device, &k.in[1]);
-  if (s == TN_OK) s = failed(call->ctx, b, kernel(&k));
+  if (s == TN_OK && divides) s = check_divisor(call, b, k.device, &in[1]);
+  if (s == TN_OK) s = launch(call->ctx, b, kernel, &k);
   for (int i = 0; i < call->nin; i++) tn_tensor_release(copies[i]);
+  return s;
+}
+
+/* A kernel of its own before one that draws on the host, or is written with operations. */
+bool tn__device_serves(const tn_call *call) {
+  const tn_op *op = call->op;
+  if (op->flags & TN_HOST) return false;
+  if (op->view != NULL || op->compose != NULL || op->pointwise != NULL) return true;
+  if (op->flags & (TN_MOVES | TN_ANYWHERE)) return true;
+  const tn_backend *b = tn__backend_loaded();
+  return b != NULL && b->kernels[call->code] != NULL;
+}
+
+enum { FEW = 8 }; /* views that lie on the stack */
+
+static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel *kernel) {
+  tn_generator *g = call->attrs->generator != NULL ? call->attrs->generator
+                                                   : &call->ctx->generator;
+  tn_view few[FEW], out[TN_MAX_OUTPUTS], *in = few;
+  if (call->nin > FEW && (in = malloc((size_t)call->nin * sizeof *in)) == NULL) {
+    return tn_fail(call->ctx, TN_ENOMEM, "not enough memory");
+  }
+  tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
+                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim, .in = in,
+                      .out = out, .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+  for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
+  for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
+  tn_status s = launch(call->ctx, b, kernel, &k);
+  if (s == TN_OK) g->offset += k.groups;
+  if (in != few) free(in);
   return s;
 }
 
 tn_status tn__device_run(tn_call *call) {
   const tn_backend *b = tn__backend(call->ctx);
+  tn_status s = TN_DECLINED;
   if (b == NULL) return TN_EDEVICE;
-  if (call->op->flags & TN_MOVES) return call->op->run(call);
   if (call->op->pointwise != NULL) return run_pointwise(call, b);
-  tn_generator *g = call->attrs->generator != NULL ? call->attrs->generator
-                                                   : &call->ctx->generator;
-  tn_kernel_call k;
-  k.device = number_of(call->ctx->device);
-  k.nin = call->nin;
-  k.attrs = call->attrs;
-  k.seed = g->seed;
-  k.offset = g->offset;
-  k.groups = 0;
-  for (int i = 0; i < call->nin; i++) {
-    if (call->in[i] != NULL) view_of(&k.in[i], call->in[i]);
-    else memset(&k.in[i], 0, sizeof k.in[i]);
-  }
-  for (int i = 0; i < call->op->nout; i++) view_of(&k.out[i], call->out[i]);
-  tn_status s = failed(call->ctx, b, b->kernels[call->code](&k));
-  g->offset += k.groups;
+  if (b->kernels[call->code] != NULL) s = run_kernel(call, b, b->kernels[call->code]);
+  if (s == TN_DECLINED && call->op->flags & (TN_MOVES | TN_ANYWHERE)) s = call->op->run(call);
   return s;
 }
 
+/* -- By way of the CPU ------------------------------------------------------------------------- */
+
+static _Atomic(uint64_t) detours[TN_OP_COUNT];
+
+uint64_t tn_device_detours(tn_opcode code) { return detours[code]; }
+
+/* A new reference to t on `device`: itself, or a copy that is not recorded. NULL stays NULL. */
+static tn_status carried(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, int16_t device) {
+  *out = NULL;
+  if (t == NULL) return TN_OK;
+  if (t->storage->device == device) {
+    *out = tn_tensor_retain(t);
+    return TN_OK;
+  }
+  tn_status s = tn_tensor_new_on(ctx, out, device, (tn_dtype)t->dtype, t->ndim, t->sizes);
+  if (s == TN_OK) s = tn__copy_view(ctx, *out, t);
+  if (s == TN_OK) (*out)->number = t->number;
+  return s;
+}
+
+tn_status tn__host_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dtype) {
+  const int16_t was = ctx->device;
+  tn_tensor *here;
+  tn__touch(t->storage);
+  ctx->device = TN_CPU;
+  tn_status s = carried(ctx, &here, t, TN_CPU);
+  if (s == TN_OK) s = tn__contiguous_of(ctx, out, here, dtype);
+  ctx->device = was;
+  tn_tensor_release(here);
+  return s;
+}
+
+tn_status tn__send(tn_ctx *ctx, tn_tensor **t) {
+  tn_tensor *here = *t;
+  tn_status s = carried(ctx, t, here, ctx->device);
+  tn_tensor_release(here);
+  return s;
+}
+
+/* The call on the CPU: in[] and out[] lie there. Rows look whether a gradient will be wanted, so
+ * copies of what is tracked say that it will; what is recorded of them goes with them. */
+static tn_status run_here(const tn_call *call, tn_tensor *const *in, tn_tensor **out) {
+  tn_ctx *ctx = call->ctx;
+  for (int i = 0; i < call->nin; i++) {
+    if (in[i] != NULL && in[i] != call->in[i]) in[i]->requires_grad = tn__tracked(call->in[i]);
+  }
+  tn_status s = call->inplace ? tn_apply_inplace(ctx, call->code, call->nin, in, call->attrs)
+                              : tn_apply(ctx, call->code, call->nin, in, call->attrs, out);
+  if (s == TN_OK && call->inplace) out[0] = tn_tensor_retain(in[0]);
+  return s;
+}
+
+/* Puts a result where the caller wants it. */
+static tn_status give(tn_call *call, int i, tn_tensor *made, tn_tensor *given) {
+  if (given == NULL) return carried(call->ctx, &call->out[i], made, call->ctx->device);
+  tn_status s = TN_OK;
+  if (!tn__same_shape(made, given)) {
+    s = tn_tensor_resize(call->ctx, given, made->ndim, made->sizes, NULL);
+  }
+  if (s == TN_OK) s = tn__copy_view(call->ctx, given, made);
+  given->storage->version++;
+  given->storage->writer = call->op->name;
+  call->out[i] = tn_tensor_retain(given);
+  return s;
+}
+
+tn_status tn__device_detour(tn_call *call, tn_tensor *const *given) {
+  tn_ctx *ctx = call->ctx;
+  const int16_t device = ctx->device;
+  tn_tensor *few[FEW] = {NULL}, **in = few, *out[TN_MAX_OUTPUTS] = {NULL};
+  tn_status s = TN_OK;
+  if (call->nin > FEW && (in = calloc((size_t)call->nin, sizeof *in)) == NULL) {
+    return tn_fail(ctx, TN_ENOMEM, "not enough memory");
+  }
+  for (int i = 0; i < call->op->nout; i++) { /* of a kernel that declined */
+    tn_tensor_release(call->out[i]);
+    call->out[i] = NULL;
+  }
+  detours[call->code]++;
+  ctx->device = TN_CPU;
+  for (int i = 0; i < call->nin && s == TN_OK; i++) s = carried(ctx, &in[i], call->in[i], TN_CPU);
+  if (s == TN_OK) s = run_here(call, in, out);
+  ctx->device = device;
+  for (int i = 0; i < call->op->nout; i++) {
+    if (s == TN_OK) s = give(call, i, out[i], given[i]);
+    tn_tensor_release(out[i]);
+  }
+  for (int i = 0; i < call->nin; i++) tn_tensor_release(in[i]);
+  if (in != few) free(in);
+  return s;
+}
+
+/* -- Gradients --------------------------------------------------------------------------------- */
+
+/* The derivative of a pointwise operation by one input. */
 tn_status tn__device_gradient(tn_grad_call *g, int input, tn_tensor **out) {
   const tn_backend *b = tn__backend_loaded();
-  tn_tensor *d = g->dout[0], *in[TN_KERNEL_INPUTS] = {d}, *copies[TN_KERNEL_INPUTS] = {NULL};
-  const bool f64 = d->dtype == TN_F64;
+  tn_tensor *d = g->dout[0], *from[TN_POINTWISE_INPUTS] = {d};
+  tn_tensor *copies[TN_POINTWISE_INPUTS] = {NULL};
+  tn_view in[TN_POINTWISE_INPUTS], to;
+  const int row = g->node_op->pointwise->index;
   const int16_t was = g->ctx->device;
-  tn_kernel_call k;
-  k.device = number_of(d->storage->device);
-  k.nin = TN_KERNEL_INPUTS;
-  k.attrs = g->attrs;
-  for (int i = 0; i < g->nin; i++) in[1 + i] = g->in[i];
-  in[4] = g->out[0];
+  tn_kernel_call k = {.code = (tn_opcode)row, .device = number_of(d->storage->device),
+                      .nin = TN_POINTWISE_INPUTS, .nout = 1, .in = in, .out = &to,
+                      .attrs = g->attrs};
+  for (int i = 0; i < g->nin; i++) from[1 + i] = g->in[i];
+  from[4] = g->out[0];
   g->ctx->device = d->storage->device;
   tn_status s = tn_tensor_new(g->ctx, out, (tn_dtype)d->dtype, d->ndim, d->sizes);
-  if (s == TN_OK) view_of(&k.out[0], *out);
-  for (int i = 0; i < TN_KERNEL_INPUTS && s == TN_OK; i++) {
-    if (in[i] != NULL) s = input_view(g->ctx, &k.in[i], in[i], *out, &copies[i]);
-    else memset(&k.in[i], 0, sizeof k.in[i]);
+  if (s == TN_OK) view_of(&to, *out);
+  for (int i = 0; i < TN_POINTWISE_INPUTS && s == TN_OK; i++) {
+    if (from[i] != NULL) s = input_view(g->ctx, &in[i], from[i], *out, &copies[i]);
+    else view_of(&in[i], NULL);
   }
   if (s == TN_OK) {
-    s = failed(g->ctx, b, b->pointwise[g->node_op->pointwise->index].grad[input][f64](&k));
+    s = launch(g->ctx, b, b->pointwise[row].grad[input][d->dtype == TN_F64], &k);
   }
   g->ctx->device = was;
-  for (int i = 0; i < TN_KERNEL_INPUTS; i++) tn_tensor_release(copies[i]);
+  for (int i = 0; i < TN_POINTWISE_INPUTS; i++) tn_tensor_release(copies[i]);
   if (s != TN_OK) {
     tn_tensor_release(*out);
     *out = NULL;
   }
   return s;
+}
+
+/* By the fused kernel; results have the dtype and shape of the inputs. */
+static tn_status run_fused(tn_grad_call *g, const tn_backend *b) {
+  tn_view in[TN_MAX_INPUTS + 2 * TN_MAX_OUTPUTS], out[TN_MAX_INPUTS];
+  const int nout = g->node_op->nout;
+  tn_kernel_call k = {.code = g->code, .device = number_of(g->ctx->device), .nout = nout,
+                      .in = in, .out = out, .need = g->need, .attrs = g->attrs};
+  tn_status s = TN_OK;
+  for (int i = 0; i < nout; i++) view_of(&in[k.nin++], g->dout[i]);
+  for (int i = 0; i < g->nin; i++) view_of(&in[k.nin++], g->in[i]);
+  for (int i = 0; i < nout; i++) view_of(&in[k.nin++], g->out[i]);
+  for (int i = 0; i < g->nin && s == TN_OK; i++) {
+    const tn_meta *m = &g->meta[i];
+    g->din[i] = NULL;
+    if (g->need[i]) s = tn_tensor_new(g->ctx, &g->din[i], (tn_dtype)m->dtype, m->ndim, m->sizes);
+    view_of(&out[i], g->din[i]);
+  }
+  if (s == TN_OK) s = launch(g->ctx, b, b->gradients[g->code], &k);
+  for (int i = 0; i < g->nin && s != TN_OK; i++) {
+    tn_tensor_release(g->din[i]);
+    g->din[i] = NULL;
+  }
+  return s;
+}
+
+/* By the CPU: everything goes there and back, recorded where a graph of the gradient is wanted. */
+static tn_status differentiate_here(tn_grad_call *g) {
+  tn_ctx *ctx = g->ctx;
+  const int16_t device = ctx->device;
+  tn_grad_call h = *g;
+  tn_tensor **const from[3] = {g->in, g->out, g->dout}, **const to[3] = {h.in, h.out, h.dout};
+  const int count[3] = {TN_MAX_INPUTS, TN_MAX_OUTPUTS, TN_MAX_OUTPUTS};
+  tn_tensor *into[TN_MAX_INPUTS] = {NULL};
+  tn_status s = TN_OK;
+  h.into = into;
+  ctx->device = TN_CPU;
+  for (int k = 0; k < 3; k++) {
+    for (int i = 0; i < count[k]; i++) {
+      tn_tensor *t = from[k][i];
+      to[k][i] = NULL;
+      if (t == NULL || s != TN_OK) continue;
+      s = tn_tensor_to(ctx, &to[k][i], t, TN_CPU, (tn_dtype)t->dtype);
+    }
+  }
+  if (s == TN_OK) s = g->node_op->grad(&h);
+  for (int i = 0; i < g->nin && s == TN_OK; i++) {
+    tn_tensor *d = g->din[i];
+    if (d == NULL || d->storage->device == device) continue;
+    s = tn_tensor_to(ctx, &g->din[i], d, device, (tn_dtype)d->dtype);
+    tn_tensor_release(d);
+  }
+  ctx->device = device;
+  for (int k = 0; k < 3; k++) {
+    for (int i = 0; i < count[k]; i++) tn_tensor_release(to[k][i]);
+  }
+  return s;
+}
+
+/* Rows whose gradient works on the host's memory say so by having no kernel, and no flag. */
+tn_status tn__device_differentiate(tn_grad_call *g) {
+  const tn_backend *b = tn__backend(g->ctx);
+  const tn_op *op = g->node_op;
+  const tn_opcode code = g->code;
+  if (b == NULL) return TN_EDEVICE;
+  if (g->nin > TN_MAX_INPUTS) return op->grad(g);
+  if (!g->create_graph && b->gradients[code] != NULL) {
+    tn_status s = run_fused(g, b);
+    if (s != TN_DECLINED) return s;
+  }
+  const bool host = op->view == NULL && op->pointwise == NULL && b->kernels[code] == NULL &&
+                    !(op->flags & (TN_MOVES | TN_ANYWHERE)) && code != TN_OP_custom;
+  return host ? differentiate_here(g) : op->grad(g);
 }
 
 /* -- What users see ---------------------------------------------------------------------------- */

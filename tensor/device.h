@@ -26,11 +26,17 @@ void tn__device_put(const tn_tensor *t, int64_t at, double value);
 /* tn__copy_view where a device takes part. */
 tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
 
-/* On which device a call runs; fails where inputs or results lie on several, or where there is no
- * kernel. */
+/* On which device a call runs; fails where inputs or results lie on several. */
 tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);
-/* Instead of an operation's CPU kernel. */
+/* Instead of an operation's CPU kernel; TN_DECLINED: it has none, and nothing was done. */
 tn_status tn__device_run(tn_call *call);
+/* Is there a kernel for the call, or does it need none? */
+bool tn__device_serves(const tn_call *call);
+/* Runs a call that no kernel serves on copies in the host's memory, and fills out[]. given[i] NULL or
+ * the caller's, which is written. */
+tn_status tn__device_detour(tn_call *call, tn_tensor *const *given);
+/* The gradient of a call on a device: by a fused kernel, by operations, or by the CPU. */
+tn_status tn__device_differentiate(tn_grad_call *g);
 /* The gradient of a pointwise operation by one input. */
 tn_status tn__device_gradient(tn_grad_call *g, int input, tn_tensor **out);
 

@@ -162,7 +162,8 @@ static tn_status run_placed(tn_call *call, tn_tensor *const *given) {
   tn_status s = tn__device_place(call, given, &device);
   if (s != TN_OK) return s;
   call->ctx->device = device;
-  s = run(call, given);
+  s = device == TN_CPU || tn__device_serves(call) ? run(call, given) : TN_DECLINED;
+  if (s == TN_DECLINED) s = tn__device_detour(call, given);
   call->ctx->device = was;
   return s;
 }

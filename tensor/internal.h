@@ -194,6 +194,11 @@ static inline void tn__meta_of(tn_meta *m, const tn_tensor *t) {
 /* dst[i * dst_stride] = (dst dtype)src[i * src_stride], strides in elements. */
 void tn__convert(int64_t n, void *dst, tn_dtype dst_dtype, int64_t dst_stride, const void *src,
                  tn_dtype src_dtype, int64_t src_stride);
+/* Values that the host has to look at: `t` itself, or a copy, contiguous in the host's memory, as a
+ * new reference; and what the host made from them (a new reference, which this takes over) where the
+ * running call works. Not recorded. */
+tn_status tn__host_of(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dtype);
+tn_status tn__send(tn_ctx *ctx, tn_tensor **t);
 /* Copies between views of the same shape. It fails only where a device takes part. */
 tn_status tn__copy_view(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
 double tn__load(const void *data, tn_dtype dtype, int64_t index);
@@ -223,6 +228,7 @@ struct tn_call {
 /* One call of a gradient: din[i] is filled, with new references, where need[i]. */
 struct tn_grad_call {
   tn_ctx *ctx;
+  tn_opcode code;
   const tn_op *node_op;
   tn_custom *custom; /* of operations the host defined */
   const tn_attrs *attrs;
@@ -257,6 +263,8 @@ enum { /* tn_op.flags */
   TN_TRUTH = 512,        /* a result without dimensions reads as true or false */
   TN_ONCE = 1024,        /* its gradient has none itself */
   TN_LIKE = 2048,        /* of its inputs only the first has a gradient */
+  TN_HOST = 8192,        /* composed, but of values in the host's memory; it has no gradient */
+  TN_ANYWHERE = 4096,    /* the kernel and the gradient are written with operations only */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };
 

@@ -71,13 +71,14 @@ void tn__node_release(tn_node *node) {
   releasing = false;
 }
 
-static tn_status new_node(tn_ctx *ctx, tn_node **out, const tn_op *op, int nin, int nout) {
+static tn_status new_node(tn_ctx *ctx, tn_node **out, tn_opcode code, int nin, int nout) {
   size_t size = sizeof(tn_node) + sizeof(tn_edge) * (size_t)nin;
   tn_node *n = tn__alloc(ctx->allocator, &size, TN_UNCOUNTED);
   *out = n;
   if (n == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory to record the gradient");
   atomic_init(&n->refs, 1);
-  n->op = op;
+  n->op = tn__ops[code];
+  n->code = code;
   n->sequence = ++ctx->sequence;
   n->nin = nin;
   n->nout = (uint8_t)nout;
@@ -111,7 +112,7 @@ tn_node *tn__node_of(tn_ctx *ctx, tn_tensor *t) {
   tn_tensor *base = t->base;
   if (base == NULL || t->epoch == base->epoch) return t->node;
   tn_node *node;
-  if (new_node(ctx, &node, tn__ops[TN_OP_as_strided], 1, 1) != TN_OK) return NULL;
+  if (new_node(ctx, &node, TN_OP_as_strided, 1, 1) != TN_OK) return NULL;
   if (connect(ctx, &node->edges[0], base) != TN_OK) {
     node->nin = 0;
     tn__node_release(node);
@@ -156,7 +157,7 @@ static tn_status record_in_base(tn_ctx *ctx, tn_tensor *view) {
                    "an in-place change of a view of a non-contiguous tensor cannot be recorded: "
                    "clone() it first");
   }
-  tn_status s = new_node(ctx, &node, tn__ops[TN_OP_as_strided_scatter], 2, 1);
+  tn_status s = new_node(ctx, &node, TN_OP_as_strided_scatter, 2, 1);
   if (s != TN_OK) return s;
   node->nin = 0;
   s = connect(ctx, &node->edges[0], base);
@@ -193,7 +194,7 @@ tn_status tn__record(tn_call *call, bool given) {
   if (given && plain_write(first)) return TN_OK;
   const bool wrote_out = given && op->view == NULL;
   if (!wants_history(call, 0)) return TN_OK;
-  tn_status s = new_node(ctx, &node, op, call->nin, op->nout);
+  tn_status s = new_node(ctx, &node, call->code, call->nin, op->nout);
   if (s != TN_OK) return s;
   const uint16_t keep = op->pointwise != NULL ? tn__pointwise_saves(call) : op->saves;
   int connected = 0;
@@ -238,7 +239,7 @@ tn_status tn_record_custom(tn_ctx *ctx, const tn_custom *custom, int nin,
     return tn_fail(ctx, TN_EARG, "between 1 and %d outputs expected, got %d", TN_MAX_OUTPUTS,
                    nout);
   }
-  tn_status s = new_node(ctx, &node, tn__ops[TN_OP_custom], nin, nout);
+  tn_status s = new_node(ctx, &node, TN_OP_custom, nin, nout);
   if (s != TN_OK) return s;
   int connected = 0;
   for (; connected < nin && s == TN_OK; connected++) {

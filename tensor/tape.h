@@ -16,6 +16,7 @@ typedef struct {
 struct tn_node {
   atomic_int refs;
   const tn_op *op;
+  tn_opcode code; /* of op */
   uint64_t sequence; /* later nodes depend on earlier ones only */
   int nin;
   uint8_t nout;

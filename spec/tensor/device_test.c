@@ -290,8 +290,6 @@ static void test_refusals(tn_ctx *ctx) {
   tn_tensor *given[TN_MAX_OUTPUTS] = {g};
   s = tn_apply(ctx, TN_OP_exp, 1, &x, NULL, given);
   check(says(ctx, s, "exp: input 1 is on cpu"), "a result on a device, of an input that is not");
-  s = tn_apply(ctx, TN_OP_mm, 2, (tn_tensor *[]){g, g}, NULL, out);
-  check(says(ctx, s, "mm: no CUDA kernel for this operation"), "an operation without kernel");
   tn_tensor_to(ctx, &n, x, gpu, TN_I64);
   tn_tensor_scalar(ctx, &z, TN_I64, 0);
   s = tn_apply(ctx, TN_OP_div, 2, (tn_tensor *[]){n, z}, NULL, out);
@@ -306,6 +304,36 @@ static void test_refusals(tn_ctx *ctx) {
   check(big == NULL && says(ctx, s, "not enough memory on cuda:0 for 4.0 MiB"), "out of memory");
   tn_tensor *all[] = {x, g, h, n, z};
   for (int i = 0; i < 5; i++) tn_tensor_release(all[i]);
+}
+
+/* No kernel: the CPU does it, on copies. */
+static void test_detours(tn_ctx *ctx) {
+  const int64_t sizes[] = {3, 3};
+  tn_tensor *x = filled(ctx, TN_F32, 2, sizes, 1, 2), *g = on(ctx, x, gpu);
+  tn_tensor *want[TN_MAX_OUTPUTS] = {NULL}, *got[TN_MAX_OUTPUTS] = {NULL};
+  tn_tensor *given[TN_MAX_OUTPUTS] = {on(ctx, x, gpu)}, *total[TN_MAX_OUTPUTS] = {NULL};
+  const uint64_t before = tn_device_detours(TN_OP_mm);
+  tn_set_requires_grad(ctx, g, true);
+  bool good = tn_apply(ctx, TN_OP_mm, 2, (tn_tensor *[]){x, x}, NULL, want) == TN_OK &&
+              tn_apply(ctx, TN_OP_mm, 2, (tn_tensor *[]){g, g}, NULL, got) == TN_OK;
+  check(good && equal(want[0], got[0]) && tn_tensor_device(got[0]) == gpu &&
+            tn_device_detours(TN_OP_mm) == before + 1, "an operation without kernel");
+  tn_tensor *plain = on(ctx, x, gpu);
+  good = tn_apply(ctx, TN_OP_mm, 2, (tn_tensor *[]){plain, plain}, NULL, given) == TN_OK;
+  check(good && equal(want[0], given[0]), "and with a given result");
+  tn_tensor *both[2] = {g, x};
+  tn_status s = tn_apply(ctx, TN_OP_mm, 2, both, NULL, total);
+  check(says(ctx, s, "mm: input 2 is on cpu"), "but not of mixed devices");
+  good = tn_apply(ctx, TN_OP_sum, 1, got, NULL, total) == TN_OK &&
+         tn_backward(ctx, 1, total, NULL, 0, NULL, NULL, (tn_backward_options){false, false}) ==
+             TN_OK;
+  const tn_tensor *d = tn_grad(g);
+  double expected = 0; /* of sum(x x) by x[0][0]: its row's and its column's sum */
+  for (int i = 0; i < 3; i++) expected += tn_tensor_get(x, i) + tn_tensor_get(x, 3 * i);
+  check(good && tn_tensor_device(d) == gpu && fabs(tn_tensor_get(d, 0) - expected) < 1e-5,
+        "its gradient comes by way of the CPU, too");
+  tn_tensor *all[] = {x, g, want[0], got[0], given[0], total[0], plain};
+  for (int i = 0; i < 7; i++) tn_tensor_release(all[i]);
 }
 
 static void test_names(tn_ctx *ctx) {
@@ -333,7 +361,7 @@ static void test_plugin(const char *path) {
   tn_backend_entry *entry;
   *(void **)&entry = dlsym(library, TN_BACKEND_SYMBOL);
   check(entry != NULL && entry()->version == TN_BACKEND_VERSION, "the plug-in loads");
-  if (entry == NULL) return;
+  if (entry == NULL || entry()->version != TN_BACKEND_VERSION) return;
   const tn_backend *b = entry();
   bool all = true;
   int missing = 0;
@@ -351,7 +379,7 @@ static void test_plugin(const char *path) {
   for (int code = 0; code < TN_OP_COUNT; code++) {
     const tn_op *op = tn__ops[code];
     if (op->pointwise != NULL || op->view != NULL || op->compose != NULL) continue;
-    if (op->flags & TN_MOVES) continue;
+    if (op->flags & (TN_MOVES | TN_ANYWHERE)) continue;
     missing += b->kernels[code] == NULL;
     if (b->kernels[code] == NULL) printf("# no CUDA kernel for %s\n", op->name);
   }
@@ -381,6 +409,7 @@ int main(int argc, char **argv) {
   test_gradients(ctx);
   test_leaf(ctx);
   test_writes(ctx);
+  test_detours(ctx);
   test_refusals(ctx);
   check(fake.live == 0 && tn_memory(ctx).live_bytes == 0, "all memory came back");
   tn_close(ctx);

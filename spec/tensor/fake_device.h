@@ -117,8 +117,8 @@ static void fake_store(const tn_view *v, int64_t at, const void *value, tn_dtype
 
 static tn_status fake_run(tn_kernel_call *call, tn_kernel *kernel, tn_computed as, bool test,
                           int nin) {
-  double in[TN_KERNEL_INPUTS], result[1];
-  const void *values[TN_KERNEL_INPUTS];
+  double in[TN_POINTWISE_INPUTS], result[1];
+  const void *values[TN_POINTWISE_INPUTS];
   tn_positions index;
   tn_index_make(&index, &call->out[0], call->in, nin);
   fake_open(call->device, true);
@@ -230,11 +230,19 @@ static const tn_pointwise_kernels fake_pointwise[TN_OP_COUNT] = {
 
 static tn_device_kernel *const fake_kernels[TN_OP_COUNT];
 
+static tn_status fake_enter(int device, int *before) {
+  *before = device;
+  return TN_OK;
+}
+
+static void fake_leave(int device, int before) { (void)device, (void)before; }
+
 static const tn_backend fake_backend = {
     .version = TN_BACKEND_VERSION, .op_count = TN_OP_COUNT, .name = "fake", .count = fake_count,
     .info = fake_info, .synchronize = fake_synchronize, .message = fake_message,
     .alloc = fake_alloc, .free = fake_free, .write = fake_write, .read = fake_read,
     .peer = fake_peer, .move = fake_move, .has_zero = fake_has_zero,
-    .pointwise = fake_pointwise, .kernels = fake_kernels};
+    .enter = fake_enter, .leave = fake_leave, .pointwise = fake_pointwise,
+    .kernels = fake_kernels, .gradients = fake_kernels};
 
 #endif

@@ -403,7 +403,7 @@ static tn_status histogram_edges_compose(tn_call *call) {
 const tn_op tn__op_histogram = {
     .name = "histogram", .lua = "histogram",
     .args = "T x; i bins=100; n min=0; n max=0; T? weight; b density=0", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
+    .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
     .compose = histogram_compose, .no_grad = "a count",
     .doc = "How many elements, or the sum of whose weights, fall between the edges of equal bins, "
            "and the edges; density: divided by all, and by the widths."};
@@ -411,6 +411,6 @@ const tn_op tn__op_histogram = {
 const tn_op tn__op_histogram_edges = {
     .name = "histogram_edges", .lua = "histogram",
     .args = "T x; T edges; T? weight; b density=0", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
+    .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
     .compose = histogram_edges_compose, .no_grad = "a count",
     .doc = "How many elements, or the sum of whose weights, fall between edges that are given."};

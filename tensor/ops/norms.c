@@ -153,6 +153,28 @@ static void update(tn_tensor *running, const tn_tensor *stat, int64_t times, dou
   tn_storage_touch(running->storage);
 }
 
+/* The same on a device, where only operations reach the values. */
+static void update_there(tn_eval *e, tn_tensor *running, tn_tensor *stat, int64_t times,
+                         double momentum, double factor) {
+  const bool was = tn_set_grad_enabled(e->ctx, false);
+  const int64_t sizes[2] = {times, tn__numel(running)};
+  tn_tensor *mean = times > 1 ? tn__with_dim(e, TN_OP_sum, tn__reshaped(e, stat, 2, sizes), 0) : stat;
+  tn_tensor *share = tn__reshaped(e, tn__scaled(e, mean, factor * momentum / (double)times), 1,
+                                  &sizes[1]);
+  tn_tensor *in[2] = {running, tn__constant(e, 1 - momentum)};
+  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, TN_OP_mul, 2, in, NULL);
+  in[1] = share;
+  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, TN_OP_add, 2, in, NULL);
+  tn_set_grad_enabled(e->ctx, was);
+}
+
+static void update_on(tn_eval *e, tn_tensor *running, tn_tensor *stat, int64_t times,
+                      double momentum, double factor) {
+  if (running == NULL || tn__numel(running) == 0) return;
+  if (running->storage->device == TN_CPU) update(running, stat, times, momentum, factor);
+  else update_there(e, running, stat, times, momentum, factor);
+}
+
 /* in: x, running mean and variance, weight, bias; f: momentum, eps; i[0]: statistics of the input
  * count. */
 static tn_status with_running(tn_call *call, bool batch) {
@@ -185,8 +207,8 @@ static tn_status with_running(tn_call *call, bool batch) {
   if (e.status == TN_OK && own) {
     const int64_t times = batch ? 1 : g.r;
     const double momentum = call->attrs->f[0], n = (double)values;
-    if (values > 0 && mean != NULL) update(mean, stats[0], times, momentum, 1);
-    if (values > 0 && var != NULL) update(var, stats[1], times, momentum, n / (n - 1));
+    if (values > 0) update_on(&e, mean, stats[0], times, momentum, 1);
+    if (values > 0) update_on(&e, var, stats[1], times, momentum, n / (n - 1));
   }
   return tn__eval_end(&e);
 }

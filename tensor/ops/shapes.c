@@ -275,25 +275,26 @@ static tn_status repetition(tn_call *call, const tn_tensor *times, int64_t i, in
 
 /* The list of positions to pick: 1 1 2 2 3 3 ... */
 static tn_status repeated_positions(tn_call *call, tn_tensor **out, int64_t size) {
-  const tn_tensor *times = call->in[1];
+  tn_tensor *times = call->in[1];
   int64_t total = 0, n = 0;
   *out = NULL;
   if (times->ndim > 1 || (tn__numel(times) != 1 && tn__numel(times) != size)) {
     return tn_fail(call->ctx, TN_ESHAPE, "one number of repetitions, or one for each of %lld, "
                    "expected", (long long)size);
   }
-  tn_status s = TN_OK;
+  tn_status s = tn__host_of(call->ctx, &times, times, (tn_dtype)times->dtype);
   for (int64_t i = 0; i < size && s == TN_OK; i++) {
     s = repetition(call, times, i, &n);
     total = total > (int64_t)1 << 46 ? total : total + n;
   }
-  if (s == TN_OK) s = tn_tensor_new(call->ctx, out, TN_I64, 1, &total);
+  if (s == TN_OK) s = tn_tensor_new_on(call->ctx, out, TN_CPU, TN_I64, 1, &total);
   int64_t *to = s == TN_OK ? (int64_t *)tn__data(*out) : NULL;
   for (int64_t i = 0; i < size && s == TN_OK; i++) {
     s = repetition(call, times, i, &n);
     for (int64_t k = 0; k < n; k++) *to++ = i + call->ctx->index_base;
   }
-  return s;
+  tn_tensor_release(times);
+  return s == TN_OK ? tn__send(call->ctx, out) : s;
 }
 
 static tn_status repeat_interleave_compose(tn_call *call) {

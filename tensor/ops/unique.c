@@ -190,7 +190,7 @@ static tn_status unique_consecutive_compose(tn_call *call) { return unique_of(ca
 #define UNIQUE_ROW(name_, args_, doc_)                                                            \
   const tn_op tn__op_##name_ = {                                                                  \
       .name = #name_, .lua = #name_, .args = args_, .convention = 'C',                            \
-      .flags = TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
+      .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
       .compose = name_##_compose, .no_grad = "how many values there are changes in jumps",        \
       .doc = doc_};
 

@@ -3,11 +3,59 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
+#include <map>
 #include <vector>
 
 dim3 emulated_thread, emulated_block, emulated_blocks, emulated_threads;
+
+/* -- memory of the devices --------------------------------------------------------------------- */
+
+/* One range of addresses that only kernels and copies may touch: a host that reads what lies on a
+ * device dies here as it would beside a GPU. Blocks of a size are used again. */
+namespace {
+
+const size_t memory = (size_t)4 << 30, ALIGN = 256;
+char *range;
+size_t used, opened;
+std::map<void *, size_t> sizes;
+std::multimap<size_t, void *> unused;
+
+void protect(int how) {
+  if (used > 0) mprotect(range, (used + 4095) / 4096 * 4096, how);
+}
+
+struct device_memory {
+  device_memory() { if (opened++ == 0) protect(PROT_READ | PROT_WRITE); }
+  ~device_memory() { if (--opened == 0) protect(PROT_NONE); }
+};
+
+void *take(size_t bytes) {
+  const size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+  if (range == NULL) {
+    void *all = mmap(NULL, memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) return NULL;
+    range = static_cast<char *>(all);
+  }
+  void *block;
+  auto fit = unused.lower_bound(size);
+  if (fit != unused.end() && fit->first < 2 * size) {
+    block = fit->second;
+    unused.erase(fit);
+    return block;
+  }
+  if (size > memory - used) return NULL;
+  block = range + used;
+  used += size;
+  sizes[block] = size;
+  return block;
+}
+
+void give_back(void *block) { unused.emplace(sizes.at(block), block); }
+
+}  // namespace
 
 /* -- threads of a block ------------------------------------------------------------------------ */
 
@@ -112,6 +160,7 @@ cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*run)(
   emulated_blocks = dim3(blocks, 1, 1);
   emulated_threads = dim3(count, 1, 1);
   shared_memory.resize(shared + 16);
+  device_memory open;
   for (unsigned b = 0; b < blocks; b++) {
     emulated_block = dim3(b, 0, 0);
     memset(shared_memory.data(), 0x7f, shared_memory.size()); /* as good as undefined */
@@ -161,7 +210,6 @@ namespace {
 enum { DEVICES = 2 };
 thread_local int current;
 thread_local cudaError_t last;
-const size_t memory = (size_t)4 << 30;
 
 cudaError_t note(cudaError_t error) {
   if (error != cudaSuccess) last = error;
@@ -223,36 +271,52 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *)
 }
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 
-/* What nobody has written yet is NaN, or as strange a number. */
 cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t) {
-  *out = bytes > memory ? NULL : aligned_alloc(256, (bytes + 255) / 256 * 256);
+  *out = bytes > memory ? NULL : take(bytes > 0 ? bytes : 1);
   if (*out == NULL) return note(cudaErrorMemoryAllocation);
-  memset(*out, 0xff, bytes);
+  device_memory open;
+  memset(*out, 0xff, bytes); /* what nobody has written yet is NaN, or as strange a number */
   return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void *data, cudaStream_t) {
+  if (data != NULL) give_back(data);
+  return cudaSuccess;
+}
+
+cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned) {
+  *out = malloc(bytes);
+  return *out != NULL ? cudaSuccess : note(cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaFreeHost(void *data) {
   free(data);
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind) {
+  device_memory open;
   memcpy(to, from, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
                             cudaStream_t) {
+  device_memory open;
   memmove(to, from, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyPeer(void *to, int, const void *from, int, size_t bytes) {
+  device_memory open;
   memcpy(to, from, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t) {
+  device_memory open;
   memset(to, value, bytes);
   return cudaSuccess;
 }
