@@ -247,7 +247,7 @@ static tn_status differentiate(engine *e, tn_node *node) {
   g.into = into;
   const int16_t was = e->ctx->device;
   e->ctx->device = device_of(&g);
-  if (s == TN_OK && e->ctx->device != TN_CPU) s = tn__device_differentiate(&g);
+  if (s == TN_OK && TN_DEVICES && e->ctx->device != TN_CPU) s = tn__device_differentiate(&g);
   else if (s == TN_OK) s = node->op->grad(&g);
   e->ctx->device = was;
   for (int i = 0; i < n; i++) {

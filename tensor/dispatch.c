@@ -198,7 +198,7 @@ static tn_status dispatch(tn_ctx *ctx, tn_opcode code, int nin, tn_tensor *const
   const bool may_stop =
       call.op->pointwise != NULL || call.op->flags & (TN_OVERWRITES | TN_MOVES);
   const bool could_stop = tn__pool_stoppable(ctx->pool, may_stop);
-  tn_status s = leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
+  tn_status s = TN_DEVICES && leaves_cpu(&call, out) ? run_placed(&call, out) : run(&call, out);
   tn__pool_stoppable(ctx->pool, could_stop);
   if (tn__pool_stopped(ctx->pool) && s == TN_OK) s = tn_fail(ctx, TN_EINTERRUPT, "interrupted");
   if (s == TN_OK && ctx->grad_enabled && call.op->grad != NULL && any_tracked(&call)) {
