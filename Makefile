@@ -302,7 +302,7 @@ $(OUT)/th: $(OUT)/moonlet
 comma := ,
 space := $(subst ,, )
 NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
-cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c)
+cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c cuda/lib/*.c)
 cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)
 # Machine code for compute capability 8.0 and 9.0, from one pass of the compiler's front end, and
 # PTX for whatever comes later.
@@ -330,8 +330,9 @@ cuda:
 endif
 
 # The same kernels for the CPU: a plug-in that the specs use where there is no GPU. Each file is
-# compiled as C++, with a launch of a kernel as a loop (spec/cuda/emulated).
-emulated_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c) spec/cuda/emulated/emulator.cpp
+# compiled as C++, with a launch of a kernel as a loop (spec/cuda/emulated, which has plain loops in
+# place of CUDA's libraries, too).
+emulated_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c spec/cuda/emulated/*.cpp)
 emulated_o := $(emulated_src:%=$(BUILD)/obj/emulated/%.o)
 EMULATED_FLAGS := -O1 -g -fPIC -fvisibility=hidden -ffp-contract=off -DTN_CUDA_EMULATED -I. \
   -Itensor -Ispec/cuda/emulated -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-parameter \

@@ -47,6 +47,11 @@ tn_status tn_cuda_check(int error) {
   return error == cudaErrorMemoryAllocation ? TN_ENOMEM : TN_EDEVICE;
 }
 
+tn_status tn_cuda_fail(tn_status status, const char *what) {
+  snprintf(text, sizeof text, "%s", what);
+  return status;
+}
+
 tn_status tn_cuda_refuse(const char *what, double value) {
   snprintf(text, sizeof text, "%s: %g", what, value);
   return TN_EARG;

@@ -10,6 +10,8 @@ extern "C" {
 
 /* TN_OK, or the status of a cudaError_t, whose text message() then gives. */
 tn_status tn_cuda_check(int error);
+/* `status`, with this text as message(). */
+tn_status tn_cuda_fail(tn_status status, const char *what);
 /* TN_EARG, for an argument that no kernel can work with. */
 tn_status tn_cuda_refuse(const char *what, double value);
 /* Makes `device` this thread's, and tells which one was: the host may use CUDA itself. Kernels are
