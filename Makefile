@@ -97,9 +97,9 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
     vm/inflate.c,$(wildcard vm/*.c))
 # In the embedded build that goes for all but the ways that every call takes, and the loops.
-fast_c := $(addprefix tensor/,autocast.c backward.c context.c dispatch.c eval.c memory.c plan.c \
+fast_c := $(addprefix tensor/,backward.c context.c dispatch.c eval.c memory.c plan.c \
     shape.c storage.c tape.c tensor.c) \
-  $(addprefix tensor/cpu/,gemm.c move.c pool.c reduce.c winograd.c) \
+  $(addprefix tensor/cpu/,move.c pool.c reduce.c winograd.c) \
   $(addprefix tensor/ops/,copy.c fill.c gather.c index.c max_windows.c mean_windows.c reduce.c \
     softmax.c view.c)
 ifdef EMBED
@@ -123,7 +123,9 @@ isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl 
 exact = $(if $(filter %/random_kernel.c,$<),-ffp-contract=off)
 ISAS := baseline $(if $(x86),$(filter-out $(WITHOUT),avx2 avx512))
 
-LD_FLAGS := $(LDFLAGS) -Wl,--gc-sections
+comma := ,
+space := $(subst ,, )
+LD_FLAGS := $(LDFLAGS) -Wl,--gc-sections$(if $(EMBED),$(comma)-z$(comma)noseparate-code)
 LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
 EXE_LIBS := $(if $(EMBED),,-lreadline) $(LIBS)
 
@@ -299,8 +301,6 @@ $(OUT)/th: $(OUT)/moonlet
 
 # ---- the GPU plug-in: no Lua and no host code in it, so one serves every configuration ----
 
-comma := ,
-space := $(subst ,, )
 NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c cuda/lib/*.c)
 cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)
