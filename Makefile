@@ -100,7 +100,7 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c subs
 fast_c := $(addprefix tensor/,backward.c context.c dispatch.c eval.c memory.c plan.c \
     shape.c storage.c tape.c tensor.c) \
   $(addprefix tensor/cpu/,move.c pool.c reduce.c winograd.c) \
-  $(addprefix tensor/ops/,copy.c fill.c gather.c index.c max_windows.c mean_windows.c reduce.c \
+  $(addprefix tensor/ops/,copy.c fill.c gather.c index.c reduce.c \
     softmax.c view.c)
 ifdef EMBED
   small_c += $(filter-out $(small_c) $(fast_c),$(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c)) \
@@ -116,7 +116,7 @@ isa_baseline := $(if $(SANITIZE),-O1,$(if $(x86),-Os,$(ISA_OPT))) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
 # Kernels that are a part of a call at most: in the embedded build small ones will do.
 isa_small = $(if $(EMBED),$(if $(filter $(addprefix %/,$(addsuffix _kernel.c,convert factor int \
-  random recurrent)),$<),-Os))
+  random recurrent window)),$<),-Os))
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
 # Random numbers are to be the same, to the last bit, whether or not there are fused instructions.
