@@ -144,6 +144,19 @@ static int get_device_properties(lua_State *L) {
   return 1;
 }
 
+/* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
+ * operation has no kernel for it. */
+static int detours(lua_State *L) {
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    const uint64_t n = tn_device_detours((tn_opcode)code);
+    if (n == 0) continue;
+    lua_pushnumber(L, (lua_Number)n);
+    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
+  }
+  return 1;
+}
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 static tn_device_memory memory_here(lua_State *L, const char *function, bool forget_most) {
@@ -472,6 +485,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"max_memory_allocated", max_memory_allocated}, {"memory_reserved", memory_reserved},
       {"max_memory_reserved", max_memory_reserved},
       {"reset_peak_memory_stats", reset_peak_memory_stats}, {"empty_cache", empty_cache},
+      {"detours", detours},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
       {"Event", new_event}, {"graph_begin", graph_begin}, {NULL, NULL}};
