@@ -94,7 +94,7 @@ static int current_device(lua_State *L) {
 /* set_device(device): which GPU 'cuda' means from now on. */
 static int set_device(lua_State *L) {
   binding *b = bind_state(L);
-  luaL_checkany(L, 1);
+  if (lua_isnoneornil(L, 1)) return luaL_error(L, "set_device: the number of a device expected");
   tn_set_current_device(b->ctx, bind_check_gpu(L, b, 1, "set_device"));
   return 0;
 }

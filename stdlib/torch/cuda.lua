@@ -60,7 +60,10 @@ end
 --- torch.cuda.stream(stream, f, ...): calls f(...), whose work goes on that stream.
 function cuda.stream(stream, f, ...)
   check_function('stream', f)
-  local was = cuda.current_stream(stream and stream:device())
+  if type(stream) ~= 'userdata' then
+    error('stream: a torch.cuda.Stream expected, got ' .. type(stream), 2)
+  end
+  local was = cuda.current_stream(stream_methods.device(stream))
   cuda.set_stream(stream)
   return restored(cuda.set_stream, was, pcall(f, ...))
 end
