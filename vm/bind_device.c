@@ -139,12 +139,22 @@ static int detours(lua_State *L) {
   return 1;
 }
 
+/* has_kernel() → {operation = whether a GPU does it itself} */
+static int has_kernel(lua_State *L) {
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    lua_pushboolean(L, tn_device_has_kernel(bind_state(L)->ctx, (tn_opcode)code));
+    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
+  }
+  return 1;
+}
+
 void bind_open_device(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg of_tensors[] = {{"cuda", cuda}, {"cpu", cpu}, {"to", to}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"is_available", is_available},
                                        {"device_count", device_count},
                                        {"synchronize", synchronize}, {"detours", detours},
-                                       {NULL, NULL}};
+                                       {"has_kernel", has_kernel}, {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);
   lua_newtable(L);

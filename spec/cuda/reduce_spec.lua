@@ -166,7 +166,8 @@ describe('a reduction on a device:', function()
     local x = numbers('float32', 0.5, 1, 4, 5, 6, 7)
     for _, name in ipairs { 'sum', 'mean', 'prod', 'amax', 'amin', 'logsumexp', 'all', 'any', 'var',
         'std', 'nansum', 'nanmean', 'count_nonzero' } do
-      for _, dims in ipairs { { 1, 2 }, { 3, 4 }, { 1, 3 }, { 2, 4 }, { 1, 3, 4 }, { 1, 2, 3, 4 } } do
+      for _, dims in ipairs { { 1, 2 }, { 3, 4 }, { 1, 3 }, { 2, 4 }, { 1, 3, 4 },
+        { 1, 2, 3, 4 } } do
         check(name .. ' over ' .. table.concat(dims, ', '),
           function(t) return torch[name](t, dims) end, { x }, 1e-4)
       end
@@ -216,15 +217,16 @@ describe('a reduction on a device:', function()
   it('NaN and infinities', function()
     local nan, inf = 0 / 0, math.huge
     for _, dtype in ipairs { 'float32', 'float64', 'float16' } do
-      for _, special in ipairs { { nan, 1 }, { inf, 1 }, { -inf, inf }, { -inf, -inf }, { nan, inf } } do
+      for _, special in ipairs { { nan, 1 }, { inf, 1 }, { -inf, inf }, { -inf, -inf },
+        { nan, inf } } do
         for _, n in ipairs { 2, 40, 3000 } do
           local x = numbers(dtype, -2, 2, n)
           if n == 2 then x[1], x[2] = special[1], special[2] end
           if n > 2 then x[n - 7], x[n / 2] = special[1], special[2] end
-          for _, name in ipairs { 'sum', 'mean', 'max', 'min', 'argmax', 'argmin', 'amax', 'logsumexp',
-              'all', 'any', 'var' } do
-            check(('%s of %g, %g among %d'):format(name, special[1], special[2], n), torch[name], { x },
-              1e-2)
+          for _, name in ipairs { 'sum', 'mean', 'max', 'min', 'argmax', 'argmin', 'amax',
+              'logsumexp', 'all', 'any', 'var' } do
+            check(('%s of %g, %g among %d'):format(name, special[1], special[2], n), torch[name],
+              { x }, 1e-2)
           end
           check('norm', function(t) return torch.norm(t, inf) end, { x }, 1e-2)
           check('max', function(t) return torch.max(t, 1) end, { x })
