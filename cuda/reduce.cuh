@@ -301,11 +301,9 @@ inline int chosen_dims(const tn_view &x, unsigned mask, bool sorted, int *dims) 
 
 /* Counts the elements, joins dimensions and prepares divisions. */
 inline void ready(tn_positions *x) {
-  x->wide = false;
   x->count = 1;
   for (int d = 0; d < x->ndim; d++) x->count *= (uint64_t)x->sizes[d];
   tn_index_join(x);
-  if (x->count == 0) return;
   x->wide = x->count >= (uint64_t)1 << 31;
   for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(x->wide ? 1 : (uint32_t)x->sizes[d]);
 }
