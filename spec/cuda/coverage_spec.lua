@@ -1,5 +1,5 @@
--- Which operations a GPU does not do itself: each call of one copies its inputs to the host, and the
--- results back. Whoever writes a kernel takes the row out; one a line, in the order of the alphabet.
+-- Which operations a GPU does not do itself: each call of one copies its inputs to the host, and
+-- the results back. Whoever writes a kernel takes its row out; one a line, in alphabetical order.
 local torch = require('torch')
 
 local by_way_of_the_cpu = {
@@ -8,8 +8,6 @@ local by_way_of_the_cpu = {
   'addmv',
   'addr',
   'baddbmm',
-  'bhistc',
-  'bincount',
   'bmm',
   'cat',
   'cholesky',
@@ -37,9 +35,6 @@ local by_way_of_the_cpu = {
   'geqrf',
   'ger',
   'gru_layer_steps',
-  'histc',
-  'histogram',
-  'histogram_edges',
   'im2col',
   'index',
   'indexAdd',
@@ -85,7 +80,6 @@ local by_way_of_the_cpu = {
   'scatter',
   'scatter_add',
   'scatter_fold',
-  'searchsorted',
   'sgd_step',
   'softmax',
   'solve_lu',
