@@ -1,5 +1,5 @@
-/* accumulate.cu -- sums, products and extremes of what an index sends to one place: indexAdd,
- * scatter_add, put that accumulates, scatter_fold.
+/* accumulate.cu -- what an index sends to one place: its sum (indexAdd, scatter_add, put), its product
+ * or extremes (scatter_fold), or the last of it (indexCopy, scatter, put).
  *
  * The places are put in order, each with the number of its source, so that what goes to one place is
  * a run of neighbours. Threads fold pieces of the order, and write the runs that lie within one piece;
@@ -9,7 +9,7 @@
 #include "cuda/ops/picks.cuh"
 
 enum { BLOCK = 256, PIECE = 32 };
-enum { SUM, PROD, MEAN, AMAX, AMIN }; /* as in tensor/ops/scatter_reduce.c */
+enum { SUM, PROD, MEAN, AMAX, AMIN, LAST }; /* as in tensor/ops/scatter_reduce.c, and the last */
 
 /* n sources with keys in order; those of `limit` and above are nobody's. */
 struct folded {
@@ -31,6 +31,7 @@ __device__ static inline uint64_t key_at(const folded &f, int64_t i) {
 /* The rules of the CPU: a NaN stays. */
 template <typename T, bool ONLY_SUM> __device__ static inline T joined(const folded &f, T a, T b) {
   if (ONLY_SUM || f.mode == SUM) return a + b;
+  if (f.mode == LAST) return b;
   if (f.mode == PROD) return a * b;
   if (f.mode == AMAX) return b > a || b != b ? b : a;
   return b < a || b != b ? b : a;
@@ -198,7 +199,7 @@ static tn_status order_keys(tn_cuda_ordering *o, const picks &p, uint64_t limit)
 
 /* -- Rows -------------------------------------------------------------------------------------- */
 
-extern "C" tn_status tn_cuda_indexAdd(tn_kernel_call *call) {
+static tn_status fold_rows(tn_kernel_call *call, int mode) {
   const tn_view &x = call->out[0], &index = call->in[1], &source = call->in[2];
   if (!tn_is_index(index) || source.data == nullptr || tn_view_count(index) >= INT32_MAX) {
     return TN_DECLINED;
@@ -212,7 +213,8 @@ extern "C" tn_status tn_cuda_indexAdd(tn_kernel_call *call) {
   if (x.ndim > 0) columns.sizes[dim] = from.sizes[dim] = 1;
   folded f = {};
   picks p;
-  f.self = true;
+  f.mode = mode;
+  f.self = mode == SUM;
   f.limit = x.ndim > 0 ? (uint64_t)x.sizes[dim] : 1;
   f.out_step = x.ndim > 0 ? x.strides[dim] : 0;
   f.in_step = source.ndim > 0 ? source.strides[dim] : 0;
@@ -230,6 +232,9 @@ extern "C" tn_status tn_cuda_indexAdd(tn_kernel_call *call) {
   tn_cuda_order_end(&o);
   return s;
 }
+
+extern "C" tn_status tn_cuda_indexAdd(tn_kernel_call *call) { return fold_rows(call, SUM); }
+extern "C" tn_status tn_cuda_indexCopy(tn_kernel_call *call) { return fold_rows(call, LAST); }
 
 /* Bytes may be anywhere in the result: keys are distances from its first element. */
 static uint64_t extent_of(const tn_view &v) {
@@ -288,4 +293,49 @@ extern "C" tn_status tn_cuda_scatter_add(tn_kernel_call *call) { return scatter(
 
 extern "C" tn_status tn_cuda_scatter_fold(tn_kernel_call *call) {
   return scatter(call, (int)call->attrs->i[1], call->attrs->i[2] != 0);
+}
+
+extern "C" tn_status tn_cuda_scatter(tn_kernel_call *call) {
+  return call->in[2].ndim == 0 ? tn_cuda_spread(call) : scatter(call, LAST, false);
+}
+
+/* Places count row by row: what lies otherwise is put in a copy, and moved back. */
+extern "C" tn_status tn_cuda_put(tn_kernel_call *call) {
+  const tn_view &index = call->in[1];
+  const bool adds = call->attrs->ni > 0 && call->attrs->i[0] != 0 && call->attrs->i[0] != TN_NONE;
+  tn_view x = call->out[0], out = x, list = {};
+  void *copy = nullptr;
+  picks p;
+  if (!tn_is_index(index) || tn_view_count(index) >= INT32_MAX) return TN_DECLINED;
+  tn_status s = tn_cuda_begin(call);
+  if (s != TN_OK || tn_view_count(index) == 0) return s;
+  tn_kernel_call flat = *call;
+  if (!tn_view_contiguous(x)) {
+    int64_t n = 1;
+    for (int d = x.ndim - 1; d >= 0; d--) out.strides[d] = n, n *= x.sizes[d];
+    s = tn_cuda_alloc(call->device, (size_t)n * tn_item_size(x.dtype), &copy);
+    out.data = copy;
+    flat.nin = 1;
+    flat.in = &x;
+    flat.out = &out;
+    if (s == TN_OK) s = tn_cuda_move(&flat);
+  }
+  list.data = out.data, list.dtype = out.dtype, list.ndim = 1;
+  list.sizes[0] = tn_view_count(x), list.strides[0] = 1;
+  flat = *call;
+  flat.out = &list;
+  if (s == TN_OK) s = tn_cuda_places_of(&p, call, index, list);
+  if (s == TN_OK && !adds && call->in[2].ndim == 0) {
+    s = tn_cuda_spread_over(&flat, p, call->in[2]);
+  } else if (s == TN_OK) {
+    s = fold_elements(&flat, p, call->in[2], adds ? SUM : LAST, adds);
+  }
+  if (s == TN_OK && copy != nullptr) {
+    flat.nin = 1;
+    flat.in = &out;
+    flat.out = &x;
+    s = tn_cuda_move(&flat);
+  }
+  tn_cuda_free(call->device, copy);
+  return s;
 }

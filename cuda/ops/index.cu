@@ -1,5 +1,5 @@
-/* index.cu -- elements and whole slices that an index names: read by index and gather, written by
- * indexCopy, indexFill and scatter. Units of up to 16 bytes move as they are. */
+/* index.cu -- elements and whole slices that an index names: read by index and gather, in units of up
+ * to 16 bytes, or set to one value by indexFill, scatter and put. */
 #include "cuda/ops/picks.cuh"
 
 enum { BLOCK = PICKS_BLOCK };
@@ -37,3 +37,53 @@ static tn_status pick(tn_kernel_call *call) {
 
 extern "C" tn_status tn_cuda_index(tn_kernel_call *call) { return pick(call); }
 extern "C" tn_status tn_cuda_gather(tn_kernel_call *call) { return pick(call); }
+
+/* -- One value --------------------------------------------------------------------------------- */
+
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) spread(picks p, void *x, int32_t dtype, operand<T> value) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < p.index.count; i += step) {
+    int64_t at[3];
+    tn_index_at(&p.index, i, 3, at);
+    const int64_t place = picked(p, at[2]);
+    if (place >= 0) store<T>(x, dtype, at[1] + place * p.step, fetch(value, 0));
+  }
+}
+
+template <typename T>
+static tn_status spread_as(const tn_kernel_call *call, const picks &p, const operand<T> &value) {
+  const int blocks = tn_cuda_blocks(call->device, p.index.count, BLOCK);
+  return tn_cuda_check(tn_launch(spread<T>, blocks, BLOCK, 0, p, call->out[0].data,
+                                 call->out[0].dtype, value));
+}
+
+tn_status tn_cuda_spread_over(const tn_kernel_call *call, const picks &p, const tn_view &value) {
+  const int32_t dtype = call->out[0].dtype;
+  if (p.index.count == 0) return TN_OK;
+  if (dtype < TN_F16) return spread_as(call, p, operand_of<int64_t>(value));
+  if (dtype == TN_F64) return spread_as(call, p, operand_of<double>(value));
+  return spread_as(call, p, operand_of<float>(value));
+}
+
+tn_status tn_cuda_spread(tn_kernel_call *call) {
+  const tn_view &x = call->out[0], &index = call->in[1];
+  picks p;
+  if (!tn_is_index(index)) return TN_DECLINED;
+  tn_status s = tn_cuda_begin(call);
+  if (s == TN_OK) s = tn_picks_make(&p, call, index, index, x, index, call->dim);
+  return s == TN_OK ? tn_cuda_spread_over(call, p, call->in[2]) : s;
+}
+
+extern "C" tn_status tn_cuda_indexFill(tn_kernel_call *call) {
+  const tn_view &x = call->out[0], &index = call->in[1];
+  tn_view rows = x, value = {};
+  picks p;
+  if (!tn_is_index(index)) return TN_DECLINED;
+  tn_status s = tn_cuda_begin(call);
+  if (x.ndim > 0) rows.sizes[call->dim] = tn_view_count(index);
+  value.dtype = TN_F64;
+  value.real = call->attrs->f[0];
+  if (s == TN_OK) s = tn_picks_make(&p, call, rows, rows, x, index, call->dim);
+  return s == TN_OK ? tn_cuda_spread_over(call, p, value) : s;
+}

@@ -96,6 +96,28 @@ static inline tn_status tn_picks_make(picks *p, const tn_kernel_call *call, cons
   return p->fault == nullptr ? TN_ENOMEM : TN_OK;
 }
 
+/* `index`, of any shape, names elements of the list `x`. */
+static inline tn_status tn_cuda_places_of(picks *p, const tn_kernel_call *call, const tn_view &index,
+                                          const tn_view &x) {
+  tn_view still = index; /* where x begins, whatever the position is */
+  still.data = x.data;
+  memset(still.strides, 0, sizeof still.strides);
+  const tn_view in[2] = {still, index};
+  tn_index_make(&p->index, &index, in, 2);
+  p->step = x.strides[0];
+  p->size = x.sizes[0];
+  p->at = operand_of<int64_t>(index);
+  p->base = call->index_base;
+  p->code = call->code;
+  p->fault = tn_cuda_fault(call->device);
+  return p->fault == nullptr ? TN_ENOMEM : TN_OK;
+}
+
+/* index.cu: puts one value at all places of call->out[0] that `p` names, or that the call's index
+ * names along its dimension. */
+tn_status tn_cuda_spread_over(const tn_kernel_call *call, const picks &p, const tn_view &value);
+tn_status tn_cuda_spread(tn_kernel_call *call);
+
 /* Counts units of several bytes in place of elements, as far as rows lie in memory like that: returns
  * how many bytes a unit has. */
 static inline size_t tn_picks_widen(picks *p, size_t item, const void *a, const void *b) {

@@ -199,6 +199,49 @@ describe('on a GPU', function()
       { gradient = true, of = 'gather scatter_add' })
   end)
 
+  it('indexCopy, indexFill, scatter and put write, of equal indices the last', function()
+    torch.manualSeed(7)
+    for _, dtype in ipairs(ALL) do
+      local x, row = numbers(dtype, 13, 4, 3), numbers(dtype, 40, 4, 3)
+      compare('indexCopy', torch.indexCopy, { x, 1, indices(40, 13), row })
+      compare('indexCopy', torch.indexCopy, { x:transpose(1, 3), 3, indices(40, 13),
+        row:transpose(1, 3) })
+      compare('indexFill', torch.indexFill, { x, 2, indices(3, 4), 5 })
+      compare('indexFill', torch.indexFill, { x:transpose(1, 2), 2, indices(3, 13):int(), 5 })
+      compare('indexFill', torch.indexFill, { x, 2, torch.LongTensor(0), 5 })
+      compare('scatter', torch.scatter, { x, 1, indices(240, 13):view(30, 4, 2),
+        numbers(dtype, 30, 4, 2) })
+      compare('scatter', torch.scatter, { x:transpose(1, 2), 3, indices(120, 3):view(4, 10, 3), 7 })
+      compare('put', torch.put, { x, indices(500, 156):view(50, 10), numbers(dtype, 500) })
+      compare('put', torch.put, { x:transpose(1, 2), indices(500, 156), numbers(dtype, 500), true },
+        SUMS)
+      compare('put', torch.put, { x, indices(50, 156), 3 })
+      local y = x:cuda():t():contiguous():t()
+      y:put(indices(1, 1):cuda(), numbers(dtype, 1):cuda())
+      y:scatter(1, torch.ones(1, 4, 3):long():cuda(), 2)
+      y:indexFill(2, torch.LongTensor { 4 }:cuda(), 1)
+      y:indexCopy(3, torch.LongTensor { 3, 3 }:cuda(), x[{ {}, {}, { 1, 2 } }]:cuda())
+      local z = x:clone()
+      z[1]:fill(2)
+      z:select(2, 4):fill(1)
+      z:select(3, 3):copy(x:select(3, 2))
+      same(y, z, 0, 'in place')
+    end
+    for _, f in ipairs {
+      { 'indexCopy', torch.indexCopy, { numbers('float64', 5, 4), 1, torch.LongTensor { 2, 4 },
+        numbers('float64', 2, 4) }, 'indexCopy indexFill index' },
+      { 'indexFill', torch.indexFill, { numbers('float64', 5, 4), 1, torch.LongTensor { 2, 4 }, 3 },
+        'indexFill' },
+      { 'scatter', torch.scatter, { numbers('float64', 5, 4), 1,
+        torch.LongTensor { { 1, 2, 3, 4 }, { 5, 4, 2, 1 } }, numbers('float64', 2, 4) },
+        'scatter gather' },
+      { 'put', torch.put, { numbers('float64', 5, 4), torch.LongTensor { 3, 8 },
+        numbers('float64', 2) }, 'put index' },
+      { 'put', torch.put, { numbers('float64', 5, 4), indices(9, 20), numbers('float64', 9), true },
+        'put index' },
+    } do compare(f[1], f[2], f[3], SUMS, { gradient = true, of = f[4] }) end
+  end)
+
   it('scatter_reduce folds, NaN and infinities too', function()
     torch.manualSeed(5)
     for _, how in ipairs { 'sum', 'prod', 'mean', 'amax', 'amin' } do
