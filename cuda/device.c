@@ -249,6 +249,6 @@ TN_API const tn_backend *tn_backend_cuda(void) {
       .message = tn_cuda_message, .enter = tn_cuda_enter, .leave = tn_cuda_leave, .alloc = tn_cuda_alloc, .free = tn_cuda_free,
       .write = write_memory, .read = tn_cuda_read, .peer = peer, .move = tn_cuda_move,
       .has_zero = tn_cuda_has_zero, .pointwise = tn_cuda_pointwise, .kernels = tn_cuda_kernels,
-      .gradients = tn_cuda_gradients};
+      .gradients = tn_cuda_gradients, .count_set = tn_cuda_count_set, .places = tn_cuda_places};
   return &table;
 }

@@ -44,6 +44,9 @@ tn_status tn_cuda_read(int device, void *host, const void *from, size_t bytes);
 /* move.cu */
 tn_device_kernel tn_cuda_move;
 tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool *found);
+/* ops/mask.cu */
+tn_status tn_cuda_count_set(int device, const tn_view *values, int64_t *count);
+tn_device_kernel tn_cuda_places;
 
 /* Kernels and fused gradients of operations: cuda/kernels.def lists them, and each stands in a file
  * of cuda/ops/ (or of cuda/). */

@@ -49,7 +49,9 @@ local function gradients(f, arguments, once)
   local leaves = {}
   arguments = tracked(arguments, leaves)
   local y = f(unpack(arguments))
-  local w = torch.range(1, y:nElement()):view(y:size()):mul(1 / y:nElement()):to(y.dtype)
+  local n = y:nElement()
+  local w = torch.zeros(y:size()):to(y.dtype)
+  if n > 0 then w:copy(torch.range(1, n):mul(1 / n)) end
   if y.device ~= 'cpu' then w = w:cuda() end
   local first = torch.grad(torch.cmul(torch.cmul(y, y), w):sum(), leaves, nil,
     { create_graph = not once })
@@ -240,6 +242,77 @@ describe('on a GPU', function()
       { 'put', torch.put, { numbers('float64', 5, 4), indices(9, 20), numbers('float64', 9), true },
         'put index' },
     } do compare(f[1], f[2], f[3], SUMS, { gradient = true, of = f[4] }) end
+  end)
+
+  it('masks pick and put', function()
+    torch.manualSeed(8)
+    for _, dtype in ipairs(ALL) do
+      local x = numbers(dtype, 11, 50, 4)
+      local mask = torch.gt(torch.rand(11, 50, 4), 0.6)
+      compare('maskedSelect', torch.maskedSelect, { x, mask })
+      compare('maskedSelect', torch.maskedSelect, { x:transpose(1, 2), mask:transpose(1, 2) })
+      compare('maskedSelect', torch.maskedSelect, { x, mask:view(-1) })
+      compare('maskedSelect', torch.maskedSelect, { x, mask[1]:narrow(1, 1, 1) })
+      compare('maskedSelect', torch.maskedSelect, { x, torch.zeros(11, 50, 4):byte() })
+      compare('maskedCopy', torch.maskedCopy, { x, mask, numbers(dtype, 3000) })
+      compare('maskedCopy', torch.maskedCopy, { x:transpose(1, 3), mask:transpose(1, 3),
+        numbers(dtype, 60, 50):t() })
+      compare('nonzero', torch.nonzero, { torch.cmul(x, mask:to(dtype)) })
+      compare('nonzero', torch.nonzero, { torch.cmul(x, mask:to(dtype)):transpose(1, 3) })
+      compare('nonzero', torch.nonzero, { numbers(dtype, 5000) })
+    end
+    compare('nonzero', torch.nonzero, { torch.Tensor { 0 / 0, 0, -0.0, 1e-45, -1 / 0 } })
+    compare('nonzero', torch.nonzero, { torch.zeros(3, 0) })
+    local mask = torch.ByteTensor { 1, 0, 1, 1, 0, 0, 1 }
+    for _, dtype in ipairs { 'float64', 'float16' } do
+      compare('maskedSelect', torch.maskedSelect, { numbers(dtype, 7), mask }, nil,
+        { gradient = true, of = 'maskedSelect maskedCopy' })
+      compare('maskedCopy', torch.maskedCopy, { numbers(dtype, 7), mask, numbers(dtype, 6) }, nil,
+        { gradient = true, of = 'maskedSelect maskedCopy' })
+    end
+    local y = torch.maskedCopy(torch.ones(7):cuda(), mask:cuda(), torch.ones(2):cuda())
+    local ok, message = pcall(y.cpu, y)
+    assert.is_false(ok)
+    assert.is_truthy(message:find('maskedCopy', 1, true), message)
+  end)
+
+  it('index tensors and masks stand in subscripts', function()
+    torch.manualSeed(9)
+    local x = torch.range(1, 5 * 6 * 7):view(5, 6, 7):double()
+    local i, j = torch.LongTensor { 1, 3, -1 }, torch.LongTensor { { 2 }, { -2 } }
+    local rows = torch.ByteTensor { 1, 0, 0, 1, 1 }
+    local whole = torch.gt(torch.rand(5, 6), 0.5)
+    local cases = {
+      { i }, { { i } }, { { {}, i } }, { { {}, {}, j } }, { { i, {}, j } }, { { j, i } },
+      { { {}, j, i } }, { { rows } }, { { rows, 2 } }, { { whole } }, { { whole, 3 } },
+      { { 2, i } }, { { i:int(), { 2, 4 }, i } }, { { rows, {}, i } }, { { whole, i[1] } },
+      { torch.LongTensor(0) }, { { {}, torch.LongTensor { 3 } } },
+    }
+    for n, case in ipairs(cases) do
+      local key = case[1]
+      if not torch.isTensor(key) then -- three flags are as many as the last index tensor has
+        local many = key[1] == rows and key[3] == i
+        if many then assert.are.equal(i:nElement(), rows:sum()) end
+      end
+      local what = 'subscript ' .. n
+      compare(what, function(a, k) return a[k] end, { x, key }, nil,
+        { gradient = true, of = 'index indexAdd nonzero' })
+      compare(what, function(a, k)
+        a = a:clone()
+        a[k] = -1
+        return a
+      end, { x, key }, nil, { of = 'put nonzero' })
+      compare(what, function(a, k)
+        local values = torch.mul(a[k], -2)
+        a = a:transpose(1, 3):contiguous():transpose(1, 3)
+        a[k] = values
+        return a
+      end, { x, key }, nil, { of = 'put nonzero index' })
+    end
+    local key = torch.LongTensor { 2, 7 }
+    local y = x:cuda()[{ {}, key:cuda() }]
+    assert.has_error(function() y:cpu() end)
+    assert.are.equal('cuda:0', x:cuda()[i].device) -- lists of the host go along
   end)
 
   it('scatter_reduce folds, NaN and infinities too', function()
