@@ -107,6 +107,43 @@ describe('on a GPU', function()
     end)
   end
 
+  it('values that repeat are listed once', function()
+    torch.manualSeed(5)
+    for _, dtype in ipairs { 'float32', 'float64', 'bfloat16', 'int64', 'uint8' } do
+      for _, x in ipairs { numbers(dtype, 300), numbers(dtype, 11, 9), numbers(dtype, 9, 11):t(),
+        torch.ones(7):to(dtype), numbers(dtype, 1), torch.zeros(0):to(dtype) } do
+        compare('unique', x)
+        compare('unique', x, true, true, true)
+        compare('unique', x, true, false, true)
+        compare('unique_consecutive', x, true, true)
+      end
+      compare('unique', numbers(dtype, 50), true, true, true, 1)
+      compare('unique_consecutive', torch.sort(numbers(dtype, 5000)), true, true)
+    end
+    -- slices are compared on the host
+    local x = torch.LongTensor { { 1, 2 }, { 0, 1 }, { 1, 2 } }
+    local rows, places = torch.unique(x:cuda(), true, true, false, 1)
+    same(rows, (torch.unique(x, true, true, false, 1)), 'rows')
+    assert.are.same({ 2, 1, 2 }, places:cpu():totable())
+  end)
+
+  it('elements are repeated, turned and moved', function()
+    local x = torch.randn(4, 3)
+    for _, times in ipairs { torch.LongTensor { 2, 0, 3, 1 }, torch.IntTensor { 0, 0, 0, 0 },
+      torch.LongTensor { 0, 5, 0, 0 }, torch.Tensor { 1, 2, 3, 4 }, torch.LongTensor { 2 } } do
+      same(torch.repeat_interleave(x:cuda(), times:cuda(), 1), torch.repeat_interleave(x, times, 1),
+        'repeat_interleave')
+    end
+    same(torch.repeat_interleave(x:cuda(), 3), torch.repeat_interleave(x, 3), 'repeat_interleave')
+    assert.has_error(function()
+      torch.repeat_interleave(x:cuda(), torch.LongTensor { 1, 2, -1, 3 }:cuda(), 1)
+    end)
+    compare('flip', x, 1)
+    compare('flip', torch.randn(5, 6, 7):transpose(1, 2), { 1, 3 })
+    compare('rot90', x)
+    compare('roll', x, { 1, 2 }, { 1, 2 })
+  end)
+
   it('gradients of what is sorted go back to where it came from', function()
     torch.manualSeed(4)
     compare_gradients('sort', function(x) return (torch.sort(x, 2, true)) end)
@@ -114,6 +151,10 @@ describe('on a GPU', function()
     compare_gradients('kthvalue', function(x) return (torch.kthvalue(x, 3, 2)) end)
     compare_gradients('median', function(x) return (torch.median(x, 1)) end)
     compare_gradients('mode', function(x) return (torch.mode(x, 2)) end)
+    compare_gradients('flip', function(x) return torch.flip(x, 1) end)
+    compare_gradients('repeat_interleave', function(x)
+      return torch.repeat_interleave(x, torch.LongTensor { 2, 0, 3, 1 }:to(x.device), 1)
+    end)
   end)
 
   it('arguments out of range are refused as on the CPU', function()
