@@ -39,6 +39,16 @@ tn_tensor *tn__do(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
   return tn__do_output(e, code, attrs, nin, in, 0);
 }
 
+tn_tensor *tn__do_into(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
+                       tn_tensor *const *in) {
+  if (e->ctx->grad_enabled) return tn__do(e, code, attrs, nin, in);
+  for (int i = 0; i < nin; i++) {
+    if (in[i] == NULL) return NULL;
+  }
+  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, code, nin, in, attrs);
+  return e->status == TN_OK ? in[0] : NULL;
+}
+
 static tn_tensor *number(tn_eval *e, tn_dtype dtype, double value) {
   tn_tensor *t = NULL;
   if (e->status != TN_OK) return NULL;

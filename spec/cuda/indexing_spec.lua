@@ -53,15 +53,16 @@ local function gradients(f, arguments, once)
   local w = torch.zeros(y:size()):to(y.dtype)
   if n > 0 then w:copy(torch.range(1, n):mul(1 / n)) end
   if y.device ~= 'cpu' then w = w:cuda() end
-  local first = torch.grad(torch.cmul(torch.cmul(y, y), w):sum(), leaves, nil,
-    { create_graph = not once })
-  if once then return { first } end
+  local sum = torch.cmul(torch.cmul(y, y), w):sum()
+  local plain = torch.grad(sum, leaves, nil, { retain_graph = true })
+  if once then return { plain } end
+  local first = torch.grad(sum, leaves, nil, { create_graph = true })
   local all
   for _, g in ipairs(first) do
-    local sum = torch.cmul(g, g):sum()
-    all = all and torch.add(all, sum) or sum
+    local size = torch.cmul(g, g):sum()
+    all = all and torch.add(all, size) or size
   end
-  return { first, torch.grad(all, leaves) }
+  return { plain, first, torch.grad(all, leaves) }
 end
 
 -- f of these arguments here and there; `tolerance` of each dtype, or nil for equality.
@@ -79,7 +80,7 @@ local function compare(what, f, arguments, tolerance, options)
     for k = 1, #here do
       for i = 1, #here[k] do
         same(there[k][i], here[k][i], SUMS[here[k][i].dtype],
-          ('%s, gradient %d of order %d'):format(what, i, k))
+          ('%s, gradient %d, way %d'):format(what, i, k))
       end
     end
   end
