@@ -314,7 +314,8 @@ static tn_backend table = {
     .graph_begin = tn_cuda_graph_begin, .graph_end = tn_cuda_graph_end,
     .graph_run = tn_cuda_graph_run, .graph_free = tn_cuda_graph_free,
     .capturing = tn_cuda_capturing, .move = tn_cuda_move, .has_zero = tn_cuda_has_zero,
-    .pointwise = tn_cuda_pointwise, .kernels = tn_cuda_kernels, .gradients = tn_cuda_gradients};
+    .pointwise = tn_cuda_pointwise, .kernels = tn_cuda_kernels, .gradients = tn_cuda_gradients,
+    .count_set = tn_cuda_count_set, .places = tn_cuda_places};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void fill(void) { tn_cuda_fill_streams(&table); }

@@ -53,6 +53,9 @@ const tn_random_shift *tn_cuda_random_shift(void);
 /* move.cu */
 tn_device_kernel tn_cuda_move;
 tn_status tn_cuda_has_zero(int device, const tn_view *integers, bool *found);
+/* ops/mask.cu */
+tn_status tn_cuda_count_set(int device, const tn_view *values, int64_t *count);
+tn_device_kernel tn_cuda_places;
 
 /* Kernels and fused gradients of operations: cuda/kernels.def lists them, and each stands in a file
  * of cuda/ops/ (or of cuda/). */

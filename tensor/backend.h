@@ -134,6 +134,11 @@ typedef struct {
   const tn_pointwise_kernels *pointwise; /* by operation */
   tn_device_kernel *const *kernels;      /* by operation; NULL: there is none */
   tn_device_kernel *const *gradients;    /* fused ones, by operation; NULL: there is none */
+  tn_status (*count_set)(int device, const tn_view *values, int64_t *count); /* those not 0 */
+  /* Of an index tensor in a subscript: the places that its values stand for, in out[0]. in[0]: the
+   * index in that shape, in[1]: further steps, as strides. attrs: i[0] the dimension's size, i[1] what
+   * one place of it is worth, i[2] what places begin with, i[3] whether they are added to out[0]. */
+  tn_device_kernel *places;
 } tn_backend;
 
 typedef const tn_backend *tn_backend_entry(void);

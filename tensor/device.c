@@ -361,6 +361,38 @@ static tn_status check_divisor(const tn_call *call, const tn_backend *b, int dev
   return zero ? tn_fail(call->ctx, TN_EARG, "integer division by zero") : TN_OK;
 }
 
+tn_status tn__device_count_set(tn_ctx *ctx, const tn_tensor *t, int64_t *count) {
+  const tn_backend *b = tn__backend(ctx);
+  tn_view view;
+  if (b == NULL) return TN_EDEVICE;
+  view_of(&view, t);
+  return failed(ctx, b, b->count_set(number_of(ctx->device), &view, count));
+}
+
+tn_status tn__device_list_places(tn_ctx *ctx, tn_tensor *to, const tn_tensor *index,
+                                 const tn_device_places *p) {
+  const tn_backend *b = tn__backend(ctx);
+  const tn_attrs attrs = {.i = {p->size, p->factor, p->begin, p->adds}, .ni = 4};
+  const int begin = p->first + p->ndim - index->ndim;
+  tn_view in[2], out;
+  tn_kernel_call k = {.code = p->code, .device = number_of(to->storage->device), .nin = 2,
+                      .nout = 1, .in = in, .out = &out, .attrs = &attrs,
+                      .index_base = ctx->index_base};
+  if (b == NULL) return TN_EDEVICE;
+  view_of(&out, to);
+  view_of(&in[0], index);
+  in[1] = out;
+  in[0].ndim = out.ndim;
+  for (int d = 0; d < out.ndim; d++) {
+    const int own = d - begin;
+    const bool steps = own >= 0 && own < index->ndim && index->sizes[own] != 1;
+    in[0].sizes[d] = out.sizes[d];
+    in[0].strides[d] = steps ? index->strides[own] : 0;
+    in[1].strides[d] = p->adds ? 0 : p->steps[d];
+  }
+  return launch(ctx, b, b->places, &k);
+}
+
 static tn_computed computed_of(tn_dtype dtype) {
   tn_dtype c = tn__compute_dtype(dtype);
   return c == TN_F32 ? TN_AS_F32 : c == TN_F64 ? TN_AS_F64 : TN_AS_I64;

@@ -46,6 +46,20 @@ tn_status tn__device_drew(tn_ctx *ctx, const tn_backend *b, const tn_kernel_call
 /* tn__copy_view where a device takes part. */
 tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
 
+/* How many elements are not 0: waits for ctx->device, where the tensor lies. */
+tn_status tn__device_count_set(tn_ctx *ctx, const tn_tensor *t, int64_t *count);
+/* What an index tensor of a subscript is worth at each position of `to`, which is contiguous int64:
+ * `index` broadcasts to its dimensions from `first` on. See tn_backend.places. */
+typedef struct {
+  tn_opcode code; /* for messages */
+  int first, ndim; /* of the block of positions */
+  int64_t size, factor, begin;
+  const int64_t *steps; /* one for each dimension of `to`; of what adds none count */
+  bool adds;
+} tn_device_places;
+tn_status tn__device_list_places(tn_ctx *ctx, tn_tensor *to, const tn_tensor *index,
+                                 const tn_device_places *p);
+
 /* On which device a call runs; fails where inputs or results lie on several. */
 tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);
 /* Instead of an operation's CPU kernel; TN_DECLINED: it has none, and nothing was done. */

@@ -39,14 +39,27 @@ tn_tensor *tn__do(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
   return tn__do_output(e, code, attrs, nin, in, 0);
 }
 
-tn_tensor *tn__constant(tn_eval *e, double value) {
+tn_tensor *tn__do_into(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
+                       tn_tensor *const *in) {
+  if (e->ctx->grad_enabled) return tn__do(e, code, attrs, nin, in);
+  for (int i = 0; i < nin; i++) {
+    if (in[i] == NULL) return NULL;
+  }
+  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, code, nin, in, attrs);
+  return e->status == TN_OK ? in[0] : NULL;
+}
+
+static tn_tensor *number(tn_eval *e, tn_dtype dtype, double value) {
   tn_tensor *t = NULL;
   if (e->status != TN_OK) return NULL;
-  e->status = tn_tensor_scalar(e->ctx, &t, TN_F64, value);
+  e->status = tn_tensor_scalar(e->ctx, &t, dtype, value);
   if (e->status != TN_OK) return NULL;
   t->number = true;
   return tn__temp(e, t);
 }
+
+tn_tensor *tn__constant(tn_eval *e, double value) { return number(e, TN_F64, value); }
+tn_tensor *tn__whole(tn_eval *e, int64_t value) { return number(e, TN_I64, (double)value); }
 
 tn_tensor *tn__with_dim(tn_eval *e, tn_opcode code, tn_tensor *x, int64_t dim) {
   tn_attrs attrs = {.f = {1}, .i = {dim, 1}, .ni = 2};

@@ -31,10 +31,15 @@ tn_status tn__eval_end(tn_eval *e);
 tn_tensor *tn__temp(tn_eval *e, tn_tensor *t);
 tn_tensor *tn__do(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
                   tn_tensor *const *in);
+/* The same of an operation that can work in place, where in[0] is needed no more: into that, unless a
+ * gradient will be asked for. */
+tn_tensor *tn__do_into(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
+                       tn_tensor *const *in);
 /* The last output but the first one: for operations of several results. */
 tn_tensor *tn__do_output(tn_eval *e, tn_opcode code, const tn_attrs *attrs, int nin,
                          tn_tensor *const *in, int output);
 tn_tensor *tn__constant(tn_eval *e, double value);
+tn_tensor *tn__whole(tn_eval *e, int64_t value); /* calculating with it keeps integers */
 /* A new reference for the caller, or NULL. */
 static inline tn_tensor *tn__keep(tn_eval *e, tn_tensor *t) {
   return e->status == TN_OK && t != NULL ? tn_tensor_retain(t) : NULL;

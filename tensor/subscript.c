@@ -3,7 +3,11 @@
  * The index tensors broadcast together, to a block of positions. Where the dimensions that they stand
  * for are neighbours the block's dimensions take their place in the result, else they come first:
  * the rule of NumPy and PyTorch. Reading is made of recorded operations: those dimensions become
- * one, of which one list of positions picks. Writing puts values at places counted row by row. */
+ * one, of which one list of positions picks. Writing puts values at places counted row by row.
+ *
+ * The lists are made on the host, and for a tensor on a device there: what the program waits for is
+ * then only how many elements a mask names. */
+#include "tensor/device.h"
 #include "tensor/eval.h"
 #include "tensor/subscript.h"
 
@@ -12,7 +16,8 @@ typedef struct {
   const int *names;                /* what messages call a dimension */
   int ndim, count, first;          /* of x; how many are indexed; the first such */
   bool neighbours;
-  tn_tensor *index[TN_MAX_DIMS];   /* NULL: all of the dimension; else int64 from 0, contiguous */
+  tn_tensor *index[TN_MAX_DIMS];   /* NULL: all of the dimension; else int64 from 0, contiguous; on
+                                      a device whole numbers as the program counts them */
   tn_meta block;                   /* what they broadcast to */
 } plan;
 
@@ -38,6 +43,17 @@ static tn_status on_host(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dt
   return s;
 }
 
+static bool on_device(const plan *p) { return TN_DEVICES && p->ctx->device != TN_CPU; }
+
+/* A new reference to the key where the lists are made. */
+static tn_status on_place(const plan *p, tn_tensor **out, tn_tensor *key) {
+  if (key->storage->device != p->ctx->device) {
+    return tn_tensor_to(p->ctx, out, key, p->ctx->device, (tn_dtype)key->dtype);
+  }
+  *out = tn_tensor_retain(key);
+  return TN_OK;
+}
+
 /* Values that count from the index_base, or from the end, become positions from 0. */
 static tn_status take_indices(plan *p, tn_tensor *key, int d, int64_t size) {
   tn_tensor *values = NULL, *own = NULL;
@@ -45,6 +61,7 @@ static tn_status take_indices(plan *p, tn_tensor *key, int d, int64_t size) {
     return tn_fail(p->ctx, TN_EDTYPE, "an index tensor of whole numbers expected, got %s",
                    tn_dtype_name((tn_dtype)key->dtype));
   }
+  if (on_device(p)) return on_place(p, &p->index[d], key);
   tn_status s = on_host(p->ctx, &values, key, TN_I64);
   if (s == TN_OK) s = tn_tensor_new(p->ctx, &own, TN_I64, key->ndim, key->sizes);
   int64_t n = s == TN_OK ? tn__numel(own) : 0;
@@ -63,11 +80,25 @@ static tn_status take_indices(plan *p, tn_tensor *key, int d, int64_t size) {
   return s;
 }
 
+/* The columns of what nonzero finds, as views. */
+static tn_status list_mask(plan *p, tn_tensor *key, int d) {
+  tn_tensor *mask = NULL, *found[TN_MAX_OUTPUTS] = {NULL};
+  tn_status s = on_place(p, &mask, key);
+  if (s == TN_OK) s = tn_apply(p->ctx, TN_OP_nonzero, 1, &mask, NULL, found);
+  for (int k = 0; k < key->ndim && s == TN_OK; k++) {
+    s = tn__alias(p->ctx, &p->index[d + k], found[0], 1, found[0]->sizes, found[0]->strides,
+                  found[0]->offset + k);
+  }
+  tn_tensor_release(mask);
+  tn_tensor_release(found[0]);
+  return s;
+}
+
 /* A mask stands for as many dimensions as it has: for each the positions of what it names. */
 static tn_status take_mask(plan *p, const tn_tensor *x, tn_tensor *key, int d) {
   char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
   tn_tensor *flat = NULL;
-  int64_t count = 0, at[TN_MAX_DIMS] = {0}, *lists[TN_MAX_DIMS];
+  int64_t count = 0, at[TN_MAX_DIMS] = {0}, *lists[TN_MAX_DIMS] = {NULL};
   bool fits = key->ndim > 0 && d + key->ndim <= x->ndim &&
               memcmp(key->sizes, x->sizes + d, sizeof(int64_t) * key->ndim) == 0;
   if (!fits) {
@@ -75,6 +106,7 @@ static tn_status take_mask(plan *p, const tn_tensor *x, tn_tensor *key, int d) {
                    tn__shape_text(a, key->ndim, key->sizes),
                    tn__shape_text(b, x->ndim, x->sizes));
   }
+  if (on_device(p)) return list_mask(p, key, d);
   tn_status s = on_host(p->ctx, &flat, key, TN_U8);
   const int64_t n = s == TN_OK ? tn__numel(flat) : 0;
   const uint8_t *set = s == TN_OK ? (const uint8_t *)tn__data(flat) : NULL;
@@ -161,14 +193,40 @@ static void add_positions(const plan *p, int64_t *to, const tn_tensor *t, int64_
   }
 }
 
+/* Fills `to`, in which the block's dimensions begin at `first`; `steps`: what those of others are
+ * worth. */
+static tn_status list_on_device(const plan *p, tn_tensor *to, tn_opcode code, int first,
+                                const int64_t *strides, const int64_t *sizes, const int64_t *steps,
+                                int64_t base) {
+  tn_device_places places = {.code = code, .first = first, .ndim = p->block.ndim, .begin = base,
+                             .steps = steps};
+  tn_status s = TN_OK;
+  for (int d = 0; d < p->ndim && s == TN_OK; d++) {
+    if (p->index[d] == NULL) continue;
+    places.size = sizes[d];
+    places.factor = strides[d];
+    s = tn__device_list_places(p->ctx, to, p->index[d], &places);
+    places.adds = true;
+  }
+  return s;
+}
+
 /* One list of the block's positions; strides[d] tells what a step of dimension d is worth. */
-static tn_status block_positions(const plan *p, tn_tensor **out, const int64_t *strides,
-                                 int64_t base) {
+static tn_status block_positions(const plan *p, const tn_tensor *x, tn_tensor **out,
+                                 const int64_t *strides, int64_t base) {
   int64_t n;
   *out = NULL;
   tn_status s = tn__count(p->ctx, p->block.ndim, p->block.sizes, sizeof n, &n);
   if (s == TN_OK) s = tn_tensor_new(p->ctx, out, TN_I64, 1, &n);
   if (s != TN_OK) return s;
+  if (on_device(p)) {
+    static const int64_t none[TN_MAX_DIMS];
+    tn_tensor shown = **out;
+    shown.ndim = p->block.ndim;
+    memcpy(shown.sizes, p->block.sizes, sizeof shown.sizes);
+    tn__contiguous_strides(shown.ndim, shown.sizes, shown.strides);
+    return list_on_device(p, &shown, TN_OP_index, 0, strides, x->sizes, none, base);
+  }
   int64_t *to = (int64_t *)tn__data(*out);
   for (int64_t i = 0; i < n; i++) to[i] = base;
   for (int d = 0; d < p->ndim; d++) {
@@ -180,7 +238,7 @@ static tn_status block_positions(const plan *p, tn_tensor **out, const int64_t *
 /* A list that was made on the host goes where x is. Takes over the reference. */
 static tn_tensor *placed(tn_eval *e, tn_tensor *list, const tn_tensor *x) {
   tn_tensor *moved = NULL;
-  if (list == NULL || x->storage->device == TN_CPU) return tn__temp(e, list);
+  if (list == NULL || x->storage->device == list->storage->device) return tn__temp(e, list);
   if (e->status == TN_OK) {
     e->status = tn_tensor_to(e->ctx, &moved, list, x->storage->device, TN_I64);
   }
@@ -210,7 +268,7 @@ static tn_tensor *pick(tn_eval *e, const plan *p, tn_tensor *x) {
     strides[d] = step;
     step *= x->sizes[d];
   }
-  if (e->status == TN_OK) e->status = block_positions(p, &list, strides, e->ctx->index_base);
+  if (e->status == TN_OK) e->status = block_positions(p, x, &list, strides, e->ctx->index_base);
   list = placed(e, list, x);
   if (!p->neighbours) y = gathered(e, p, x, all);
   memcpy(sizes, all, sizeof(int64_t) * (size_t)first);
@@ -232,7 +290,7 @@ tn_status tn_index(tn_ctx *ctx, tn_tensor **out, tn_tensor *x, int n, tn_tensor 
   plan p;
   const int16_t device = ctx->device;
   *out = NULL;
-  ctx->device = TN_CPU; /* the lists are made here */
+  ctx->device = x->storage->device; /* the lists are made there */
   tn_status s = make_plan(&p, ctx, x, n, keys, names);
   if (s == TN_OK && p.count == 0) {
     *out = tn_tensor_retain(x);
@@ -273,9 +331,16 @@ static tn_status places(const plan *p, const tn_tensor *x, tn_tensor **out) {
   tn_tensor *block = NULL;
   int first;
   tn__contiguous_strides(x->ndim, x->sizes, strides);
-  tn_status s = block_positions(p, &block, strides, p->ctx->index_base);
-  if (s != TN_OK) return s;
   const int ndim = written(p, x, strides, sizes, steps, &first);
+  if (on_device(p)) {
+    tn_status s = tn__count(p->ctx, ndim, sizes, sizeof n, &n);
+    if (s == TN_OK) s = tn_tensor_new(p->ctx, out, TN_I64, ndim, sizes);
+    if (s != TN_OK) return s;
+    return list_on_device(p, *out, TN_OP_put, first, strides, x->sizes, steps,
+                          p->ctx->index_base);
+  }
+  tn_status s = block_positions(p, x, &block, strides, p->ctx->index_base);
+  if (s != TN_OK) return s;
   int64_t inside[TN_MAX_DIMS] = {0}; /* steps within the block */
   for (int k = p->block.ndim - 1; k >= 0; k--) {
     inside[first + k] = b;
@@ -312,7 +377,7 @@ tn_status tn_index_put(tn_ctx *ctx, tn_tensor *x, int n, tn_tensor *const *keys,
   plan p;
   tn_tensor *list = NULL;
   const int16_t device = ctx->device;
-  ctx->device = TN_CPU;
+  ctx->device = x->storage->device;
   tn_status s = make_plan(&p, ctx, x, n, keys, names);
   if (s == TN_OK) s = places(&p, x, &list);
   ctx->device = device;

@@ -221,7 +221,9 @@ static tn_status gather_grad(tn_grad_call *g) {
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
   if (zeros != NULL) {
-    g->din[0] = tn__keep(&e, indexed(&e, g, TN_OP_scatter_add, zeros, g->dout[0]));
+    tn_attrs attrs = {.i = {g->attrs->i[0]}, .ni = 1};
+    tn_tensor *in[3] = {zeros, g->in[1], g->dout[0]};
+    g->din[0] = tn__keep(&e, tn__do_into(&e, TN_OP_scatter_add, &attrs, 3, in));
   }
   return tn__eval_end(&e);
 }

@@ -153,7 +153,7 @@ static tn_status index_grad(tn_grad_call *g) {
   }
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *in[3] = {tn__zeros(&e, &g->meta[0]), g->in[1], g->dout[0]};
-  g->din[0] = tn__keep(&e, tn__do(&e, TN_OP_indexAdd, &attrs, 3, in));
+  g->din[0] = tn__keep(&e, tn__do_into(&e, TN_OP_indexAdd, &attrs, 3, in));
   return tn__eval_end(&e);
 }
 

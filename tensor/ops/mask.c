@@ -1,33 +1,44 @@
 /* mask.c -- elements picked by a mask: uint8 or bool, not 0 where an element is meant. */
+#include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
-/* The mask as contiguous bytes, one for each element of x. Torch7: as many elements will do. */
-static tn_status mask_for(tn_call *call, tn_tensor **out, const tn_tensor *x) {
-  tn_tensor *mask = call->in[1], shown = *mask;
+/* *shown: the mask in x's shape. Torch7: as many elements in another will do, and stay there. */
+static tn_status show_mask(tn_call *call, tn_tensor *shown, const tn_tensor *x) {
+  const tn_tensor *mask = call->in[1];
   char a[TN_SHAPE_TEXT], b[TN_SHAPE_TEXT];
-  *out = NULL;
+  *shown = *mask;
   if (mask->dtype != TN_U8 && mask->dtype != TN_BOOL) {
     return tn_fail(call->ctx, TN_EDTYPE, "a mask of uint8 or bool expected, got %s",
                    tn_dtype_name((tn_dtype)mask->dtype));
   }
-  if (tn__numel(mask) == tn__numel(x)) {
-    return tn__contiguous_of(call->ctx, out, mask, (tn_dtype)mask->dtype);
-  }
+  if (tn__numel(mask) == tn__numel(x)) return TN_OK;
   int extra = x->ndim - mask->ndim;
   bool fits = extra >= 0;
   for (int d = 0; d < x->ndim && fits; d++) {
     int64_t have = d < extra ? 1 : mask->sizes[d - extra];
     fits = have == 1 || have == x->sizes[d];
-    shown.sizes[d] = x->sizes[d];
-    shown.strides[d] = have == 1 ? 0 : mask->strides[d - extra];
+    shown->sizes[d] = x->sizes[d];
+    shown->strides[d] = have == 1 ? 0 : mask->strides[d - extra];
   }
   if (!fits) {
     return tn_fail(call->ctx, TN_ESHAPE, "a mask of size %s does not fit a tensor of size %s",
                    tn__shape_text(a, mask->ndim, mask->sizes),
                    tn__shape_text(b, x->ndim, x->sizes));
   }
-  shown.ndim = x->ndim;
-  tn_status s = tn_tensor_new(call->ctx, out, (tn_dtype)mask->dtype, x->ndim, x->sizes);
+  shown->ndim = x->ndim;
+  return TN_OK;
+}
+
+/* The mask as contiguous bytes, one for each element of x. */
+static tn_status mask_for(tn_call *call, tn_tensor **out, const tn_tensor *x) {
+  tn_tensor *mask = call->in[1], shown;
+  *out = NULL;
+  tn_status s = show_mask(call, &shown, x);
+  if (s != TN_OK) return s;
+  if (tn__numel(mask) == tn__numel(x)) {
+    return tn__contiguous_of(call->ctx, out, mask, (tn_dtype)mask->dtype);
+  }
+  s = tn_tensor_new(call->ctx, out, (tn_dtype)mask->dtype, x->ndim, x->sizes);
   if (s == TN_OK) tn__copy_view(call->ctx, *out, &shown);
   return s;
 }
@@ -81,12 +92,17 @@ static inline __attribute__((always_inline)) void move_masked(int64_t n, const t
 /* -- maskedSelect ------------------------------------------------------------------------------ */
 
 static tn_status maskedSelect_shape(tn_call *call) {
-  tn_tensor *mask;
+  tn_tensor *mask, shown;
   tn__touch(call->in[1]->storage);
-  tn_status s = mask_for(call, &mask, call->in[0]);
-  if (s != TN_OK) return s;
   call->meta[0].dtype = call->in[0]->dtype;
   call->meta[0].ndim = 1;
+  if (TN_DEVICES && call->ctx->device != TN_CPU) {
+    tn_status s = show_mask(call, &shown, call->in[0]);
+    if (s != TN_OK) return s;
+    return tn__device_count_set(call->ctx, &shown, &call->meta[0].sizes[0]);
+  }
+  tn_status s = mask_for(call, &mask, call->in[0]);
+  if (s != TN_OK) return s;
   call->meta[0].sizes[0] = count_set(mask);
   tn_tensor_release(mask);
   return TN_OK;
@@ -108,7 +124,9 @@ static tn_status maskedSelect_run(tn_call *call) {
 static tn_status maskedSelect_grad(tn_grad_call *g) {
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
-  g->din[0] = tn__keep(&e, DO3(maskedCopy, zeros, g->in[1], g->dout[0]));
+  g->din[0] = 
+      tn__keep(&e, tn__do_into(&e, TN_OP_maskedCopy, NULL, 3,
+                               (tn_tensor *[]){zeros, g->in[1], g->dout[0]}));
   return tn__eval_end(&e);
 }
 
@@ -218,12 +236,15 @@ static tn_status marks_of(tn_call *call, tn_tensor **out) {
 static tn_status nonzero_shape(tn_call *call) {
   tn_tensor *marks;
   tn__touch(call->in[0]->storage);
-  tn_status s = marks_of(call, &marks);
-  if (s != TN_OK) return s;
   call->meta[0].dtype = TN_I64;
   call->meta[0].ndim = 2;
-  call->meta[0].sizes[0] = count_set(marks);
   call->meta[0].sizes[1] = call->in[0]->ndim;
+  if (TN_DEVICES && call->ctx->device != TN_CPU) {
+    return tn__device_count_set(call->ctx, call->in[0], &call->meta[0].sizes[0]);
+  }
+  tn_status s = marks_of(call, &marks);
+  if (s != TN_OK) return s;
+  call->meta[0].sizes[0] = count_set(marks);
   tn_tensor_release(marks);
   return TN_OK;
 }

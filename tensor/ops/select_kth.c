@@ -243,7 +243,7 @@ static tn_status line_grad(tn_grad_call *g, int first) {
   }
   if (ndim > 0) {
     tn_tensor *in[3] = {tn__zeros(&e, &g->meta[0]), indices, d};
-    d = tn__do(&e, TN_OP_scatter_add, &dim, 3, in);
+    d = tn__do_into(&e, TN_OP_scatter_add, &dim, 3, in);
   }
   g->din[0] = tn__keep(&e, d);
   return tn__eval_end(&e);

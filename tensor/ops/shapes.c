@@ -1,5 +1,6 @@
 /* shapes.c -- other shapes of the same elements, and elements in another order: like another
  * tensor, flattened, flipped, rolled, repeated. */
+#include "tensor/device.h"
 #include "tensor/eval.h"
 
 #define SHAPE_ROW(name_, aliases_, args_, onnx_, doc_)                                            \
@@ -156,7 +157,7 @@ static tn_status flip_grad(tn_grad_call *g) {
 
 const tn_op tn__op_flip = {
     .name = "flip", .lua = "flip", .args = "T x; D dims", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = flip_shape,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = flip_shape,
     .run = flip_run, .grad = flip_grad,
     .doc = "The elements in the reverse order along these dimensions, as a copy."};
 
@@ -297,6 +298,43 @@ static tn_status repeated_positions(tn_call *call, tn_tensor **out, int64_t size
   return s == TN_OK ? tn__send(call->ctx, out) : s;
 }
 
+/* On a device, of whole numbers: where each repetition begins a 1 is added, so that the sums up to a
+ * position count them. */
+static tn_status device_positions(tn_call *call, tn_tensor **out, int64_t size) {
+  tn_tensor *times = call->in[1];
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_attrs along = {.i = {0}, .ni = 1}, dtype = {.i = {TN_I64}, .ni = 1};
+  double least = 0, total = 0;
+  times = tn__do(&e, TN_OP_to, &dtype, 1, &times);
+  tn_tensor *ends = tn__do(&e, TN_OP_cumsum, &along, 1, &times), *min = DO1(min, times);
+  if (e.status == TN_OK) {
+    tn__touch(call->in[1]->storage);
+    least = tn_tensor_get(min, 0);
+    total = tn_tensor_get(ends, size - 1);
+    if (!(least >= 0 && total < 0x1p46)) {
+      e.status = tn_fail(call->ctx, TN_EARG, "%g repetitions", least < 0 ? least : total);
+    }
+  }
+  tn_meta m = {.dtype = TN_I64, .ndim = 1, .sizes = {(int64_t)total + 1}};
+  tn_attrs part = {.i = {0, 0, size - 1}, .ni = 3};
+  tn_tensor *marks = e.status == TN_OK ? tn__zeros(&e, &m) : NULL;
+  tn_tensor *base = tn__whole(&e, call->ctx->index_base), *one = tn__whole(&e, 1);
+  tn_tensor *begins = DO2(add, tn__do(&e, TN_OP_narrow, &part, 1, &ends), base);
+  tn_tensor *ones = DO2(fill, begins, one);
+  marks = tn__do(&e, TN_OP_indexAdd, &along, 3, (tn_tensor *[]){marks, begins, ones});
+  tn_tensor *list = DO2(add, tn__do(&e, TN_OP_cumsum, &along, 1, &marks), base);
+  part.i[2] = (int64_t)total;
+  *out = tn__keep(&e, tn__do(&e, TN_OP_narrow, &part, 1, &list));
+  return tn__eval_end(&e);
+}
+
+static bool listed_on_device(const tn_call *call, int64_t size) {
+  const tn_tensor *times = call->in[1];
+  return TN_DEVICES && call->ctx->device != TN_CPU && times->ndim == 1 && size > 1 &&
+         times->sizes[0] == size && times->dtype != TN_BOOL &&
+         !tn_dtype_is_float((tn_dtype)times->dtype);
+}
+
 static tn_status repeat_interleave_compose(tn_call *call) {
   tn_tensor *x = call->in[0], *list = NULL;
   tn_eval e = tn__eval_begin(call->ctx);
@@ -304,7 +342,11 @@ static tn_status repeat_interleave_compose(tn_call *call) {
   int dim = 0;
   if (tn__int(call->attrs, 0, TN_NONE) == TN_NONE) x = tn__reshaped(&e, x, 1, &count);
   else e.status = wanted_dim(call, 0, 0, &dim);
-  if (e.status == TN_OK) e.status = repeated_positions(call, &list, x->sizes[dim]);
+  if (e.status == TN_OK) {
+    const int64_t size = x->sizes[dim];
+    e.status = listed_on_device(call, size) ? device_positions(call, &list, size)
+                                            : repeated_positions(call, &list, size);
+  }
   if (list != NULL) tn__temp(&e, list);
   tn_attrs along = {.i = {dim}, .ni = 1};
   return finish(call, &e, tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){x, list}));

@@ -331,7 +331,7 @@ static tn_status scatter_back(tn_grad_call *g, int64_t dim) {
   tn_eval e = tn__eval_begin(g->ctx);
   tn_attrs attrs = {.i = {dim}, .ni = 1};
   tn_tensor *in[3] = {tn__zeros(&e, &g->meta[0]), g->out[1], g->dout[0]};
-  g->din[0] = tn__keep(&e, tn__do(&e, TN_OP_scatter_add, &attrs, 3, in));
+  g->din[0] = tn__keep(&e, tn__do_into(&e, TN_OP_scatter_add, &attrs, 3, in));
   return tn__eval_end(&e);
 }
 

@@ -4,6 +4,7 @@
  * attrs: unique begins with i[0] sorted, which it always is; then both have: is the index asked
  * for, are the counts, and the dimension of the slices, or TN_NONE. PyTorch gives what is asked
  * for, so what is stands before what is not. */
+#include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
 /* Rows of `width` numbers of float64, or of int64, side by side. NaN equals NaN here and is greater
@@ -134,6 +135,74 @@ static bool counts_first(const tn_attrs *attrs, int at) {
   return tn__int(attrs, at + 1, 0) == 1 && tn__int(attrs, at, 0) != 1;
 }
 
+/* Results in the order in which they were asked for. */
+static void give(tn_call *call, tn_eval *e, int at, tn_tensor *values, tn_tensor *inverse,
+                 tn_tensor *counts) {
+  const bool swap = counts_first(call->attrs, at);
+  call->out[0] = tn__keep(e, values);
+  call->out[swap ? 2 : 1] = tn__keep(e, inverse);
+  call->out[swap ? 1 : 2] = tn__keep(e, counts);
+}
+
+/* 1 where an element differs from the one before it, the first one left out. */
+static tn_tensor *changes(tn_eval *ep, tn_tensor *x, int64_t n) {
+  tn_eval e = *ep;
+  tn_attrs rest = {.i = {0, 1, n - 1}, .ni = 3}, most = {.i = {0, 0, n - 1}, .ni = 3};
+  tn_tensor *a = tn__do(&e, TN_OP_narrow, &rest, 1, &x);
+  tn_tensor *b = tn__do(&e, TN_OP_narrow, &most, 1, &x), *r = DO2(ne, a, b);
+  if (x != NULL && tn_dtype_is_float((tn_dtype)x->dtype)) { /* one NaN is as good as another */
+    r = DO2(mul, r, DO2(sub, tn__whole(&e, 1), DO2(mul, DO2(ne, a, a), DO2(ne, b, b))));
+  }
+  *ep = e;
+  return r;
+}
+
+/* Of single elements on a device, with operations: only how many there are comes to the host. */
+static tn_status unique_on_device(tn_call *call, bool sorted, int at) {
+  tn_tensor *x = call->in[0], *order = NULL;
+  const int64_t n = tn__numel(x), base = call->ctx->index_base;
+  if (call->dim >= 0 && n != x->sizes[call->dim]) return TN_DECLINED;
+  tn_eval e = tn__eval_begin(call->ctx);
+  if (n == 0) {
+    tn_meta like = {.dtype = TN_I64, .ndim = call->dim < 0 ? x->ndim : 1}, none = {.ndim = 1};
+    memcpy(like.sizes, x->sizes, sizeof like.sizes);
+    none.dtype = x->dtype;
+    tn_tensor *values = tn__zeros(&e, &none), *inverse = tn__zeros(&e, &like);
+    none.dtype = TN_I64;
+    give(call, &e, at, values, inverse, tn__zeros(&e, &none));
+    return tn__eval_end(&e);
+  }
+  tn_attrs along = {.i = {0}, .ni = 1}, both = {.i = {0, 0}, .ni = 2}, dtype = {.i = {TN_I64}, .ni = 1};
+  tn_meta one = {.dtype = TN_I64, .ndim = 1, .sizes = {1}};
+  tn_tensor *values = tn__reshaped(&e, x, 1, &n), *zero = tn__zeros(&e, &one);
+  if (sorted && values != NULL) {
+    tn_tensor *made[TN_MAX_OUTPUTS] = {NULL};
+    e.status = tn_apply(call->ctx, TN_OP_sort, 1, &values, &both, made);
+    values = tn__temp(&e, made[0]);
+    order = tn__temp(&e, made[1]);
+  }
+  tn_tensor *flags = changes(&e, values, n), *found = DO1(nonzero, flags);
+  const int64_t groups = found != NULL ? found->sizes[0] + 1 : 1;
+  /* places of the first of each group but the first group, from 0 */
+  tn_tensor *begins = tn__reshaped(&e, found, 1, (int64_t[]){groups - 1});
+  begins = DO2(add, begins, tn__whole(&e, 1 - base));
+  tn_tensor *firsts = tn__do(&e, TN_OP_cat, &along, 2, (tn_tensor *[]){zero, begins});
+  tn_tensor *end = DO2(fill, zero, tn__whole(&e, n));
+  tn_tensor *ends = tn__do(&e, TN_OP_cat, &along, 2, (tn_tensor *[]){begins, end});
+  tn_tensor *counts = DO2(sub, ends, firsts), *offset = tn__whole(&e, base);
+  tn_tensor *which = DO2(add, firsts, offset);
+  flags = tn__do(&e, TN_OP_to, &dtype, 1, &flags);
+  tn_tensor *inverse = tn__do(&e, TN_OP_cat, &along, 2, (tn_tensor *[]){zero, flags});
+  inverse = DO2(add, tn__do(&e, TN_OP_cumsum, &along, 1, &inverse), offset);
+  if (order != NULL) {
+    inverse = tn__do(&e, TN_OP_indexCopy, &along, 3, (tn_tensor *[]){inverse, order, inverse});
+  }
+  if (call->dim < 0) inverse = tn__reshaped(&e, inverse, x->ndim, x->sizes);
+  values = tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){values, which});
+  give(call, &e, at, values, inverse, counts);
+  return tn__eval_end(&e);
+}
+
 /* i[at] is the first attribute that both operations have. */
 static tn_status unique_of(tn_call *call, bool sorted, int at) {
   tn_ctx *ctx = call->ctx;
@@ -144,10 +213,12 @@ static tn_status unique_of(tn_call *call, bool sorted, int at) {
   tn_status s = TN_OK;
   call->dim = -1;
   tn__touch(x->storage);
-  if (x->storage->device != TN_CPU) {
-    s = tn_fail(ctx, TN_EDEVICE, "not available on this device: use x:cpu()");
+  if (wanted != TN_NONE) s = tn__dim(ctx, wanted, x->ndim, &call->dim);
+  if (TN_DEVICES && s == TN_OK && x->storage->device != TN_CPU) {
+    s = unique_on_device(call, sorted, at);
+    tn_set_grad_enabled(ctx, was);
+    return s;
   }
-  if (s == TN_OK && wanted != TN_NONE) s = tn__dim(ctx, wanted, x->ndim, &call->dim);
   if (s == TN_OK) s = list_rows(call, &l, &moved);
   if (s == TN_OK) s = order_rows(call, &l, sorted);
   for (int k = 0; k < 3 && s == TN_OK; k++) {
@@ -170,10 +241,7 @@ static tn_status unique_of(tn_call *call, bool sorted, int at) {
     if (call->dim < 0) inverse = tn__reshaped(&e, inverse, x->ndim, x->sizes);
     tn_tensor *counts = tn__do(&e, TN_OP_narrow, &part, 1, &lists[2]);
     counts = DO1(clone, counts);
-    call->out[0] = tn__keep(&e, values);
-    const bool swap = counts_first(call->attrs, at);
-    call->out[swap ? 2 : 1] = tn__keep(&e, inverse);
-    call->out[swap ? 1 : 2] = tn__keep(&e, counts);
+    give(call, &e, at, values, inverse, counts);
   } else {
     tn_tensor_release(moved);
   }
@@ -190,7 +258,7 @@ static tn_status unique_consecutive_compose(tn_call *call) { return unique_of(ca
 #define UNIQUE_ROW(name_, args_, doc_)                                                            \
   const tn_op tn__op_##name_ = {                                                                  \
       .name = #name_, .lua = #name_, .args = args_, .convention = 'C',                            \
-      .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
+      .flags = TN_FLOATS | TN_INTEGERS, .nout = 3, .low = -2, .high = 2,                          \
       .compose = name_##_compose, .no_grad = "how many values there are changes in jumps",        \
       .doc = doc_};
 

@@ -190,12 +190,24 @@ uint64_t emulated_exchange(uint64_t mine, int lane) {
   return slot[inside ? first + (unsigned)lane : self];
 }
 
+/* Who has not been at this exchange had ended before it; who has may have ended since. */
+unsigned emulated_match(uint64_t mine, uint64_t wanted) {
+  const unsigned first = running / warpSize * warpSize, now = threads[running].exchanges + 1;
+  const uint64_t *slot = slots[(now - 1) & 1];
+  unsigned lanes = 0;
+  emulated_exchange(mine, 0);
+  for (unsigned i = first; i < first + warpSize && i < thread_count; i++)
+    lanes |= (unsigned)(threads[i].exchanges >= now && slot[i] == wanted) << (i - first);
+  return lanes;
+}
+
 int emulated_count(bool predicate) {
-  unsigned char *vote = votes[threads[running].counts++ & 1];
+  const unsigned now = ++threads[running].counts;
+  unsigned char *vote = votes[now & 1];
   vote[running] = predicate;
   emulated_barrier();
   int sum = 0;
-  for (unsigned i = 0; i < thread_count; i++) sum += threads[i].state != DONE && vote[i];
+  for (unsigned i = 0; i < thread_count; i++) sum += threads[i].counts >= now && vote[i];
   return sum;
 }
 

@@ -99,11 +99,13 @@ template <typename T> static inline T __shfl_up_sync(unsigned, T v, unsigned by)
 template <typename T> static inline T __shfl_xor_sync(unsigned, T v, int mask) {
   return emulated_from(v, emulated_lane() ^ mask);
 }
+/* The lanes of the warp, not ended, that gave the same. */
+unsigned emulated_match(uint64_t mine, uint64_t wanted);
 static inline unsigned __ballot_sync(unsigned, int predicate) {
-  unsigned votes = 0;
-  for (int lane = 0; lane < warpSize; lane++)
-    votes |= (unsigned)(__shfl_sync(~0u, predicate != 0, lane) != 0) << lane;
-  return votes;
+  return emulated_match(predicate != 0, 1);
+}
+template <typename T> static inline unsigned __match_any_sync(unsigned, T value) {
+  return emulated_match((uint64_t)value, (uint64_t)value);
 }
 
 /* -- launching --------------------------------------------------------------------------------- */
