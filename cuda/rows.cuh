@@ -13,6 +13,9 @@
 template <typename E> struct real_of { typedef float type; };
 template <> struct real_of<double> { typedef double type; };
 
+template <typename E> struct half_kind { static const int32_t value = TN_F16; };
+template <> struct half_kind<__nv_bfloat16> { static const int32_t value = TN_BF16; };
+
 __device__ static inline float value_of(float x) { return x; }
 __device__ static inline double value_of(double x) { return x; }
 __device__ static inline float value_of(__half x) { return __half2float(x); }
@@ -22,6 +25,10 @@ __device__ static inline void put_value(float &to, float x) { to = x; }
 __device__ static inline void put_value(double &to, double x) { to = x; }
 __device__ static inline void put_value(__half &to, float x) { to = __float2half_rn(x); }
 __device__ static inline void put_value(__nv_bfloat16 &to, float x) { to = __float2bfloat16_rn(x); }
+
+template <typename E> __host__ __device__ constexpr int32_t dtype_of_element() {
+  return sizeof(E) == 8 ? TN_F64 : sizeof(E) == 4 ? TN_F32 : half_kind<E>::value;
+}
 
 /* N neighbours, moved in one access of up to 16 bytes. */
 template <typename E, int N> struct alignas(sizeof(E) * N < 16 ? sizeof(E) * N : 16) pack {
@@ -98,6 +105,25 @@ template <typename How, typename R> __device__ inline R over_block(R v) {
 /* Of the threads that share a row: some lanes of a warp, or the block. */
 template <typename How, typename R> __device__ inline R over_group(R v, int group) {
   return group <= WARP ? over_lanes<How>(v, group) : over_block<How>(v);
+}
+
+/* Two sums at once. */
+template <typename R> __device__ inline void sum_over_group(R &a, R &b, int group) {
+  __shared__ R parts[2 * WARP];
+  const int lanes = group < WARP ? group : WARP;
+  a = over_lanes<summed>(a, lanes);
+  b = over_lanes<summed>(b, lanes);
+  if (group <= WARP) return;
+  const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+  if (lane == 0) {
+    parts[warp] = a;
+    parts[WARP + warp] = b;
+  }
+  __syncthreads();
+  const bool real = lane < (int)blockDim.x / WARP;
+  a = over_lanes<summed>(real ? parts[lane] : (R)0, WARP);
+  b = over_lanes<summed>(real ? parts[WARP + lane] : (R)0, WARP);
+  __syncthreads();
 }
 
 /* -- Which threads have which row ------------------------------------------------------------------ */
