@@ -108,6 +108,12 @@ static tn_status found_wrong(int device) {
   tn_fault *f = faults[device < DEVICES ? device : 0];
   if (f == NULL || __atomic_load_n(&f->code, __ATOMIC_ACQUIRE) == 0) return TN_OK;
   const char *name = op_names[f->code - 1];
+  if (f->count < 0) {
+    snprintf(text, sizeof text,
+             "%s: a value is out of range; the device found it while the program went on", name);
+    f->code = 0;
+    return TN_EARG;
+  }
   snprintf(text, sizeof text,
            "%s: the index %lld (counted from 0) is out of range for %lld elements; the device found "
            "it while the program went on", name, f->value, f->count);

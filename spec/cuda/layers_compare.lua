@@ -30,7 +30,10 @@ end
 
 -- What these specs are about; sums and the like have specs of their own.
 local OURS = {}
-for name in ([[softmax log_softmax normalize cross_entropy nll_loss rotary_embedding dropout]]):gmatch('%S+') do OURS[name] = true end
+for name in ([[softmax log_softmax normalize update_running cross_entropy nll_loss
+    rotary_embedding dropout adam_step adam_steps sgd_step sgd_steps clip_norms unscale_steps
+    bernoulli random exponential log_normal cauchy geometric multinomial multinomial_alias_draw
+    poisson binomial standard_gamma]]):gmatch('%S+') do OURS[name] = true end
 
 --- fn(...), where none of these operations goes by way of the CPU.
 function compare.stays(fn, ...)

@@ -190,3 +190,92 @@ describe('normalisations on a GPU', function()
     end
   end)
 end)
+
+describe('losses on a GPU', function()
+  local function classes(n, count)
+    local labels = torch.LongTensor(n)
+    for i = 1, n do labels[i] = (i * 7) % count + 1 end
+    return labels
+  end
+
+  it('pick the right classes', function()
+    for _, dtype in ipairs(compare.FLOATS) do
+      for _, shape in ipairs {{6, 5}, {3, 1000}, {2, 64}, {700, 3}, {1, 5000}} do
+        local n, count = shape[1], shape[2]
+        local labels = classes(n, count)
+        for _, mean in ipairs {true, false} do
+          for _, name in ipairs {'nll_loss', 'cross_entropy'} do
+            check(('%s %s of %dx%d'):format(name, dtype, n, count), function(x, target, w)
+              return torch[name](x, target, w, mean)
+            end, {torch.randn(n, count), labels}, {dtype = dtype})
+          end
+        end
+      end
+    end
+  end)
+
+  it('take weights, labels that do not count, and other shapes', function()
+    local weights = torch.rand(5)
+    for _, name in ipairs {'nll_loss', 'cross_entropy'} do
+      local loss = torch[name]
+      local labels = torch.LongTensor {1, 5, 3, 2, 2, 4}
+      check(name .. ' weighted', function(x, t, w)
+        return loss(x, t, w:detach(), true)
+      end, {torch.randn(6, 5), labels, weights})
+      check(name .. ' ignoring', function(x, t, w) return loss(x, t, w:detach(), true, 2) end,
+        {torch.randn(6, 5), labels, weights})
+      check(name .. ' ignoring all', function(x, t) return loss(x, t:clone():fill(3), nil, true, 3) end,
+        {torch.randn(6, 5), labels})
+      check(name .. ' of float labels', function(x, t) return loss(x, t:float()) end,
+        {torch.randn(6, 5), labels})
+      check(name .. ' of strided labels', function(x, t)
+        return loss(x:t(), t:view(3, 2):select(2, 1):narrow(1, 1, 3))
+      end, {torch.randn(5, 3), labels})
+      check(name .. ' of one sample', function(x, t) return loss(x, t:narrow(1, 2, 1)) end,
+        {torch.randn(5), labels})
+      check(name .. ' of a number', function(x) return loss(x, 4) end, {torch.randn(5)})
+      check(name .. ' again', function(x, t, w) return loss(x, t, w:detach()) end,
+        {torch.randn(6, 5):double(), labels, weights:double()}, {dtype = 'float64', twice = true})
+    end
+  end)
+
+  it('tell of labels that are no class', function()
+    local x = torch.randn(3, 5):cuda()
+    x.requires_grad = true -- a plain number would be read at once
+    for _, name in ipairs {'nll_loss', 'cross_entropy'} do
+      for _, labels in ipairs {{1, 6, 2}, {0, 1, 1}, {1, 1.5, 2}} do
+        local ok, message = pcall(function()
+          torch[name](x, torch.Tensor(labels):cuda())
+          torch.cuda.synchronize()
+        end)
+        assert.is_false(ok)
+        assert.is_truthy(message:find('out of range', 1, true), message)
+      end
+      assert.has_error(function() torch[name](x, torch.Tensor {1, 2}:cuda()) end)
+    end
+    torch.cuda.synchronize()
+  end)
+end)
+
+describe('rotary embedding on a GPU', function()
+  it('turns pairs', function()
+    for _, dtype in ipairs(compare.FLOATS) do
+      for _, sizes in ipairs {{4, 8, 4}, {5, 7, 3}, {3, 64, 32}, {6, 32, 8}, {3, 5, 2}} do
+        local time, dim, pairs_ = unpack(sizes)
+        local angle = torch.rand(time + 2, pairs_):mul(6)
+        for _, beside in ipairs {true, false} do
+          check(('%s %dx%d'):format(dtype, time, dim), function(x, c, s)
+            return torch.rotary_embedding(x, c:detach(), s:detach(), beside, 2)
+          end, {torch.randn(2, 3, time, dim), torch.cos(angle), torch.sin(angle)}, {dtype = dtype})
+        end
+      end
+    end
+    local angle = torch.rand(4, 2)
+    check('strided', function(x, c, s)
+      return torch.rotary_embedding(x:transpose(1, 2), c:detach(), s:detach(), true)
+    end, {torch.randn(4, 3, 5), torch.cos(angle), torch.sin(angle)})
+    check('odd offset', function(x, c, s)
+      return torch.rotary_embedding(x:narrow(1, 2, 12):view(3, 4), c:detach(), s:detach(), true)
+    end, {torch.randn(14), torch.cos(angle), torch.sin(angle)})
+  end)
+end)
