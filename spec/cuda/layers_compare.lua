@@ -71,8 +71,8 @@ local function derivative(fn, inputs, weights, twice)
   return out, first, total and torch.grad({total}, leaves) or {}
 end
 
---- fn(inputs...) on the CPU and on a GPU: result and gradients. options: dtype, tolerance, twice (second
--- derivatives, too), detours (some are allowed), grad (false: none).
+--- fn(inputs...) on the CPU and on a GPU: result and gradients. options: dtype, tolerance, twice
+-- (second derivatives, too), detours (some are allowed), grad (false: none).
 function compare.check(what, fn, inputs, options)
   options = options or {}
   local tolerance = options.tolerance or compare.TOLERANCE[options.dtype or 'float32']

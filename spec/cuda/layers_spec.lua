@@ -224,8 +224,9 @@ describe('losses on a GPU', function()
       end, {torch.randn(6, 5), labels, weights})
       check(name .. ' ignoring', function(x, t, w) return loss(x, t, w:detach(), true, 2) end,
         {torch.randn(6, 5), labels, weights})
-      check(name .. ' ignoring all', function(x, t) return loss(x, t:clone():fill(3), nil, true, 3) end,
-        {torch.randn(6, 5), labels})
+      check(name .. ' ignoring all', function(x, t)
+        return loss(x, t:clone():fill(3), nil, true, 3)
+      end, {torch.randn(6, 5), labels})
       check(name .. ' of float labels', function(x, t) return loss(x, t:float()) end,
         {torch.randn(6, 5), labels})
       check(name .. ' of strided labels', function(x, t)

@@ -58,7 +58,8 @@ describe('a step on a GPU', function()
           torch.zeros(70, 90):to(dtype):fill(0 / 0)}
         local there = moved(here)
         for t = 1, 3 do
-          here[1]:sgd_step(here[2], here[3], 0.1, 0.9, nesterov and 0 or 0.1, 0.01, nesterov, t == 1)
+          here[1]:sgd_step(here[2], here[3], 0.1, 0.9, nesterov and 0 or 0.1, 0.01, nesterov,
+            t == 1)
           compare.stays(there[1].sgd_step, there[1], there[2], there[3], 0.1, 0.9,
             nesterov and 0 or 0.1, 0.01, nesterov, t == 1)
         end
@@ -87,7 +88,8 @@ end)
 describe('lists of tensors', function()
   it('take a step of Adam at once', function()
     for _, count in ipairs {1, 6, 150} do
-      local x, g, m = tensors('float32', count), tensors('float32', count), tensors('float32', count)
+      local function made() return tensors('float32', count) end
+      local x, g, m = made(), made(), made()
       if count == 6 then -- dtypes may be mixed
         x[4], g[4], m[4] = x[4]:double(), g[4]:double(), m[4]:double()
       end
@@ -142,7 +144,8 @@ describe('lists of tensors', function()
     end
     assert.has_error(function() torch.adam_steps({x, x, x, x}, 0.1, 0.9, 0.99, 1e-8, 0, 0, 0) end)
     local y = torch.randn(4):cuda()
-    assert.has_error(function() torch.adam_steps({y, y, y, x:cuda()}, 0.1, 0.9, 0.99, 1e-8, 0, 0, 1) end)
+    local z = x:cuda()
+    assert.has_error(function() torch.adam_steps({y, y, y, z}, 0.1, 0.9, 0.99, 1e-8, 0, 0, 1) end)
     assert.has_error(function() torch.clip_norms({torch.LongTensor(3):zero():cuda()}, 1) end)
   end)
 

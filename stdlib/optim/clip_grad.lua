@@ -48,8 +48,8 @@ local function on_gpu(gradients)
 end
 
 --- Scales all gradients so that their norm, as of one vector, is at most max_norm. norm_type: 2 by
--- default, math.huge for the greatest element. Returns the norm before: a number, or, of gradients on
--- a GPU and a norm_type of 2, a tensor without dimensions there, so that nothing waits for it.
+-- default, math.huge for the greatest element. Returns the norm before: a number, or, of gradients
+-- on a GPU and a norm_type of 2, a tensor without dimensions there, for which nothing waits.
 local function clip_grad_norm_(parameters, max_norm, norm_type)
   local gradients = gradients_of('clip_grad_norm_', parameters)
   check_limit('clip_grad_norm_', max_norm)

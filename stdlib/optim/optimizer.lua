@@ -91,8 +91,8 @@ function Optimizer:zero_grad()
 end
 
 --- One step along the gradients; parameters that have none stay as they are. Classes that define
--- update_many(list of {parameter, gradient, state}, options), and many_of, the update that it stands
--- for, get those on a GPU at once.
+-- update_many(list of {parameter, gradient, state}, options), and many_of, the update that it
+-- stands for, get those on a GPU at once.
 function Optimizer:step()
   self.steps = self.steps + 1
   local parameters, states, options = self.parameters, self.state, self.options
@@ -116,9 +116,9 @@ function Optimizer:step()
   if many and #many > 0 then self:update_many(many, options) end
 end
 
---- For update_many: run(key, list of tensors) for all updates of one device and one `key` that a kernel
--- takes as they lie; update(parameter, gradient, state) for the others. tensors(state, parameter)
--- gives the key and what of the state the kernel wants.
+--- For update_many: run(key, list of tensors) for all updates of one device and one `key` that a
+-- kernel takes as they lie; update(parameter, gradient, state) for the others. tensors(state,
+-- parameter) gives the key and what of the state the kernel wants.
 function Optimizer.together(updates, tensors, run, update)
   local lists, order = {}, {}
   for _, one in ipairs(updates) do
