@@ -105,43 +105,49 @@ static tn_status run_for_number(tn_call *call) {
 }
 #endif
 
-/* The norm of all as one vector, and what they are scaled by. */
-static tn_status clip_one_by_one(tn_call *call) {
+/* One by one: to a norm of at most f[0], which gives the norm before; or times f[0], which gives 1 where
+ * a number is infinite or NaN. */
+static tn_status one_by_one(tn_call *call, bool clip) {
   tn_ctx *ctx = call->ctx;
-  double total = 0;
-  tn_tensor *flat = NULL;
-  tn_status s = TN_OK;
-  for (int i = 0; i < call->nin && s == TN_OK; i++) {
-    s = tn__host_of(ctx, &flat, call->in[i], TN_F64);
-    for (int64_t k = 0, n = s == TN_OK ? tn__numel(flat) : 0; k < n; k++) {
+  double total = 0, factor = call->attrs->f[0];
+  bool wrong = false;
+  tn_eval e = tn__eval_begin(ctx);
+  for (int i = 0; i < call->nin && e.status == TN_OK; i++) {
+    tn_tensor *flat = NULL;
+    e.status = tn__host_of(ctx, &flat, call->in[i], TN_F64);
+    for (int64_t k = 0, n = e.status == TN_OK ? tn__numel(flat) : 0; k < n; k++) {
       const double v = ((const double *)tn__data(flat))[k];
       total += v * v;
+      wrong = wrong || !isfinite(v);
     }
     tn_tensor_release(flat);
-    flat = NULL;
   }
-  const double norm = sqrt(total), factor = call->attrs->f[0] / (norm + 1e-6);
-  tn_eval e = tn__eval_begin(ctx);
-  e.status = s;
+  const double norm = sqrt(total);
+  if (clip) factor /= norm + 1e-6;
   tn_tensor *const by = tn__constant(&e, factor);
-  for (int i = 0; i < call->nin && e.status == TN_OK && !(factor >= 1); i++) {
+  for (int i = 0; i < call->nin && e.status == TN_OK && !(clip && factor >= 1); i++) {
     tn_tensor *in[2] = {call->in[i], by};
-    if (e.status == TN_OK) e.status = tn_apply_inplace(ctx, TN_OP_mul, 2, in, NULL);
+    e.status = tn_apply_inplace(ctx, TN_OP_mul, 2, in, NULL);
   }
-  if (e.status == TN_OK) e.status = tn_tensor_new_on(ctx, &call->out[0],
-                                                     call->in[0]->storage->device, TN_F32, 0, NULL);
-  if (e.status == TN_OK) tn_tensor_put(call->out[0], 0, norm);
+  const int device = call->in[0]->storage->device;
+  if (e.status == TN_OK) {
+    e.status = tn_tensor_new_on(ctx, &call->out[0], device, TN_F32, 0, NULL);
+  }
+  if (e.status == TN_OK) tn_tensor_put(call->out[0], 0, clip ? norm : wrong);
   return tn__eval_end(&e);
 }
 
-static tn_status clip_norms_compose(tn_call *call) {
+static tn_status over_gradients(tn_call *call, bool clip) {
   tn_status s = check_lists(call, 1, true);
   if (s != TN_OK) return s;
 #if TN_DEVICES
   if (served(call, 1, false)) return run_for_number(call);
 #endif
-  return clip_one_by_one(call);
+  return one_by_one(call, clip);
 }
+
+static tn_status clip_norms_compose(tn_call *call) { return over_gradients(call, true); }
+static tn_status unscale_steps_compose(tn_call *call) { return over_gradients(call, false); }
 
 const tn_op tn__op_clip_norms = {
     .name = "clip_norms", .lua = "clip_norms", .convention = 'C', .nout = 1,
@@ -149,37 +155,6 @@ const tn_op tn__op_clip_norms = {
     .no_grad = "it changes gradients",
     .doc = "Scales gradients, in place, so that their norm as of one vector is at most limit. The "
            "norm before, which on a GPU nobody waits for."};
-
-static tn_status unscale_one_by_one(tn_call *call) {
-  tn_ctx *ctx = call->ctx;
-  bool wrong = false;
-  tn_tensor *flat = NULL;
-  tn_eval e = tn__eval_begin(ctx);
-  tn_tensor *const by = tn__constant(&e, call->attrs->f[0]);
-  for (int i = 0; i < call->nin && e.status == TN_OK; i++) {
-    e.status = tn__host_of(ctx, &flat, call->in[i], TN_F64);
-    for (int64_t k = 0, n = e.status == TN_OK ? tn__numel(flat) : 0; k < n && !wrong; k++) {
-      wrong = !isfinite(((const double *)tn__data(flat))[k]);
-    }
-    tn_tensor_release(flat);
-    flat = NULL;
-    tn_tensor *in[2] = {call->in[i], by};
-    if (e.status == TN_OK) e.status = tn_apply_inplace(ctx, TN_OP_mul, 2, in, NULL);
-  }
-  if (e.status == TN_OK) e.status = tn_tensor_new_on(ctx, &call->out[0],
-                                                     call->in[0]->storage->device, TN_F32, 0, NULL);
-  if (e.status == TN_OK) tn_tensor_put(call->out[0], 0, wrong);
-  return tn__eval_end(&e);
-}
-
-static tn_status unscale_steps_compose(tn_call *call) {
-  tn_status s = check_lists(call, 1, true);
-  if (s != TN_OK) return s;
-#if TN_DEVICES
-  if (served(call, 1, false)) return run_for_number(call);
-#endif
-  return unscale_one_by_one(call);
-}
 
 const tn_op tn__op_unscale_steps = {
     .name = "unscale_steps", .lua = "unscale_steps", .convention = 'C', .nout = 1,
