@@ -136,7 +136,7 @@ typedef struct {
   int64_t n, rows;
 } row_plan;
 
-enum { ROW_BLOCK = 256, MOST_ROW_BLOCK = 1024 };
+enum { ROW_BLOCK = 256, MOST_ROW_BLOCK = 512 }; /* 512: 128 registers a thread */
 
 static inline row_plan plan_rows(int64_t rows, int64_t n, int V, int packs) {
   row_plan p = {1, ROW_BLOCK, n, rows};

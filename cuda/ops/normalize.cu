@@ -3,7 +3,7 @@
  * summed on the way, by blocks that each go over many rows, in an order that does not change. */
 #include "cuda/normalize.cuh"
 
-enum { LONG_BLOCK = 1024 };
+enum { LONG_BLOCK = 512 };
 
 /* Weight and bias of V elements from `at` on in a row. */
 template <typename E, typename R, int V>
@@ -331,7 +331,7 @@ template <typename E, int V>
 static tn_status backward(int device, const norm_job<typename real_of<E>::type> &j, E *dx,
                           const E *x, const E *d, const affine_slopes &to) {
   typedef typename real_of<E>::type R;
-  enum { SUMMED = V == 8 ? 1 : 2 }; /* packs whose sums fit into registers, too */
+  enum { SUMMED = V == 8 ? 2 : 4 }; /* packs whose sums fit into registers, too */
   const int64_t rows = j.r * j.p, n = j.q * j.i;
   const bool affine = to.dw != nullptr || to.db != nullptr;
   row_plan p = plan_rows(rows, n, V, SUMMED);

@@ -5,7 +5,7 @@
  * (Milakov and Gimelshein 2018, arXiv:1805.02867), then the result. */
 #include "cuda/rows.cuh"
 
-enum { LONG_BLOCK = 1024, COLUMN_BLOCK = 256 };
+enum { LONG_BLOCK = 512, COLUMN_BLOCK = 256 };
 
 /* What is taken from each element before its exponential: the maximum, unless that is infinite. */
 template <typename R> __device__ inline R base_of(R top) { return isinf(top) ? (R)0 : top; }
