@@ -5,8 +5,8 @@
 
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
-#include "cuda/launch.cuh"
 #include "cuda/philox.cuh"
+#include "cuda/rows.cuh"
 
 enum { BLOCK = 256 };
 
@@ -110,16 +110,34 @@ __device__ static void two_of(const numbers &g, const uint32_t r[4], double v[2]
   }
 }
 
+/* Into contiguous memory, in one access. */
+template <typename E> __device__ static void store_pack_of(void *out, uint64_t at, const float v[4]) {
+  pack<E, 4> p;
+  for (int k = 0; k < 4; k++) put_value(p.v[k], v[k]);
+  store_pack<E, 4>(static_cast<E *>(out) + at, p);
+}
+
+__device__ static void store_four(void *out, int32_t dtype, uint64_t at, const float v[4]) {
+  if (dtype == TN_F32) store_pack_of<float>(out, at, v);
+  else if (dtype == TN_F16) store_pack_of<__half>(out, at, v);
+  else store_pack_of<__nv_bfloat16>(out, at, v);
+}
+
 /* float32, float16 and bfloat16: four numbers from one group. */
 template <int SHAPE>
-__global__ void __launch_bounds__(BLOCK) fill_fours(tn_positions index, void *out, int32_t dtype,
-                                                    numbers g) {
+__global__ void __launch_bounds__(BLOCK)
+    fill_fours(const __grid_constant__ tn_positions index, void *out, int32_t dtype, bool flat,
+               numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 3) / 4;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
     float v[4];
     numbers_at(g.from, i, r);
     four_of<SHAPE>(g, r, v);
+    if (flat && 4 * i + 4 <= index.count) {
+      store_four(out, dtype, 4 * i, v);
+      continue;
+    }
     for (int k = 0; k < 4 && 4 * i + k < index.count; k++) {
       int64_t at[1];
       tn_index_at(&index, 4 * i + k, 1, at);
@@ -130,14 +148,20 @@ __global__ void __launch_bounds__(BLOCK) fill_fours(tn_positions index, void *ou
 
 /* Other dtypes: two numbers of 53 bits from each group. */
 template <int SHAPE>
-__global__ void __launch_bounds__(BLOCK) fill_twos(tn_positions index, void *out, int32_t dtype,
-                                                   numbers g) {
+__global__ void __launch_bounds__(BLOCK)
+    fill_twos(const __grid_constant__ tn_positions index, void *out, int32_t dtype, bool flat,
+              numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 1) / 2;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
     double v[2];
     numbers_at(g.from, i, r);
     two_of<SHAPE>(g, r, v);
+    if (flat && dtype == TN_F64 && 2 * i + 2 <= index.count) {
+      const pack<double, 2> both = {{v[0], v[1]}};
+      store_pack<double, 2>(static_cast<double *>(out) + 2 * i, both);
+      continue;
+    }
     for (int k = 0; k < 2 && 2 * i + k < index.count; k++) {
       int64_t at[1];
       tn_index_at(&index, 2 * i + k, 1, at);
@@ -167,9 +191,10 @@ template <int SHAPE> static tn_status fill(tn_kernel_call *call, numbers &g) {
   tn_index_make(&index, &out, nullptr, 0);
   call->groups = fours ? (index.count + 3) / 4 : (index.count + 1) / 2;
   if (index.count == 0) return TN_OK;
+  const bool flat = tn_index_is_plain(&index, 0) && packs_fit(out.data, 0);
   const int blocks = tn_cuda_blocks(call->device, call->groups, BLOCK);
   return tn_cuda_check(tn_launch(fours ? fill_fours<SHAPE> : fill_twos<SHAPE>, blocks, BLOCK, 0,
-                                 index, out.data, out.dtype, g));
+                                 index, out.data, out.dtype, flat, g));
 }
 
 static numbers parameters(double a, double b) {

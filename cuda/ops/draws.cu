@@ -12,9 +12,9 @@ enum { BLOCK = 256 };
 /* -- Bernoulli's distribution ---------------------------------------------------------------------- */
 
 /* p.still: one probability for all, which the CPU rounds to a number of words. */
-__global__ void __launch_bounds__(BLOCK) toss(tn_positions index, number_source from, void *out,
-                                              int32_t dtype, operand<double> p, tn_fault *fault,
-                                              int code) {
+__global__ void __launch_bounds__(BLOCK)
+    toss(const __grid_constant__ tn_positions index, number_source from, void *out, int32_t dtype,
+         operand<double> p, tn_fault *fault, int code) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 3) / 4;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
@@ -66,8 +66,9 @@ __device__ static uint64_t below(uint32_t high, uint32_t low, uint64_t count, ui
   return count == 0 ? u : __umul64hi(u, count);
 }
 
-__global__ void __launch_bounds__(BLOCK) choose(tn_positions index, number_source from, void *out,
-                                                int32_t dtype, int64_t first, uint64_t count) {
+__global__ void __launch_bounds__(BLOCK)
+    choose(const __grid_constant__ tn_positions index, number_source from, void *out, int32_t dtype,
+           int64_t first, uint64_t count) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 1) / 2;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
@@ -125,8 +126,9 @@ typedef struct {
   tn_fault *fault;
 } alias_table;
 
-__global__ void __launch_bounds__(BLOCK) draw_aliases(tn_positions index, number_source from,
-                                                      void *out, int32_t dtype, alias_table t) {
+__global__ void __launch_bounds__(BLOCK)
+    draw_aliases(const __grid_constant__ tn_positions index, number_source from, void *out,
+                 int32_t dtype, alias_table t) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     uint32_t r[4];

@@ -18,6 +18,7 @@ __global__ void __launch_bounds__(BLOCK)
     if (whole) {
       x = load_pack<E, V>(in + at);
     } else {
+#pragma unroll
       for (int e = 0; e < V; e++) x.v[e] = in[at + (e < n ? e : 0)];
     }
 #pragma unroll
@@ -32,7 +33,9 @@ __global__ void __launch_bounds__(BLOCK)
       store_pack<E, V>(mask + at, m);
       store_pack<E, V>(out + at, y);
     } else {
-      for (int e = 0; e < n; e++) {
+#pragma unroll
+      for (int e = 0; e < V; e++) {
+        if (e >= n) continue;
         mask[at + e] = m.v[e];
         out[at + e] = y.v[e];
       }
