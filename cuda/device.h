@@ -46,7 +46,7 @@ tn_status tn_cuda_upload(int device, void *to, const void *host, size_t bytes);
 
 /* What is added to the seed and offset of a call whose kernel a graph captures, on the device: it
  * changes with every replay. NULL outside of a capture. Kernels that draw random numbers take
- * tn_random_of(call) (cuda/philox.cuh). */
+ * numbers_of(call) (cuda/philox.cuh). */
 typedef struct { uint64_t seed, offset; } tn_random_shift;
 const tn_random_shift *tn_cuda_random_shift(void);
 
