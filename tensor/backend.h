@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define TN_BACKEND_VERSION 2
+#define TN_BACKEND_VERSION 3
 #define TN_BACKEND_SYMBOL "tn_backend_cuda"
 #define TN_POINTWISE_INPUTS 5 /* most that a pointwise kernel reads: d, a, b, c and y */
 /* What a kernel returns that does not serve such arguments: the call then goes the long way round,
