@@ -296,9 +296,9 @@ explicit.sgd_steps = {
     args = function(x, g) return {x:clone(), g, g:clone(), x}, 0.1 end},
   {{2, 3}, {2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
     args = function(x, g, v) return {x:clone(), g, v:clone()}, 0.1, 0.9, 0, 0.01, true end}}
-explicit.clip_norms = {{{2, 3}, {4}, args = function(x, y) return {x:clone(), y:clone()}, 0.5 end}}
+explicit.clip_norms = {{{2, 3}, args = function(x) return {x:clone(), x[1]:clone()}, 0.5 end}}
 explicit.unscale_steps = {
-  {{2, 3}, {4}, args = function(x, y) return {x:clone(), y:clone()}, 0.5 end}}
+  {{2, 3}, args = function(x) return {x:clone(), x[1]:clone()}, 0.5 end}}
 
 -- The other rows' samples, by subject.
 local tools = {long = long, byte = byte, on_copy = on_copy, seeded = seeded,

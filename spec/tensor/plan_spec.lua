@@ -10,7 +10,7 @@ local plan = torch.plan
 local REFUSED = {}
 for name in ([[ bincount eig eigh eigvals eigvalsh gels geqrf gru_layer histogram histogram_edges
     lstm_layer lstsq matrix_exp nonzero one_hot orgqr ormqr pinv qr rnn_layer svd svdvals symeig
-    unique unique_consecutive ]]):gmatch('%S+') do
+    unique unique_consecutive clip_norms unscale_steps ]]):gmatch('%S+') do
   REFUSED[name] = true
 end
 
