@@ -107,9 +107,9 @@ function beside.same(what, fn, tolerance, ...)
   return got
 end
 
---- The gradients of sum(fn(...) * weights) by every floating tensor among the arguments; then, with
--- `twice`, the gradients of the sum of their squares. The operations in `watch` must not go by way
--- of the CPU.
+--- The gradients of sum(fn(...) * weights) by every floating tensor among the arguments. With
+-- `twice` the results are squared first, and the gradients of the gradients' squares are compared,
+-- too. The operations in `watch` must not go by way of the CPU.
 function beside.gradients(what, fn, options, ...)
   options = options or {}
   local weights = {}
@@ -126,7 +126,7 @@ function beside.gradients(what, fn, options, ...)
     for i, r in ipairs(results) do
       if weights[i] == nil then weights[i] = torch.randn(r:size()):to(r.dtype) end
       local w = r.device == 'cpu' and weights[i] or weights[i]:cuda()
-      loss = torch.sum(torch.cmul(r, w)) + loss
+      loss = torch.sum(torch.cmul(options.twice and torch.cmul(r, r) or r, w)) + loss
     end
     local given = torch.grad(loss, leaves, { create_graph = options.twice })
     local all = {}

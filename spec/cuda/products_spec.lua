@@ -1,6 +1,6 @@
 -- Products of vectors and matrices on a GPU against the CPU's. Where kernels are emulated, the
--- loops that stand for cuBLASLt check how matrices are described to it; the same cases then run in a
--- second process on the kernel that serves where there is no such library.
+-- loops that stand for cuBLASLt check how matrices are described to it; the same cases then run in
+-- a second process on the kernel that serves where there is no such library.
 local torch = require 'torch'
 
 if not torch.cuda.is_available() then return end
