@@ -94,13 +94,25 @@ function beside.on_gpu(...)
     select('#', ...))
 end
 
---- fn(...) here and there gives the same, and the CPU does nothing for the GPU. fn may give several
--- results.
+local function check_watched(watch, before, what)
+  local after = torch.cuda.detours()
+  for name in watch:gmatch('%S+') do
+    assert.are.equal(before[name], after[name], what .. ': ' .. name .. ' went by way of the CPU')
+  end
+end
+
+--- fn(...) here and there gives the same, and the CPU does nothing for the GPU, or with `watch`
+-- none of these operations. fn may give several results.
 function beside.same(what, fn, tolerance, ...)
+  return beside.same_but(nil, what, fn, tolerance, ...)
+end
+
+function beside.same_but(watch, what, fn, tolerance, ...)
   local expected = { fn(...) }
-  local before = beside.detours()
+  local before, all = beside.detours(), torch.cuda.detours()
   local got = { fn(beside.on_gpu(...)) }
-  assert.are.equal(before, beside.detours(), what .. ' went by way of the CPU')
+  if watch then check_watched(watch, all, what)
+  else assert.are.equal(before, beside.detours(), what .. ' went by way of the CPU') end
   for i = 1, #expected do
     beside.near(got[i], expected[i], #expected > 1 and what .. ' ' .. i or what, tolerance)
   end
@@ -143,10 +155,7 @@ function beside.gradients(what, fn, options, ...)
   local expected = run(...)
   local before = torch.cuda.detours()
   local got = run(beside.on_gpu(...))
-  local after = torch.cuda.detours()
-  for name in (options.watch or ''):gmatch('%S+') do
-    assert.are.equal(before[name], after[name], what .. ': ' .. name .. ' went by way of the CPU')
-  end
+  check_watched(options.watch or '', before, what)
   assert.are.equal(#expected, #got, what)
   for i = 1, #expected do
     beside.near(got[i][2], expected[i][2], what .. ', gradient ' .. expected[i][1],
