@@ -1,9 +1,9 @@
 /* blas.c -- products of matrices by cuBLASLt.
  *
- * Which algorithm serves a problem is asked once: descriptors and the algorithm then wait in a table
- * for the next product of the same sizes, leading dimensions and alignments. Nothing is taken out of
- * the table, so that it is read without a lock; a product that no longer finds room is described anew
- * at each call.
+ * Which algorithm serves a problem is asked once: descriptors and the algorithm then wait in a
+ * table for the next product of the same sizes, leading dimensions and alignments. Nothing is taken
+ * out of the table, so that it is read without a lock; a product that no longer finds room is
+ * described anew at each call.
  *
  * What is relied on, from the library's documentation:
  *   - matrices are stored by columns (CUBLASLT_ORDER_COL), rows and columns in a layout are those
@@ -12,8 +12,8 @@
  *   - alpha and beta have the scale type: float for float32 and the half types, double for float64.
  *   - EPILOGUE_BIAS adds a vector of D's type with as many elements as D has rows, after alpha and
  *     beta and before ReLU or GELU.
- *   - an algorithm that needs work space gets it by pointer, of at least 256 bytes of alignment, and
- *     has it alone until it is done: so there is one work space a stream.
+ *   - an algorithm that needs work space gets it by pointer, aligned to at least 256 bytes, and has
+ *     it alone until it is done: so there is one work space a stream.
  *   - a handle belongs to the device that was current when it was made. */
 #include "cuda/lib/blas.h"
 

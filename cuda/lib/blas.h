@@ -13,9 +13,9 @@ typedef enum { TN_BLAS_AS_IS, TN_BLAS_RELU, TN_BLAS_GELU } tn_blas_end;
 /* D = end(alpha op(A) op(B) + beta C + bias), `batch` times, as cuBLAS sees matrices: stored by
  * columns, which lie ld elements apart, and the matrices of a batch `step` apart (0: all the same
  * one). op(A) is m x k: A has k columns of m elements, or m of k where it is transposed. op(B) is
- * k x n. C and D have n columns of m elements; C may be D where both have one ld and one step, and is
- * not read where beta is 0. The bias has an element for each row of D, so m of them one beside the
- * other; it goes with a batch of 1 only. */
+ * k x n. C and D have n columns of m elements; C may be D where both have one ld and one step, and
+ * is not read where beta is 0. The bias has an element for each row of D, so m of them one beside
+ * the other; it goes with a batch of 1 only. */
 typedef struct {
   int device;
   tn_dtype dtype; /* of all of them: float32, float64, float16 or bfloat16; the latter two are

@@ -5,10 +5,11 @@
  *     elements of the input's type, likewise out. Strides count only where inembed and onembed are
  *     given; of one dimension their values do not.
  *   - CUFFT_FORWARD has the sign -, CUFFT_INVERSE +; neither scales. C2R is inverse, R2C forward.
- *   - after cufftSetAutoAllocation(plan, 0) the plan asks for a work area, of the size that making it
- *     told, before it is executed. It has the area alone until that is done: so each call takes one
- *     in the order of the stream.
- *   - a plan belongs to the device that was current when it was made, and to one thread at a time. */
+ *   - after cufftSetAutoAllocation(plan, 0) the plan asks for a work area, of the size that making
+ *     it told, before it is executed. It has the area alone until that is done: so each call takes
+ *     one in the order of the stream.
+ *   - a plan belongs to the device that was current when it was made, and to one thread at a time.
+ */
 #include "cuda/lib/fft.h"
 
 #include <cufft.h>

@@ -1,10 +1,10 @@
 /* solver.c -- factors of matrices by cuSOLVER's routines with sizes of 64 bits.
  *
- * What is relied on, from the library's documentation: matrices are stored by columns; arguments mean
- * what LAPACK's do; Xgetrf's pivots are 64-bit, counted from 1; Xgesvd wants m >= n and gives V' as
- * vt, jobu 'S' n and 'A' m columns of U; work spaces on the device and on the host have the sizes that
- * the routine's bufferSize tells; a handle belongs to the device that was current when it was made,
- * and to one thread at a time, and works on the stream that it was last told. */
+ * What is relied on, from the library's documentation: matrices are stored by columns; arguments
+ * mean what LAPACK's do; Xgetrf's pivots are 64-bit, counted from 1; Xgesvd wants m >= n and gives
+ * V' as vt, jobu 'S' n and 'A' m columns of U; work spaces on the device and on the host have the
+ * sizes that the routine's bufferSize tells; a handle belongs to the device that was current when it
+ * was made, and to one thread at a time, and works on the stream that it was last told. */
 #include "cuda/lib/solver.h"
 
 #include <cusolverDn.h>
@@ -160,8 +160,8 @@ tn_status tn_solver_qr(int device, bool wide, int64_t m, int64_t n, void *a, voi
   routine r;
   tn_status s = begin(&r, device, wide);
   if (s == TN_OK) {
-    s = make_room(&r, f.cusolverDnXgeqrf_bufferSize(r.solver, r.options, m, n, r.of, a, m, r.of, tau,
-                                                    r.of, &r.there, &r.here));
+    s = make_room(&r, f.cusolverDnXgeqrf_bufferSize(r.solver, r.options, m, n, r.of, a, m, r.of,
+                                                    tau, r.of, &r.there, &r.here));
   }
   if (s == TN_OK) {
     s = failed(f.cusolverDnXgeqrf(r.solver, r.options, m, n, r.of, a, m, r.of, tau, r.of, r.work,
@@ -187,8 +187,8 @@ tn_status tn_solver_symmetric(int device, bool wide, bool vectors, bool upper, i
   return end(&r, s);
 }
 
-tn_status tn_solver_svd(int device, bool wide, bool all, int64_t m, int64_t n, void *a, void *values,
-                        void *u, void *vt, int *info) {
+tn_status tn_solver_svd(int device, bool wide, bool all, int64_t m, int64_t n, void *a,
+                        void *values, void *u, void *vt, int *info) {
   const signed char job = u == NULL ? 'N' : all ? 'A' : 'S';
   routine r;
   tn_status s = begin(&r, device, wide);
@@ -198,8 +198,9 @@ tn_status tn_solver_svd(int device, bool wide, bool all, int64_t m, int64_t n, v
                                                     &r.there, &r.here));
   }
   if (s == TN_OK) {
-    s = failed(f.cusolverDnXgesvd(r.solver, r.options, job, job, m, n, r.of, a, m, r.of, values, r.of, u,
-                                  m, r.of, vt, n, r.of, r.work, r.there, r.host, r.here, info));
+    s = failed(f.cusolverDnXgesvd(r.solver, r.options, job, job, m, n, r.of, a, m, r.of, values,
+                                  r.of, u, m, r.of, vt, n, r.of, r.work, r.there, r.host, r.here,
+                                  info));
   }
   return end(&r, s);
 }

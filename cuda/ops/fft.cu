@@ -8,13 +8,14 @@
 
 enum { BLOCK = 256, FEW = 16 /* as many calls are cheaper than a copy */ };
 
-template <typename T> __global__ void __launch_bounds__(BLOCK) scale(T *data, uint64_t n, T factor) {
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) scale(T *data, uint64_t n, T factor) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < n; i += step) data[i] *= factor;
 }
 
-/* Of half a spectrum the first value, and of an even n the last, stand for themselves: they count as
- * real. */
+/* Of half a spectrum the first value, and of an even n the last, stand for themselves: they count
+ * as real. */
 template <typename T>
 __global__ void __launch_bounds__(BLOCK) make_real(T *data, uint64_t lines, int64_t n) {
   const int64_t half = n / 2 + 1;
@@ -26,7 +27,7 @@ __global__ void __launch_bounds__(BLOCK) make_real(T *data, uint64_t lines, int6
   }
 }
 
-/* x with the transform's dimension behind the others, and behind it the parts of complex numbers. */
+/* x with the transform's dimension behind the others, and behind it the parts of complex ones. */
 static tn_view line_by_line(const tn_view &x, int dim, bool complex) {
   tn_view v = x;
   const int last = x.ndim - (complex ? 2 : 1);

@@ -27,7 +27,7 @@ class linalg_job {
   linalg_job(const tn_kernel_call *call, const tn_view &like)
       : device(call->device), wide(like.dtype == TN_F64), batch(1),
         m(like.sizes[like.ndim - 2]), n(like.sizes[like.ndim - 1]), batch_dims_(like.ndim - 2) {
-    for (int d = 0; d < batch_dims_; d++) batch *= like.sizes[d];
+    for (int d = 0; d < batch_dims_; d++) batch *= sizes_[d] = like.sizes[d];
   }
   ~linalg_job() {
     for (int i = 0; i < count_; i++) tn_cuda_free(device, owned_[i]);
@@ -56,7 +56,7 @@ class linalg_job {
     if (from.sizes[d] > rows) from.sizes[d] = rows;
     if (from.sizes[d + 1] > width) from.sizes[d + 1] = width;
     if (from.sizes[d] < rows || from.sizes[d + 1] < width) clear(c);
-    move(part(c, from.sizes[d], from.sizes[d + 1], from.sizes), from);
+    move(part(c, from.sizes[d], from.sizes[d + 1]), from);
     return c;
   }
   columns read_vector(const tn_view &t) {
@@ -68,10 +68,13 @@ class linalg_job {
   /* As much of it as a result has room for. A vector is the first column. */
   void write(const tn_view &out, const columns &c) {
     const bool vector = out.ndim == batch_dims_ + 1;
-    tn_view from = part(c, out.sizes[batch_dims_], vector ? 1 : out.sizes[batch_dims_ + 1],
-                        out.sizes);
+    tn_view from = part(c, out.sizes[batch_dims_], vector ? 1 : out.sizes[batch_dims_ + 1]);
     from.ndim = out.ndim;
     move(out, from);
+  }
+  /* The first columns of each matrix. */
+  void put_first(const columns &to, const columns &from) {
+    move(part(to, from.rows, from.width), part(from, from.rows, from.width));
   }
   /* One number for each matrix. */
   void write_numbers(const tn_view &out, const columns &c) {
@@ -116,10 +119,11 @@ class linalg_job {
 
  private:
   int batch_dims_;
+  int64_t sizes_[TN_MAX_DIMS];
   void *owned_[16];
   int count_ = 0;
 
-  tn_view part(const columns &c, int64_t rows, int64_t width, const int64_t *sizes) const {
+  tn_view part(const columns &c, int64_t rows, int64_t width) const {
     tn_view v;
     int64_t step = c.rows * c.width;
     memset(&v, 0, sizeof v);
@@ -127,9 +131,9 @@ class linalg_job {
     v.dtype = wide ? TN_F64 : TN_F32;
     v.ndim = batch_dims_ + 2;
     for (int d = batch_dims_ - 1; d >= 0; d--) {
-      v.sizes[d] = sizes[d];
+      v.sizes[d] = sizes_[d];
       v.strides[d] = step;
-      step *= sizes[d];
+      step *= sizes_[d];
     }
     v.sizes[batch_dims_] = rows, v.strides[batch_dims_] = 1;
     v.sizes[batch_dims_ + 1] = width, v.strides[batch_dims_ + 1] = c.rows;
@@ -191,6 +195,21 @@ template <typename T> LINALG_DEVICE T sum_of_threads(T value, T *shared) {
   return sum;
 }
 
+/* t with its last two dimensions exchanged. */
+static inline tn_view turned(const tn_view &v) {
+  tn_view t = v;
+  const int last = v.ndim - 1;
+  t.sizes[last] = v.sizes[last - 1], t.sizes[last - 1] = v.sizes[last];
+  t.strides[last] = v.strides[last - 1], t.strides[last - 1] = v.strides[last];
+  return t;
+}
+
+/* attrs->i[k] as yes or no */
+static inline bool flag(const tn_kernel_call *call, int k) {
+  const tn_attrs *a = call->attrs;
+  return k < a->ni && a->i[k] != TN_NONE && a->i[k] != 0;
+}
+
 /* linalg_triangle.cu: X of op(A) X = B in B's place; *failed where a diagonal has a 0. Not of
  * matrices without elements. */
 void solve_triangles(linalg_job &job, const columns &a, const columns &b, bool upper,
@@ -198,6 +217,7 @@ void solve_triangles(linalg_job &job, const columns &a, const columns &b, bool u
 /* linalg_qr.cu: A's reflectors in its place, and their factors; op(Q) C or C op(Q), Q of k of the
  * reflectors. */
 void make_reflectors(linalg_job &job, const columns &a, const columns &tau);
+void make_unit(linalg_job &job, const columns &c); /* ones on the diagonal, zeros elsewhere */
 void apply_reflectors(linalg_job &job, const columns &v, const columns &tau, int64_t k,
                       const columns &c, bool right, bool transposed);
 

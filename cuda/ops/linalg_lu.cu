@@ -121,14 +121,6 @@ exchange_rows(T *b, const int *pivots, int64_t n, int64_t right, int64_t batch) 
   }
 }
 
-template <typename T>
-__global__ void __launch_bounds__(LINALG_THREADS) set_identity(T *all, int64_t n, int64_t batch) {
-  const int64_t step = (int64_t)gridDim.x * LINALG_THREADS;
-  for (int64_t i = (int64_t)blockIdx.x * LINALG_THREADS + threadIdx.x; i < batch * n; i += step) {
-    all[i / n * n * n + i % n * (n + 1)] = 1;
-  }
-}
-
 static void solve(linalg_job &job, const columns &a, const int *pivots, const columns &b) {
   const int blocks = tn_cuda_blocks(job.device, (uint64_t)(job.batch * b.width), LINALG_THREADS);
   int *failed = job.failures(); /* pivots of 0 have been found before */
@@ -164,14 +156,7 @@ extern "C" tn_status tn_cuda_inverse(tn_kernel_call *call) {
   const columns a = job.read(call->in[0], job.n, job.n);
   const int *pivots = factors(job, a, true);
   const columns b = job.make(job.n, job.n);
-  job.clear(b);
-  with_type(job.wide, [&](auto zero) {
-    typedef decltype(zero) T;
-    if (job.status != TN_OK) return;
-    job.note(tn_launch(set_identity<T>,
-                       tn_cuda_blocks(job.device, (uint64_t)(job.batch * job.n), LINALG_THREADS),
-                       LINALG_THREADS, 0, values<T>(b), job.n, job.batch));
-  });
+  make_unit(job, b);
   solve(job, a, pivots, b);
   job.write(call->out[0], b);
   return job.status;

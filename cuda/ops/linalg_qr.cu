@@ -133,6 +133,8 @@ static void copy(linalg_job &job, const columns &to, const columns &from, part w
   });
 }
 
+void make_unit(linalg_job &job, const columns &c) { copy(job, c, c, UNIT); }
+
 /* `from` into the rows that it has, of `to`, which has more. */
 template <typename T>
 __global__ void __launch_bounds__(LINALG_THREADS)
@@ -141,11 +143,6 @@ put_top(T *to, int64_t to_rows, const T *from, int64_t rows, int64_t count) {
   for (int64_t i = (int64_t)blockIdx.x * LINALG_THREADS + threadIdx.x; i < count; i += step) {
     to[i / rows * to_rows + i % rows] = from[i];
   }
-}
-
-static bool flag(const tn_kernel_call *call, int k) {
-  const tn_attrs *a = call->attrs;
-  return k < a->ni && a->i[k] != TN_NONE && a->i[k] != 0;
 }
 
 /* -- The operations ---------------------------------------------------------------------------- */
@@ -158,7 +155,7 @@ extern "C" tn_status tn_cuda_qr(tn_kernel_call *call) {
   const columns a = job.read(call->in[0], job.m, job.n), tau = job.make(k, 1);
   make_reflectors(job, a, tau);
   const columns q = job.make(job.m, flag(call, 0) ? job.m : k), r = job.make(q.width, job.n);
-  copy(job, q, a, UNIT);
+  make_unit(job, q);
   apply_reflectors(job, a, tau, k, q, false, false);
   copy(job, r, a, UPPER);
   job.write(call->out[0], q);
@@ -182,7 +179,7 @@ extern "C" tn_status tn_cuda_orgqr(tn_kernel_call *call) {
   if (job.nothing()) return TN_OK;
   const columns q = job.make(job.m, lesser(job.m, job.n));
   const columns v = job.read(call->in[0], job.m, q.width);
-  copy(job, q, v, UNIT);
+  make_unit(job, q);
   if (k > 0) apply_reflectors(job, v, job.read_vector(call->in[1]), k, q, false, false);
   job.write(call->out[0], q);
   return job.status;
@@ -201,14 +198,6 @@ extern "C" tn_status tn_cuda_ormqr(tn_kernel_call *call) {
   }
   job.write(call->out[0], c);
   return job.status;
-}
-
-static tn_view turned(const tn_view &v) {
-  tn_view t = v;
-  const int last = v.ndim - 1;
-  t.sizes[last] = v.sizes[last - 1], t.sizes[last - 1] = v.sizes[last];
-  t.strides[last] = v.strides[last - 1], t.strides[last - 1] = v.strides[last];
-  return t;
 }
 
 /* m >= n: A = Q R, and x = R^-1 Q'b above what is left of Q'b.

@@ -42,11 +42,6 @@ void solve_triangles(linalg_job &job, const columns &a, const columns &b, bool u
   });
 }
 
-static bool flag(const tn_kernel_call *call, int k) {
-  const tn_attrs *a = call->attrs;
-  return k < a->ni && a->i[k] != TN_NONE && a->i[k] != 0;
-}
-
 extern "C" tn_status tn_cuda_solve_triangle(tn_kernel_call *call) {
   const tn_view &right = call->in[0], &triangle = call->in[1];
   linalg_job job(call, triangle);

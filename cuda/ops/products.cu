@@ -1,6 +1,6 @@
 /* products.cu -- products of vectors and matrices: cuBLASLt's where it serves them, and otherwise
- * those of a kernel that works by tiles: of integers, of no rows between, and where there is no such
- * library. The rules are those of tensor/ops/matmul.c. */
+ * those of a kernel that works by tiles: of integers, of no rows between, and where there is no
+ * such library. The rules are those of tensor/ops/matmul.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +68,10 @@ __global__ void __launch_bounds__(THREADS) multiply_tiles(tiled_product j, T alp
       for (int p = 0; p < DEPTH; p++) {
         number l[EACH], r[EACH];
 #pragma unroll
-        for (int i = 0; i < EACH; i++) l[i] = left[p][ty + i * SIDE], r[i] = right[p][tx + i * SIDE];
+        for (int i = 0; i < EACH; i++) {
+          l[i] = left[p][ty + i * SIDE];
+          r[i] = right[p][tx + i * SIDE];
+        }
 #pragma unroll
         for (int y = 0; y < EACH; y++) {
 #pragma unroll
@@ -140,11 +143,12 @@ static bool lies(const matrices &x, bool turned, int64_t *ld) {
   return (within == 1 || length <= 1) && *ld >= length && *ld > 0;
 }
 
+/* One column is best told of as such: libraries know matrices times vectors. */
 static bool find_lines(const matrices &x, bool *turned, int64_t *ld) {
-  *turned = false;
-  if (lies(x, false, ld)) return true;
-  *turned = true;
-  return lies(x, true, ld);
+  *turned = x.columns == 1 && x.rows > 1;
+  if (lies(x, *turned, ld)) return true;
+  *turned = !*turned;
+  return lies(x, *turned, ld);
 }
 
 /* The library must be able to write it: no matrix of the batch reaches into the next. */

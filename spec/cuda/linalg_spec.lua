@@ -122,6 +122,81 @@ describe('linear algebra', function()
     end)
   end
 
+  -- a v = v diag(w), and v' v = 1.
+  local function is_eigen(a, w, v, what, tolerance)
+    a, w, v = a:double(), w:cpu():double(), v:cpu():double()
+    local last, n = a:dim(), a:size(a:dim())
+    beside.near(torch.matmul(v, torch.cmul(w:unsqueeze(last), torch.eye(n):double():expandAs(a))),
+      torch.matmul(a, v), what, tolerance)
+    beside.near(torch.matmul(v:transpose(last - 1, last), v), torch.eye(n):double():expandAs(a),
+      what .. ', orthogonal', tolerance)
+  end
+
+  local function is_singular(a, u, s, v, what, tolerance)
+    a, u, s, v = a:double(), u:cpu():double(), s:cpu():double(), v:cpu():double()
+    local last, k = a:dim(), s:size(s:dim())
+    for _, x in ipairs { u, v } do
+      local square = torch.matmul(x:transpose(last - 1, last), x)
+      beside.near(square, torch.eye(x:size(last)):double():expandAs(square),
+        what .. ', orthogonal', tolerance)
+    end
+    u, v = u:narrow(last, 1, k), v:narrow(last, 1, k)
+    beside.near(torch.matmul(torch.cmul(u, s:unsqueeze(last - 1):expandAs(u)),
+      v:transpose(last - 1, last)), a, what, tolerance)
+  end
+
+  for _, dtype in ipairs(beside.FLOATS) do
+    local tolerance = TOLERANCE[dtype]
+
+    it('finds eigenvalues of symmetric matrices of ' .. dtype, function()
+      for _, sizes in ipairs { { 1, 1 }, { 2, 2 }, { 5, 5 }, { 8, 8 }, { 3, 2, 4, 4 } } do
+        local a = matrices(dtype, torch.LongStorage(sizes))
+        a = torch.add(a, a:transpose(#sizes - 1, #sizes))
+        same('values', torch.eigvalsh, tolerance, a)
+        local before = torch.cuda.detours().eigh
+        local w, v = torch.eigh(a:cuda())
+        assert.are.equal(before, torch.cuda.detours().eigh)
+        is_eigen(a, w, v, dtype, tolerance)
+      end
+      for _, part in ipairs { 'L', 'U' } do
+        same('triangle ' .. part, function(a) return (torch.eigh(a, part)) end, tolerance,
+          matrices(dtype, 5, 5))
+      end
+    end)
+
+    it('finds singular values of ' .. dtype, function()
+      for _, sizes in ipairs { { 1, 1 }, { 5, 5 }, { 7, 3 }, { 3, 7 }, { 2, 3, 5, 4 } } do
+        local a = matrices(dtype, torch.LongStorage(sizes))
+        same('values', torch.svdvals, tolerance, a)
+        local before = torch.cuda.detours().svd
+        for _, job in ipairs { 'S', 'A' } do
+          local u, s, v = torch.svd(a:cuda(), job)
+          assert.are.equal(before, torch.cuda.detours().svd)
+          is_singular(a, u, s, v, dtype .. ' ' .. job, tolerance)
+        end
+      end
+    end)
+  end
+
+  it('finds values that are equal, or 0', function()
+    local w, v = torch.eigh(torch.eye(4):mul(2):cuda())
+    is_eigen(torch.eye(4):mul(2), w, v, 'equal', 1e-6)
+    local one = torch.ones(4, 4)
+    w, v = torch.eigh(one:cuda())
+    is_eigen(one, w, v, 'ones', 1e-5)
+    w, v = torch.eigh(torch.zeros(3, 3):cuda())
+    is_eigen(torch.zeros(3, 3), w, v, 'zeros', 0)
+    for _, job in ipairs { 'S', 'A' } do
+      local u, s
+      u, s, v = torch.svd(torch.ones(5, 3):cuda(), job)
+      is_singular(torch.ones(5, 3), u, s, v, 'rank 1', 1e-5)
+      u, s, v = torch.svd(torch.zeros(3, 3):cuda(), job)
+      is_singular(torch.zeros(3, 3), u, s, v, 'rank 0', 1e-5)
+    end
+    beside.same_but(WATCH, 'pinv', torch.pinv, 1e-3, torch.randn(2, 5, 3))
+    beside.same_but(WATCH, 'lstsq', torch.lstsq, 1e-2, torch.randn(5, 3), torch.randn(5, 2))
+  end)
+
   it('reads matrices of any strides', function()
     each_way('lu', torch.lu_factor, 1e-4, torch.randn(6, 4))
     each_way('cholesky', torch.cholesky, 1e-4, positive('float32', 5, 5))
@@ -136,6 +211,12 @@ describe('linear algebra', function()
     same('solve', torch.gesv, 1e-9, matrices('float64', 40, 35), regular('float64', 40, 40))
     same('cholesky', torch.cholesky, 1e-9, positive('float64', 40, 40))
     same('qr', torch.qr, 1e-9, matrices('float64', 300, 9))
+    local a = positive('float32', 24, 24)
+    local w, v = torch.eigh(a:cuda())
+    is_eigen(a, w, v, 'eigh', 1e-4)
+    local u, s
+    u, s, v = torch.svd(a:narrow(1, 1, 17):cuda())
+    is_singular(a:narrow(1, 1, 17), u, s, v, 'svd', 1e-4)
     same('qr of a wide one', torch.qr, 1e-9, matrices('float64', 20, 60))
   end)
 
@@ -153,6 +234,8 @@ describe('linear algebra', function()
       cholesky = function(x) return torch.cholesky(x(singular:clone():mul(-1))) end,
       nan = function(x) return torch.cholesky(x(nan)) end,
       gels = function(x) return torch.gels(x(torch.ones(3, 1)), x(torch.zeros(3, 2))) end,
+      eigh = function(x) return torch.eigh(x(nan)) end,
+      svd = function(x) return torch.svd(x(nan)) end,
       trtrs = function(x) return torch.trtrs(x(torch.ones(2, 1)), x(torch.zeros(2, 2))) end,
     } do
       local _, here = pcall(fn, function(t) return t end)
@@ -174,6 +257,15 @@ describe('linear algebra', function()
     check('qr', torch.qr, a)
     check('qr of a tall one', torch.qr, matrices('float64', 5, 3))
     check('qr of a wide one', torch.qr, matrices('float64', 3, 5))
+    check('eigh', function(x)
+      local w, v = torch.eigh(torch.add(x, x:transpose(2, 3)))
+      return w, torch.cmul(v, v)
+    end, a)
+    check('svd', function(x)
+      local u, d, v = torch.svd(x)
+      return torch.cmul(u, u), d, torch.cmul(v, v)
+    end, matrices('float64', 2, 5, 3))
+    check('pinv', torch.pinv, matrices('float64', 4, 3))
     check('cholesky', torch.cholesky, positive('float64', 2, 4, 4))
     check('triangle', function(x, y) return (torch.trtrs(y, x)) end, triangle('float64', true, 4,
       4), matrices('float64', 4, 2))

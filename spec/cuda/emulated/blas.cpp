@@ -52,7 +52,7 @@ extern "C" tn_status tn_cuda_blas(const tn_blas_product *p) {
   demand(p->ldb >= (p->transposed_b ? p->n : p->k), "ldb is too small");
   demand(p->ldc >= p->m && p->ldd >= p->m, "ldc or ldd is too small");
   demand(p->batch == 1 || p->step_d >= p->n * p->ldd, "matrices of the result overlap");
-  demand(p->c != p->d || (p->ldc == p->ldd && p->step_c == p->step_d), "C is D, but lies otherwise");
+  demand(p->c != p->d || (p->ldc == p->ldd && p->step_c == p->step_d), "C is D elsewhere");
   demand(p->bias == NULL || p->batch == 1, "a bias of a batch");
   if (p->dtype == TN_F64 && p->bias != NULL) return TN_DECLINED; /* so that this is tested, too */
   device_memory open;
