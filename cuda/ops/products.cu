@@ -302,8 +302,25 @@ static tn_status run_prepared(product p) {
   return s;
 }
 
-static tn_status run(const product &p) {
+/* Matrices of a batch that are all multiplied by one, and lie one below the other, are one. */
+static bool is_one_below_the_other(const matrices &x) { return x.step == x.rows * x.down; }
+
+static void join_batch(product *p) {
+  if (p->batch < 2 || p->b.step != 0 || !is_one_below_the_other(p->a) ||
+      !is_one_below_the_other(p->d) ||
+      (p->c.data != nullptr && !is_one_below_the_other(p->c))) {
+    return;
+  }
+  p->a.rows *= p->batch;
+  p->c.rows *= p->batch;
+  p->d.rows *= p->batch;
+  p->a.step = p->c.step = p->d.step = 0;
+  p->batch = 1;
+}
+
+static tn_status run(product p) {
   if (p.batch == 0 || p.d.rows == 0 || p.d.columns == 0) return TN_OK;
+  join_batch(&p);
   const bool tiles = p.a.columns == 0 || p.d.dtype < TN_F16 || !library_is_wanted();
   return tiles ? run_tiles(p) : run_prepared(p);
 }

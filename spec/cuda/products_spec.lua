@@ -44,6 +44,11 @@ local CASES = {
   { 'addr', function(m, a, b) return torch.addr(-1, m, 2, a, b) end, { 5, 7 }, { 5 }, { 7 } },
   { 'addbmm', torch.addbmm, { 4, 2 }, { 3, 4, 5 }, { 3, 5, 2 } },
   { 'matmul', torch.matmul, { 2, 1, 3, 4 }, { 5, 4, 2 } },
+  { 'matmul of a batch by one', torch.matmul, { 3, 4, 5 }, { 5, 2 } },
+  { 'baddbmm by one', function(m, a, b) return torch.baddbmm(m, a, b:expand(3, 5, 2)) end,
+    { 1, 4, 2 }, { 3, 4, 5 }, { 1, 5, 2 } },
+  { 'baddbmm of a row by one', function(m, a, b) return torch.baddbmm(m, a, b:expand(3, 5, 2)) end,
+    { 2 }, { 3, 4, 5 }, { 1, 5, 2 } },
   { 'matmul of a vector', torch.matmul, { 4 }, { 2, 4, 3 } },
 }
 
