@@ -41,7 +41,6 @@ typedef struct {
 } tn_positions;
 
 static inline tn_divider tn_divider_of(uint32_t d) {
-  if (d == 0) d = 1; /* of nothing at all */
   uint32_t shift = 0;
   if (d == 0) d = 1; /* of no element */
   while (shift < 32 && ((uint64_t)1 << shift) < d) shift++;

@@ -53,6 +53,7 @@ typedef struct {
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
+  bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
   bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
 } tn_kernel_call;
 

@@ -144,6 +144,16 @@ static int get_device_properties(lua_State *L) {
   return 1;
 }
 
+/* allow_tf32([yes]) → what was allowed: may products of float32 round what they multiply? */
+static int allow_tf32(lua_State *L) {
+  tn_ctx *ctx = bind_state(L)->ctx;
+  const bool was = tn_allow_tf32(ctx, false);
+  if (lua_gettop(L) > 0) luaL_checktype(L, 1, LUA_TBOOLEAN);
+  tn_allow_tf32(ctx, lua_gettop(L) > 0 ? lua_toboolean(L, 1) : was);
+  lua_pushboolean(L, was);
+  return 1;
+}
+
 /* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
  * operation has no kernel for it. */
 static int detours(lua_State *L) {
@@ -495,7 +505,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"max_memory_allocated", max_memory_allocated}, {"memory_reserved", memory_reserved},
       {"max_memory_reserved", max_memory_reserved},
       {"reset_peak_memory_stats", reset_peak_memory_stats}, {"empty_cache", empty_cache},
-      {"detours", detours}, {"has_kernel", has_kernel},
+      {"detours", detours}, {"has_kernel", has_kernel}, {"allow_tf32", allow_tf32},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
       {"Event", new_event}, {"graph_begin", graph_begin}, {NULL, NULL}};

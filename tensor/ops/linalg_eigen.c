@@ -315,7 +315,8 @@ static tn_status pinv_grad(tn_grad_call *g) {
 
 /* Behind pinv, whose name errors of the singular values then have. */
 const tn_op tn__op_pseudoinverse = {
-    .name = "pseudoinverse", .args = "T a; n rcond=-1", .convention = 'N', .flags = TN_FLOATS,
+    .name = "pseudoinverse", .args = "T a; n rcond=-1", .convention = 'N',
+    .flags = TN_FLOATS | TN_ANYWHERE,
     .nout = 1, .saves = TN_SAVE_A | TN_SAVE_Y, .shape = pinv_shape, .run = pinv_run,
     .grad = pinv_grad, .doc = "Pseudoinverse."};
 
