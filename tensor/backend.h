@@ -44,6 +44,7 @@ typedef struct {
   tn_opcode code;
   int device, nin, nout;
   int dim; /* what the shape rule noted for the kernel; not of gradients */
+  int index_base; /* what the first element is called */
   const tn_view *in;
   tn_view *out;
   const bool *need; /* of gradients only */
