@@ -43,6 +43,15 @@ static inline bool image_of(const tn_view &v, int space, image *to) {
   return true;
 }
 
+static inline size_t item_of(int32_t dtype) {
+  switch (dtype) {
+  case TN_BOOL: case TN_U8: case TN_I8: return 1;
+  case TN_I16: case TN_F16: case TN_BF16: return 2;
+  case TN_I32: case TN_F32: return 4;
+  default: return 8;
+  }
+}
+
 /* A view of the same values, one behind the other: `v` itself, or a copy in *memory, which is to be
  * given back by tn_cuda_free. */
 static inline tn_status packed(tn_kernel_call *call, const tn_view &v, tn_view *to,
@@ -57,7 +66,7 @@ static inline tn_status packed(tn_kernel_call *call, const tn_view &v, tn_view *
     count *= v.sizes[d];
   }
   if (is || count == 0) return TN_OK;
-  tn_status s = tn_cuda_alloc(call->device, (size_t)count * 8, memory);
+  tn_status s = tn_cuda_alloc(call->device, (size_t)count * item_of(v.dtype), memory);
   if (s != TN_OK) return s;
   to->data = *memory;
   tn_kernel_call copy = *call;

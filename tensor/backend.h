@@ -51,6 +51,8 @@ typedef struct {
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
+  bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
+  int cudnn; /* TN_CUDNN_*: what is wanted of the library */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -369,6 +370,11 @@ bool tn__device_serves(const tn_call *call) {
   return b != NULL && b->kernels[call->code] != NULL;
 }
 
+int tn_cudnn(int wanted) {
+  static _Atomic(int) flags = TN_CUDNN_ENABLED;
+  return wanted < 0 ? flags : atomic_exchange(&flags, wanted);
+}
+
 enum { FEW = 8 }; /* views that lie on the stack */
 
 static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel *kernel) {
@@ -381,7 +387,8 @@ static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel
   tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
                       .nin = call->nin, .nout = call->op->nout, .dim = call->dim,
                       .index_base = call->ctx->index_base, .in = in, .out = out,
-                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset,
+                      .cudnn = tn_cudnn(-1)};
   for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
   for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
   tn_status s = launch(call->ctx, b, kernel, &k);

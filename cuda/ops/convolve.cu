@@ -1,11 +1,14 @@
-/* convolve.cu -- the three products of convolutions by kernels of our own, which work for every
- * dtype and any strides, without a library (tensor/ops/convolve.c says what they are).
+/* convolve.cu -- the three products of convolutions (tensor/ops/convolve.c says what they are): by
+ * cuDNN where it can be had, else by kernels of our own, for every dtype and any strides.
  *
- * Each is a matrix product whose second factor is made of windows as it is read: no matrix of
+ * Of these each is a matrix product whose second factor is made of windows as it is read: no matrix of
  * columns lies in memory. A block of threads makes 64 x 64 elements of the result from tiles in
  * shared memory. Where a group has few channels, as in depthwise convolutions, one thread makes one
  * element. All sums have one order. */
+#include <cstdlib>
+
 #include "cuda/image.cuh"
+#include "cuda/lib/dnn.h"
 
 namespace {
 
@@ -297,8 +300,8 @@ enum { LARGE, SMALL, KERNEL };
 
 struct job {
   geometry g;
+  image weight;
   int64_t batch;
-  bool empty; /* nothing to sum up, or nothing to write */
   void *copies[3];
 };
 
@@ -317,8 +320,8 @@ static tn_status look(tn_kernel_call *call, int result, job *j) {
   tn_view w = *side[KERNEL];
   if (result != KERNEL) s = packed(call, *side[KERNEL], &w, &j->copies[2]);
   if (s != TN_OK) return s;
-  image kernel;
-  image_of(w, space, &kernel);
+  image_of(w, space, &j->weight);
+  const image &kernel = j->weight;
   g->w = w.data;
   g->w_dtype = w.dtype;
   g->groups = a->ni > 12 ? (int)a->i[12] : 1;
@@ -429,7 +432,170 @@ template <typename T> static tn_status run(tn_kernel_call *call, int result, job
   return by_parts<T>(call, j);
 }
 
+/* -- By cuDNN ---------------------------------------------------------------------------------- */
+
+/* Strides of an image without gaps, with the channels of a pixel beside each other or not. */
+static void dense(const int64_t *size, bool pixels, int64_t *step) {
+  int64_t next = 1;
+  if (pixels) step[1] = next, next *= size[1];
+  for (int d = IMAGE - 1; d >= 2; d--) step[d] = next, next *= size[d];
+  if (!pixels) step[1] = next, next *= size[1];
+  step[0] = next;
+}
+
+static bool lies_so(const image &m, const int64_t *step) {
+  for (int d = 0; d < IMAGE; d++) {
+    if (m.size[d] != 1 && m.step[d] != step[d]) return false;
+  }
+  return true;
+}
+
+static tn_view view_of(const image &m, void *data, const int64_t *step) {
+  tn_view v;
+  memset(&v, 0, sizeof v);
+  v.data = data;
+  v.dtype = m.dtype;
+  v.ndim = IMAGE;
+  for (int d = 0; d < IMAGE; d++) {
+    v.sizes[d] = m.size[d];
+    v.strides[d] = step[d];
+  }
+  return v;
+}
+
+static tn_status move(tn_kernel_call *call, const tn_view &from, tn_view to) {
+  tn_kernel_call copy = *call;
+  copy.nin = copy.nout = 1;
+  copy.in = &from;
+  copy.out = &to;
+  return tn_cuda_move(&copy);
+}
+
+static int64_t elements(const image &m) {
+  int64_t count = 1;
+  for (int d = 0; d < IMAGE; d++) count *= m.size[d];
+  return count;
+}
+
+/* What stands behind the image, so that there are so many positions; less than 0: that cannot be. */
+static int64_t padding_behind(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
+                              int64_t dilation) {
+  const int64_t reach = (kernel - 1) * dilation + 1, exact = (out - 1) * stride + reach - in - pad;
+  const int64_t choices[3] = {pad, exact, 0};
+  for (int k = 0; k < 3; k++) {
+    const int64_t room = in + pad + choices[k] - reach;
+    if (choices[k] >= 0 && room >= 0 && room / stride + 1 == out) return choices[k];
+  }
+  return -1;
+}
+
+/* cuDNN finds its three tensors all with their channels last, or all with them first: what lies
+ * otherwise goes there, or comes from there, by a copy. */
+struct by_library {
+  tn_dnn_conv c;
+  image *side[3];
+  int64_t *size[3], *step[3];
+  void *memory[3], *copies[3];
+};
+
+static bool describe(tn_kernel_call *call, const job &j, int result, by_library *l) {
+  const geometry &g = j.g;
+  tn_dnn_conv *c = &l->c;
+  bool pixels = false;
+  c->result = result;
+  c->dtype = call->in[0].dtype;
+  c->space = call->out[0].ndim - 2 < 2 ? 2 : call->out[0].ndim - 2;
+  if (call->tf32) c->flags |= TN_DNN_MAY_ROUND;
+  if (call->cudnn & TN_CUDNN_BENCHMARK) c->flags |= TN_DNN_BENCHMARK;
+  if (call->cudnn & TN_CUDNN_DETERMINISTIC || c->dtype == TN_F64) c->flags |= TN_DNN_SAME_SUMS;
+  for (int d = 0; d < SPACE; d++) {
+    c->stride[d] = g.stride[d];
+    c->pad[d] = g.pad[d];
+    c->dilation[d] = g.dilation[d];
+    c->behind[d] = padding_behind(g.in.size[d], g.out.size[d], g.kernel.size[d], g.stride[d],
+                                  g.pad[d], g.dilation[d]);
+    if (c->behind[d] < 0) return false;
+  }
+  for (int k = 0; k < 3; k++) {
+    const image &m = *l->side[k];
+    if (elements(m) == 0) return false;
+    if (k != TN_DNN_WEIGHT && k != result && m.size[1] > 1 && m.step[1] == 1) {
+      int64_t step[IMAGE];
+      dense(m.size, true, step);
+      pixels = pixels || (lies_so(m, step) && m.size[2] * m.size[3] * m.size[4] > 1);
+    }
+  }
+  for (int k = 0; k < 3; k++) {
+    memcpy(l->size[k], l->side[k]->size, sizeof l->side[k]->size);
+    dense(l->side[k]->size, pixels, l->step[k]);
+  }
+  return true;
+}
+
+static tn_status run_library(tn_kernel_call *call, const job &j, int result, image *weight) {
+  by_library l;
+  memset(&l, 0, sizeof l);
+  image x = j.g.x, y = j.g.y;
+  l.side[TN_DNN_INPUT] = &x, l.side[TN_DNN_OUTPUT] = &y, l.side[TN_DNN_WEIGHT] = weight;
+  l.size[TN_DNN_INPUT] = l.c.x_size, l.step[TN_DNN_INPUT] = l.c.x_step;
+  l.size[TN_DNN_OUTPUT] = l.c.y_size, l.step[TN_DNN_OUTPUT] = l.c.y_step;
+  l.size[TN_DNN_WEIGHT] = l.c.w_size, l.step[TN_DNN_WEIGHT] = l.c.w_step;
+  if (!describe(call, j, result, &l)) return TN_DECLINED;
+  tn_status s = TN_OK;
+  for (int k = 0; k < 3 && s == TN_OK; k++) {
+    const image &m = *l.side[k];
+    l.memory[k] = m.data;
+    if (lies_so(m, l.step[k])) continue;
+    s = tn_cuda_alloc(call->device, (size_t)elements(m) * item_of(m.dtype), &l.copies[k]);
+    l.memory[k] = l.copies[k];
+    if (s == TN_OK && k != result) {
+      s = move(call, view_of(m, m.data, m.step), view_of(m, l.memory[k], l.step[k]));
+    }
+  }
+  if (s == TN_OK) s = tn_dnn_convolve(call->device, &l.c, l.memory);
+  if (s == TN_OK && l.copies[result] != nullptr) {
+    const image &m = *l.side[result];
+    s = move(call, view_of(m, l.memory[result], l.step[result]), view_of(m, m.data, m.step));
+  }
+  for (int k = 0; k < 3; k++) {
+    if (l.copies[k] != nullptr) tn_cuda_free(call->device, l.copies[k]);
+  }
+  return s;
+}
+
+template <typename T>
+__global__ void __launch_bounds__(BLOCK) add_bias(cells c, image y, const void *bias,
+                                                  int64_t bias_step) {
+  const uint64_t step = (uint64_t)gridDim.x * BLOCK;
+  for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < c.count; i += step) {
+    int64_t batch;
+    int at[IMAGE];
+    cell_at(c, i, &batch, at);
+    const int64_t where = pixel(y, batch, at);
+    store<T>(y.data, y.dtype, where, load<T>(y.data, y.dtype, where) +
+                                         load<T>(bias, y.dtype, at[1] * bias_step));
+  }
+}
+
+static tn_status with_bias(tn_kernel_call *call, const job &j) {
+  const geometry &g = j.g;
+  if (g.bias == nullptr) return TN_OK;
+  const cells c = cells_of(g.y);
+  return tn_cuda_check(tn_launch(g.y.dtype == TN_F64 ? add_bias<double> : add_bias<float>,
+                                 tn_cuda_blocks(call->device, c.count, BLOCK), BLOCK, 0, c, g.y,
+                                 g.bias, g.bias_step));
+}
+
+static bool may_use_library(const tn_kernel_call *call) {
+  static const bool forbidden = [] {
+    const char *word = getenv("MOONLET_CUDNN");
+    return word != nullptr && strcmp(word, "0") == 0;
+  }();
+  return call->cudnn & TN_CUDNN_ENABLED && call->in[0].dtype >= TN_F16 && !forbidden;
+}
+
 static tn_status convolve(tn_kernel_call *call, int result) {
+  static const int names[3] = {TN_DNN_INPUT, TN_DNN_OUTPUT, TN_DNN_WEIGHT};
   job j;
   tn_status s = look(call, result, &j);
   const int32_t dtype = call->in[0].dtype;
@@ -437,7 +603,14 @@ static tn_status convolve(tn_kernel_call *call, int result) {
     j.g.bias = call->in[2].data;
     j.g.bias_step = call->in[2].strides[0];
   }
-  if (s == TN_OK) {
+  bool done = false;
+  if (s == TN_OK && may_use_library(call)) {
+    s = run_library(call, j, names[result], &j.weight);
+    done = s != TN_DECLINED;
+    if (s == TN_OK) s = with_bias(call, j);
+    if (!done) s = TN_OK;
+  }
+  if (s == TN_OK && !done) {
     s = dtype == TN_F64 || dtype < TN_F16 ? run<double>(call, result, &j)
                                           : run<float>(call, result, &j);
   }

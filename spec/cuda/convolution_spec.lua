@@ -43,8 +43,12 @@ end
 -- As a product of so many numbers.
 local TOLERANCE = { float32 = 2e-5, float64 = 1e-10, float16 = 1e-2, bfloat16 = 5e-2 }
 
-local function all(what)
+local function all(what, enabled)
   describe('convolutions on a GPU ' .. what, function()
+    local before
+    setup(function() before = torch.cuda.cudnn { enabled = enabled } end)
+    teardown(function() torch.cuda.cudnn(before) end)
+
     for i, case in ipairs(CASES) do
       it(('%s %d is the CPU\'s'):format(case[1], i), function()
         check(case[1] .. ' ' .. i, run(case), inputs_of(case),
@@ -115,4 +119,31 @@ local function all(what)
   end)
 end
 
-all('by kernels of our own')
+all('by kernels of our own', false)
+all('by the library', true)
+
+describe('cudnn', function()
+  it('has settings', function()
+    local before = torch.cuda.cudnn()
+    assert.same({ enabled = true, benchmark = false, deterministic = false }, before)
+    torch.cuda.cudnn { benchmark = true, deterministic = true }
+    assert.same({ enabled = true, benchmark = true, deterministic = true }, torch.cuda.cudnn(before))
+    assert.same(before, torch.cuda.cudnn(nil))
+    assert.has_error(function() torch.cuda.cudnn(1) end)
+  end)
+
+  it('sees channels beside each other as they are', function()
+    local function pixels(x)
+      return x:permute(1, 3, 4, 2):contiguous():permute(1, 4, 2, 3):detach()
+    end
+    for _, dtype in ipairs { 'float32', 'bfloat16' } do
+      check('pixels', function(x, w) return torch.conv2d(pixels(x), w, nil, 1, 1) end,
+        { values { 2, 3, 9, 7 }, values { 4, 3, 3, 3 } },
+        { dtype = dtype, tolerance = TOLERANCE[dtype], gradient = false })
+      check('pixels', function(x, w) return torch.conv2d(x, w, nil, 2, 1) end,
+        { values { 2, 3, 9, 7 }, values { 4, 3, 3, 3 } },
+        { dtype = dtype, tolerance = TOLERANCE[dtype],
+          arrange = function(t) return t:size(1) == 2 and pixels(t) or t end })
+    end
+  end)
+end)
