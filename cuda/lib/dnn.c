@@ -51,7 +51,8 @@ static tn_library library = {.files = {"libcudnn.so.9"}, .symbols = symbols,
 
 /* -- Descriptors ------------------------------------------------------------------------------- */
 
-/* Descriptors of one plan while it is made; the first failure stays, and what follows does nothing. */
+/* Descriptors of one plan while it is made; the first failure stays, and what follows does
+ * nothing. */
 typedef struct {
   cudnnStatus_t status;
   cudnnBackendDescriptor_t made[16];

@@ -14,8 +14,8 @@ extern "C" {
 enum { TN_DNN_INPUT, TN_DNN_OUTPUT, TN_DNN_WEIGHT }; /* which of the three is the result */
 enum { TN_DNN_SPACE = 3, TN_DNN_DIMS = 5 };
 
-/* A convolution (tensor/ops/convolve.c): the large side x, the small one y and the weight w, each with
- * sizes and strides (in elements) of batch, channels and space; of the weight, of channels of y and
+/* A convolution (tensor/ops/convolve.c): the large side x, the small one y and the weight w, each
+ * with sizes and strides (in elements) of batch, channels and space; of the weight, of channels of y and
  * of x. It is the key of its plan: what is not used stays 0. */
 typedef struct {
   int64_t result; /* TN_DNN_* */

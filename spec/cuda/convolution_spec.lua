@@ -63,11 +63,11 @@ local function all(what, enabled)
     it('need no CPU', function()
       local case = CASES[4]
       local x, w = values(case[2]), values(case[3])
-      local before = torch.cuda.detours()
+      local counts = torch.cuda.detours()
       check('conv2d', run(case), { x, w })
       local after = torch.cuda.detours()
       for _, name in ipairs { 'convolve', 'convolve_input', 'convolve_weight' } do
-        assert.equal(before[name], after[name])
+        assert.equal(counts[name], after[name])
       end
     end)
 
@@ -127,7 +127,8 @@ describe('cudnn', function()
     local before = torch.cuda.cudnn()
     assert.same({ enabled = true, benchmark = false, deterministic = false }, before)
     torch.cuda.cudnn { benchmark = true, deterministic = true }
-    assert.same({ enabled = true, benchmark = true, deterministic = true }, torch.cuda.cudnn(before))
+    assert.same({ enabled = true, benchmark = true, deterministic = true },
+      torch.cuda.cudnn(before))
     assert.same(before, torch.cuda.cudnn(nil))
     assert.has_error(function() torch.cuda.cudnn(1) end)
   end)
