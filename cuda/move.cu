@@ -60,7 +60,7 @@ static cudaError_t move(tn_kernel_call *call) {
   const tn_view &in = call->in[0], &out = call->out[0];
   const size_t item = size_of(out.dtype);
   tn_positions index;
-  tn_index_make(&index, &out, &in, 1);
+  tn_index_make_as_lies(&index, &out, &in, 1);
   if (index.count == 0) return cudaSuccess;
   const int blocks = tn_cuda_blocks(call->device, index.count, BLOCK);
   bool zero = in.data == nullptr && in.real == 0 && in.whole == 0 && !signbit(in.real);

@@ -33,6 +33,11 @@ void tn__device_put(const tn_tensor *t, int64_t at, double value);
 /* tn__copy_view where a device takes part. */
 tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);
 
+/* Images on a device may lie with their channels last, and what is made of them goes on so: gives a
+ * new tensor of the same number of dimensions such strides, if one of `in` (or NULL) has them. Only
+ * for results of pointwise rows and those that say TN_KEEPS_ORDER. */
+void tn__device_order(tn_tensor *made, int nin, tn_tensor *const *in);
+
 /* On which device a call runs; fails where inputs or results lie on several. */
 tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);
 /* Instead of an operation's CPU kernel; TN_DECLINED: it has none, and nothing was done. */

@@ -1,4 +1,4 @@
-/* dnn.h -- convolutions by cuDNN, through its graphs. Plans are made once for each problem and kept.
+/* dnn.h -- convolutions by cuDNN, through its graphs. A plan is made once for each problem, and kept.
  *
  * Threads: any may call; those of one device take turns while the work is handed over, not while it
  * is done. */
@@ -15,8 +15,8 @@ enum { TN_DNN_INPUT, TN_DNN_OUTPUT, TN_DNN_WEIGHT }; /* which of the three is th
 enum { TN_DNN_SPACE = 3, TN_DNN_DIMS = 5 };
 
 /* A convolution (tensor/ops/convolve.c): the large side x, the small one y and the weight w, each
- * with sizes and strides (in elements) of batch, channels and space; of the weight, of channels of y and
- * of x. It is the key of its plan: what is not used stays 0. */
+ * with sizes and strides (in elements) of batch, channels and space; of the weight, of channels of
+ * y and of x. It is the key of its plan: what is not used stays 0. */
 typedef struct {
   int64_t result; /* TN_DNN_* */
   int64_t dtype;  /* of all three */
