@@ -283,9 +283,10 @@ static void last_strides(const tn_tensor *t, int64_t *strides) {
 }
 
 /* With one channel, or one place, both orders are the same. */
-static bool is_channels_last(const tn_tensor *t) {
+bool tn__device_channels_last(const tn_tensor *t) {
   int64_t strides[TN_MAX_DIMS], places = 1;
-  if (t->ndim < 3 || t->ndim > 5 || t->sizes[1] == 1 || t->strides[1] != 1) return false;
+  if (t->storage->device == TN_CPU || t->ndim < 3 || t->ndim > 5) return false;
+  if (t->sizes[1] == 1 || t->strides[1] != 1) return false;
   last_strides(t, strides);
   for (int d = 0; d < t->ndim; d++) {
     if (t->sizes[d] != 1 && t->strides[d] != strides[d]) return false;
@@ -299,7 +300,7 @@ void tn__device_order(tn_tensor *made, int nin, tn_tensor *const *in) {
   for (int i = 0; i < nin; i++) {
     const tn_tensor *t = in[i];
     if (t == NULL || t->ndim != made->ndim || t->sizes[0] != made->sizes[0]) continue;
-    if (t->storage->device != made->storage->device || !is_channels_last(t)) continue;
+    if (t->storage->device != made->storage->device || !tn__device_channels_last(t)) continue;
     int64_t places = 1;
     for (int d = 2; d < made->ndim; d++) places *= made->sizes[d];
     if (places > 1 && made->sizes[1] > 1) last_strides(made, made->strides);

@@ -37,6 +37,8 @@ tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *sr
  * new tensor of the same number of dimensions such strides, if one of `in` (or NULL) has them. Only
  * for results of pointwise rows and those that say TN_KEEPS_ORDER. */
 void tn__device_order(tn_tensor *made, int nin, tn_tensor *const *in);
+/* Does t lie on a device with its channels, dimension 1, last? */
+bool tn__device_channels_last(const tn_tensor *t);
 
 /* On which device a call runs; fails where inputs or results lie on several. */
 tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);

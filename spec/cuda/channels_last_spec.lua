@@ -82,6 +82,30 @@ describe('channels last on a GPU', function()
     end
   end)
 
+  it('go through batch norm', function()
+    local function layer(t, w, b)
+      return torch.batch_norm(t, nil, nil, w, b, true)
+    end
+    local weights = { image(6):abs():add(0.5), image(6) }
+    for _, dtype in ipairs { 'float64', 'float32' } do
+      beside.check('batch norm', layer, { x, weights[1], weights[2] },
+        { dtype = dtype, gradient = dtype == 'float64' and 2 or true, elsewhere = true,
+          arrange = function(t) return t:dim() == 4 and last(t) or t end })
+      beside.check('in use', function(t, w, b)
+        return torch.batch_norm(t, w:detach(), w:detach(), w, b)
+      end, { x, weights[1], weights[2] }, { dtype = dtype, elsewhere = true,
+        arrange = function(t) return t:dim() == 4 and last(t) or t end })
+    end
+    beside.check('in place behind it', function(t, w, b)
+      local y = torch.batch_norm(torch.tanh(t), nil, nil, w, b, true)
+      y:mul(2)
+      return torch.cmul(y, y)
+    end, { x, weights[1], weights[2] }, { dtype = 'float64', elsewhere = true,
+      arrange = function(t) return t:dim() == 4 and last(t) or t end })
+    local g = last(x:cuda())
+    assert.is_true(is_last(torch.batch_norm(g, nil, nil, nil, nil, true)))
+  end)
+
   it('are written into what is given', function()
     local g = last(x:cuda())
     local out = torch.zeros(2, 6, 8, 9):cuda()
