@@ -1,8 +1,8 @@
 /* convolve.cu -- the three products of convolutions (tensor/ops/convolve.c says what they are): by
  * cuDNN where it can be had, else by kernels of our own, for every dtype and any strides.
  *
- * Of these each is a matrix product whose second factor is made of windows as it is read: no matrix of
- * columns lies in memory. A block of threads makes 64 x 64 elements of the result from tiles in
+ * Of these each is a matrix product whose second factor is made of windows as it is read: no matrix
+ * of columns lies in memory. A block of threads makes 64 x 64 elements of the result from tiles in
  * shared memory. Where a group has few channels, as in depthwise convolutions, one thread makes one
  * element. All sums have one order. */
 #include <cstdlib>
@@ -477,7 +477,8 @@ static int64_t elements(const image &m) {
   return count;
 }
 
-/* What stands behind the image, so that there are so many positions; less than 0: that cannot be. */
+/* What stands behind the image, so that there are so many positions; less than 0: that cannot
+ * be. */
 static int64_t padding_behind(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
                               int64_t dilation) {
   const int64_t reach = (kernel - 1) * dilation + 1, exact = (out - 1) * stride + reach - in - pad;

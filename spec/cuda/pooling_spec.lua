@@ -61,6 +61,25 @@ describe('poolings on a GPU', function()
     end
   end
 
+  it('takes several channels at once', function()
+    local x = image(2, 16, 9, 8)
+    local integers = torch.Tensor(2, 16, 9, 8):uniform(-3, 3):floor() -- with equal ones
+    for _, dtype in ipairs(beside.floats) do
+      for _, from in ipairs { x, integers } do
+        check('max', function(t) return torch.max_pool2d(t, 3, 2, 1) end, { from },
+          { dtype = dtype, arrange = pixels })
+      end
+      check('mean', function(t) return torch.avg_pool2d(t, 3, 2, 1) end, { x },
+        { dtype = dtype, arrange = pixels })
+      check('mean', function(t) return torch.adaptive_avg_pool2d(t, { 3, 4 }) end, { x },
+        { dtype = dtype, arrange = pixels })
+      check('mean', function(t) return torch.adaptive_avg_pool2d(t, 1) end, { x },
+        { dtype = dtype, arrange = pixels })
+      check('part', function(t) return torch.max_pool2d(pixels(t):narrow(2, 3, 8), 2) end, { x },
+        { dtype = dtype, gradient = false })
+    end
+  end)
+
   it('has gradients of gradients', function()
     local x = image(2, 3, 7, 8)
     check('max', function(t) return (torch.max_pool2d(torch.cmul(t, t), 3, 2, 1)) end, { x },

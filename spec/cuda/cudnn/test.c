@@ -252,6 +252,16 @@ static void make_plans(void) {
        {TN_F32, 2, 4, 64, 64, 4, {1, 28, 28}, {1, 3, 3}, 1, 1, 1, false}, 0},
       {"depthwise",
        {TN_BF16, 2, 4, 64, 64, 64, {1, 28, 28}, {1, 3, 3}, 1, 1, 1, true}, 0},
+      {"sequences",
+       {TN_F16, 2, 8, 64, 64, 1, {1, 1, 100}, {1, 1, 5}, 1, 0, 1, false}, 0},
+      {"sequences, channels last",
+       {TN_BF16, 2, 8, 64, 64, 1, {1, 1, 100}, {1, 1, 5}, 2, 0, 1, true}, 0},
+      {"odd channels",
+       {TN_BF16, 2, 8, 3, 5, 1, {1, 19, 17}, {1, 3, 3}, 1, 1, 1, true}, 0},
+      {"few channels, not rounded",
+       {TN_F32, 2, 8, 1, 8, 1, {1, 28, 28}, {1, 5, 5}, 1, 2, 1, false}, TN_DNN_SAME_SUMS},
+      {"a vector for each image",
+       {TN_BF16, 2, 8, 64, 10, 1, {1, 7, 7}, {1, 7, 7}, 1, 0, 1, true}, 0},
       {"dilated",
        {TN_BF16, 2, 4, 64, 64, 1, {1, 28, 28}, {1, 3, 3}, 1, 2, 2, true}, 0}};
   void *memory[3] = {(void *)4096, (void *)8192, (void *)16384};
