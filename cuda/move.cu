@@ -3,6 +3,7 @@
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
 #include "cuda/launch.cuh"
+#include "cuda/packs.cuh"
 
 namespace {
 
@@ -108,17 +109,6 @@ static cudaError_t turn_over_of(tn_kernel_call *call, const turning &t, void *ou
 
 /* Between float32 and the types of 2 bytes, 8 elements at a time; the `left` ones behind them go
  * one by one. */
-template <typename E, int N> struct alignas(sizeof(E) * N) pack {
-  E e[N];
-};
-
-__device__ static inline float widened(float x) { return x; }
-__device__ static inline float widened(__half x) { return __half2float(x); }
-__device__ static inline float widened(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ static inline void narrow(float x, float *to) { *to = x; }
-__device__ static inline void narrow(float x, __half *to) { *to = __float2half_rn(x); }
-__device__ static inline void narrow(float x, __nv_bfloat16 *to) { *to = __float2bfloat16_rn(x); }
-
 enum { EIGHT = 8, HALF = EIGHT / 2 };
 
 template <typename O, typename I>

@@ -126,6 +126,7 @@ static int synchronize(lua_State *L) {
   return 0;
 }
 
+#ifndef MOONLET_EMBED
 /* cudnn([{enabled, benchmark, deterministic}]) → such a table of what was set: whether convolutions
  * may use cuDNN, try several of its ways and keep the fastest, and must give the same sums always. */
 static int cudnn(lua_State *L) {
@@ -154,6 +155,8 @@ static int cudnn(lua_State *L) {
   return 1;
 }
 
+#endif
+
 /* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
  * operation has no kernel for it. */
 static int detours(lua_State *L) {
@@ -172,7 +175,9 @@ void bind_open_device(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg functions[] = {{"is_available", is_available},
                                        {"device_count", device_count},
                                        {"synchronize", synchronize}, {"detours", detours},
+#ifndef MOONLET_EMBED
                                        {"cudnn", cudnn},
+#endif
                                        {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);

@@ -2,6 +2,7 @@
  * tensor/ops/max_windows.c and mean_windows.c. Gradients are gathered: each element of an image
  * looks at the windows that it is under, in their order. */
 #include "cuda/image.cuh"
+#include "cuda/packs.cuh"
 
 namespace {
 
@@ -71,17 +72,6 @@ template <typename C> struct one {
 };
 
 /* or 16 bytes of channels that lie beside each other. */
-template <typename E, int N> struct alignas(sizeof(E) * N) pack {
-  E e[N];
-};
-
-__device__ static inline float widened(float x) { return x; }
-__device__ static inline float widened(__half x) { return __half2float(x); }
-__device__ static inline float widened(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ static inline void narrow(float x, float *to) { *to = x; }
-__device__ static inline void narrow(float x, __half *to) { *to = __float2half_rn(x); }
-__device__ static inline void narrow(float x, __nv_bfloat16 *to) { *to = __float2bfloat16_rn(x); }
-
 template <typename E> struct channels {
   typedef float T;
   enum { V = 16 / sizeof(E) };
