@@ -101,6 +101,30 @@ static inline void tn_index_make(tn_positions *x, const tn_view *out, const tn_v
   for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(divides ? (uint32_t)x->sizes[d] : 1);
 }
 
+/* The same for kernels to which the order of the positions means nothing: they go through the result
+ * as it lies in memory. */
+static inline void tn_index_make_as_lies(tn_positions *x, const tn_view *out, const tn_view *in,
+                                         int nin) {
+  bool moved = false;
+  tn_index_make(x, out, in, nin);
+  for (int d = 1; d < x->ndim; d++) { /* few: by insertion */
+    for (int e = d; e > 0 && x->strides[0][e] > x->strides[0][e - 1]; e--) {
+      const int64_t size = x->sizes[e];
+      x->sizes[e] = x->sizes[e - 1];
+      x->sizes[e - 1] = size;
+      for (int k = 0; k < x->views; k++) {
+        const int64_t stride = x->strides[k][e];
+        x->strides[k][e] = x->strides[k][e - 1];
+        x->strides[k][e - 1] = stride;
+      }
+      moved = true;
+    }
+  }
+  if (!moved || x->count == 0) return;
+  tn_index_join(x);
+  for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(x->wide ? 1 : (uint32_t)x->sizes[d]);
+}
+
 /* Does view k lie as the positions count? A single element does. */
 static inline bool tn_index_is_plain(const tn_positions *x, int k) {
   return x->ndim == 0 || (x->ndim == 1 && x->strides[k][0] == 1);

@@ -145,7 +145,7 @@ static inline int64_t parameter(double v, int64_t) {
 static tn_status launch(const row &r, tn_kernel_call *call, void *arguments, operand<T> *in,
                         results *to) {
   tn_positions index;
-  tn_index_make(&index, &call->out[0], call->in, r.inputs);
+  tn_index_make_as_lies(&index, &call->out[0], call->in, r.inputs);
   if (index.count == 0) return TN_OK;
   for (int k = 0; k < r.inputs; k++) {
     in[k] = operand_of<T>(call->in[k]);

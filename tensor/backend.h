@@ -55,6 +55,7 @@ typedef struct {
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
   bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
   bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
+  int cudnn; /* TN_CUDNN_*: what is wanted of the library */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -300,6 +301,45 @@ tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *sr
   return carry(ctx, b, dst, src);
 }
 
+/* -- Order of memory --------------------------------------------------------------------------- */
+
+/* Strides of images without gaps whose channels, dimension 1, lie beside each other. */
+static void last_strides(const tn_tensor *t, int64_t *strides) {
+  int64_t next = t->sizes[1];
+  strides[1] = 1;
+  for (int d = t->ndim - 1; d >= 2; d--) {
+    strides[d] = next;
+    next *= t->sizes[d];
+  }
+  strides[0] = next;
+}
+
+/* With one channel, or one place, both orders are the same. */
+bool tn__device_channels_last(const tn_tensor *t) {
+  int64_t strides[TN_MAX_DIMS], places = 1;
+  if (t->storage->device == TN_CPU || t->ndim < 3 || t->ndim > 5) return false;
+  if (t->sizes[1] == 1 || t->strides[1] != 1) return false;
+  last_strides(t, strides);
+  for (int d = 0; d < t->ndim; d++) {
+    if (t->sizes[d] != 1 && t->strides[d] != strides[d]) return false;
+    if (d >= 2) places *= t->sizes[d];
+  }
+  return places > 1;
+}
+
+void tn__device_order(tn_tensor *made, int nin, tn_tensor *const *in) {
+  if (made->ndim < 3 || made->ndim > 5) return;
+  for (int i = 0; i < nin; i++) {
+    const tn_tensor *t = in[i];
+    if (t == NULL || t->ndim != made->ndim || t->sizes[0] != made->sizes[0]) continue;
+    if (t->storage->device != made->storage->device || !tn__device_channels_last(t)) continue;
+    int64_t places = 1;
+    for (int d = 2; d < made->ndim; d++) places *= made->sizes[d];
+    if (places > 1 && made->sizes[1] > 1) last_strides(made, made->strides);
+    return;
+  }
+}
+
 /* -- Calls ------------------------------------------------------------------------------------- */
 
 static tn_status mixed(const tn_call *call, const char *what, int i, int device, int other) {
@@ -433,6 +473,11 @@ bool tn__device_serves(const tn_call *call) {
   return b != NULL && b->kernels[call->code] != NULL;
 }
 
+int tn_cudnn(int wanted) {
+  static _Atomic(int) flags = TN_CUDNN_ENABLED;
+  return wanted < 0 ? flags : atomic_exchange(&flags, wanted);
+}
+
 enum { FEW = 8 }; /* views that lie on the stack */
 
 static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel *kernel) {
@@ -445,7 +490,8 @@ static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel
   tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
                       .nin = call->nin, .nout = call->op->nout, .dim = call->dim,
                       .index_base = call->ctx->index_base, .in = in, .out = out,
-                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset,
+                      .cudnn = tn_cudnn(-1)};
   for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
   for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
   tn_status s = launch(call->ctx, b, kernel, &k);
@@ -581,6 +627,7 @@ tn_status tn__device_gradient(tn_grad_call *g, int input, tn_tensor **out) {
   from[4] = g->out[0];
   g->ctx->device = d->storage->device;
   tn_status s = tn_tensor_new(g->ctx, out, (tn_dtype)d->dtype, d->ndim, d->sizes);
+  if (s == TN_OK) tn__device_order(*out, TN_POINTWISE_INPUTS, from);
   if (s == TN_OK) view_of(&to, *out);
   for (int i = 0; i < TN_POINTWISE_INPUTS && s == TN_OK; i++) {
     if (from[i] != NULL) s = input_view(g->ctx, &in[i], from[i], *out, &copies[i]);

@@ -59,6 +59,12 @@ typedef struct {
 } tn_device_places;
 tn_status tn__device_list_places(tn_ctx *ctx, tn_tensor *to, const tn_tensor *index,
                                  const tn_device_places *p);
+/* Images on a device may lie with their channels last, and what is made of them goes on so: gives a
+ * new tensor of the same number of dimensions such strides, if one of `in` (or NULL) has them. Only
+ * for results of pointwise rows and those that say TN_KEEPS_ORDER. */
+void tn__device_order(tn_tensor *made, int nin, tn_tensor *const *in);
+/* Does t lie on a device with its channels, dimension 1, last? */
+bool tn__device_channels_last(const tn_tensor *t);
 
 /* On which device a call runs; fails where inputs or results lie on several. */
 tn_status tn__device_place(const tn_call *call, tn_tensor *const *given, int16_t *device);

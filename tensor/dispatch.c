@@ -53,6 +53,11 @@ static tn_status refuse(tn_ctx *ctx, const tn_meta *m, const tn_tensor *given) {
                  tn__shape_text(b, given->ndim, given->sizes));
 }
 
+static bool keeps_order(const tn_call *call) {
+  return TN_DEVICES && call->ctx->device != TN_CPU && call->ctx->recording == NULL &&
+         (call->op->pointwise != NULL || call->op->flags & TN_KEEPS_ORDER);
+}
+
 /* Puts a tensor for the kernel to write into call->out[i]; `given` is the caller's or NULL. */
 static tn_status prepare(tn_call *call, int i, tn_tensor *given) {
   tn_ctx *ctx = call->ctx;
@@ -61,7 +66,9 @@ static tn_status prepare(tn_call *call, int i, tn_tensor *given) {
     if (given != NULL && call->inplace && i == 0 && !has_shape(given, m)) {
       return refuse(ctx, m, given);
     }
-    return tn_tensor_new(ctx, &call->out[i], (tn_dtype)m->dtype, m->ndim, m->sizes);
+    tn_status s = tn_tensor_new(ctx, &call->out[i], (tn_dtype)m->dtype, m->ndim, m->sizes);
+    if (s == TN_OK && keeps_order(call)) tn__device_order(call->out[i], call->nin, call->in);
+    return s;
   }
   if (!has_shape(given, m)) {
     if (call->inplace) return refuse(ctx, m, given);

@@ -267,6 +267,7 @@ enum { /* tn_op.flags */
   TN_ONCE = 1024,        /* its gradient has none itself */
   TN_LIKE = 2048,        /* of its inputs only the first has a gradient */
   TN_HOST = 8192,        /* composed, but of values in the host's memory; it has no gradient */
+  TN_KEEPS_ORDER = 16384, /* on a device, a result may lie with its channels last, as inputs do */
   TN_ANYWHERE = 4096,    /* the kernel and the gradient are written with operations only */
   TN_OVERWRITES = 32     /* in-place by nature: the result does not depend on in[0]'s old values */
 };

@@ -263,6 +263,14 @@ typedef enum {
 } tn_opcode;
 
 TN_API const tn_op *tn_op_get(tn_opcode code);
+/* What convolutions on a GPU may do with cuDNN; the flags together are one setting of the process.
+ * tn_cudnn(-1) tells what they are, another number becomes them; both return what they were. */
+enum {
+  TN_CUDNN_ENABLED = 1,
+  TN_CUDNN_BENCHMARK = 2,    /* try several ways of a new problem, and keep the fastest */
+  TN_CUDNN_DETERMINISTIC = 4 /* only ways that give the same sums every time */
+};
+TN_API int tn_cudnn(int wanted);
 /* How often an operation without a kernel of its device was done by the CPU, on copies. */
 TN_API uint64_t tn_device_detours(tn_opcode code);
 /* Does a device do the operation itself, by a kernel of its own or by other operations? */

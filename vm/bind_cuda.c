@@ -154,6 +154,34 @@ static int allow_tf32(lua_State *L) {
   return 1;
 }
 
+/* cudnn([{enabled, benchmark, deterministic}]) → such a table of what was set: whether convolutions
+ * may use cuDNN, try several of its ways and keep the fastest, and must give the same sums always. */
+static int cudnn(lua_State *L) {
+  static const struct {
+    const char *name;
+    int flag;
+  } fields[] = {{"enabled", TN_CUDNN_ENABLED}, {"benchmark", TN_CUDNN_BENCHMARK},
+                {"deterministic", TN_CUDNN_DETERMINISTIC}};
+  const int n = (int)(sizeof fields / sizeof *fields), was = tn_cudnn(-1);
+  int flags = was;
+  const bool given = !lua_isnoneornil(L, 1);
+  if (given) luaL_checktype(L, 1, LUA_TTABLE);
+  for (int k = 0; given && k < n; k++) {
+    lua_getfield(L, 1, fields[k].name);
+    if (!lua_isnil(L, -1)) {
+      flags = lua_toboolean(L, -1) ? flags | fields[k].flag : flags & ~fields[k].flag;
+    }
+    lua_pop(L, 1);
+  }
+  tn_cudnn(flags);
+  lua_createtable(L, 0, n);
+  for (int k = 0; k < n; k++) {
+    lua_pushboolean(L, was & fields[k].flag);
+    lua_setfield(L, -2, fields[k].name);
+  }
+  return 1;
+}
+
 /* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
  * operation has no kernel for it. */
 static int detours(lua_State *L) {
@@ -506,6 +534,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"max_memory_reserved", max_memory_reserved},
       {"reset_peak_memory_stats", reset_peak_memory_stats}, {"empty_cache", empty_cache},
       {"detours", detours}, {"has_kernel", has_kernel}, {"allow_tf32", allow_tf32},
+      {"cudnn", cudnn},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
       {"Event", new_event}, {"graph_begin", graph_begin}, {NULL, NULL}};

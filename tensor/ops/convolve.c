@@ -496,13 +496,14 @@ static tn_status convolve_run(tn_call *call) { return run(call, SMALL); }
 static tn_status convolve_input_run(tn_call *call) { return run(call, LARGE); }
 static tn_status convolve_weight_run(tn_call *call) { return run(call, KERNEL); }
 
-#define CONVOLVE_ROW(name_, onnx_, doc_)                                                          \
+#define CONVOLVE_ROW(name_, flags_, onnx_, doc_)                                                          \
   const tn_op tn__op_##name_ = {.name = #name_, .convention = 'N', .nout = 1,                     \
-                                .flags = TN_FLOATS | TN_INTEGERS,                                 \
+                                .flags = TN_FLOATS | TN_INTEGERS | flags_,                        \
                                 .saves = TN_SAVE_A | TN_SAVE_B, .low = -2, .high = 2,             \
                                 .shape = name_##_shape, .run = name_##_run,                       \
                                 .grad = name_##_grad, .onnx = onnx_, .doc = doc_}
 
-CONVOLVE_ROW(convolve, "Conv", "Convolution of batches of images.");
-CONVOLVE_ROW(convolve_input, "ConvTranspose", "Transposed convolution of batches of images.");
-CONVOLVE_ROW(convolve_weight, NULL, "The kernel's part in the derivative of a convolution.");
+CONVOLVE_ROW(convolve, TN_KEEPS_ORDER, "Conv", "Convolution of batches of images.");
+CONVOLVE_ROW(convolve_input, TN_KEEPS_ORDER, "ConvTranspose",
+             "Transposed convolution of batches of images.");
+CONVOLVE_ROW(convolve_weight, 0, NULL, "The kernel's part in the derivative of a convolution.");

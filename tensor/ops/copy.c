@@ -117,7 +117,7 @@ static tn_status to_grad(tn_grad_call *g) {
 
 const tn_op tn__op_to = {
     .name = "to", .args = "T x; i dtype", .convention = 'N',
-    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS | TN_KEEPS_ORDER,
     .nout = 1, .low = -2, .high = 2, .shape = to_shape, .run = clone_run, .grad = to_grad,
     .onnx = "Cast", .doc = "A copy of another dtype."};
 

@@ -295,13 +295,14 @@ static tn_status max_windows_input_grad(tn_grad_call *g) {
 }
 
 const tn_op tn__op_max_windows = {
-    .name = "max_windows", .convention = 'N', .flags = TN_FLOATS | TN_INTEGERS, .nout = 2,
+    .name = "max_windows", .convention = 'N', .nout = 2,
+    .flags = TN_FLOATS | TN_INTEGERS | TN_KEEPS_ORDER,
     .fixed = 2, .saves = TN_SAVE_Y2, .low = -2, .high = 2, .shape = max_windows_shape,
     .run = max_windows_run, .grad = max_windows_grad, .onnx = "MaxPool",
     .doc = "Greatest values under windows, and where they lie."};
 
 const tn_op tn__op_max_windows_input = {
-    .name = "max_windows_input", .convention = 'N', .flags = TN_FLOATS, .nout = 1,
+    .name = "max_windows_input", .convention = 'N', .flags = TN_FLOATS | TN_KEEPS_ORDER, .nout = 1,
     .saves = TN_SAVE_B, .low = -2, .high = 2, .shape = max_windows_input_shape,
     .run = max_windows_input_run, .grad = max_windows_input_grad,
     .doc = "Values put where the greatest ones under windows were."};

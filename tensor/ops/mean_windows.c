@@ -110,8 +110,9 @@ static tn_status mean_windows_input_grad(tn_grad_call *g) {
 }
 
 #define MEAN_ROW(name_, onnx_, doc_)                                                              \
-  const tn_op tn__op_##name_ = {.name = #name_, .convention = 'N', .flags = TN_FLOATS, .nout = 1, \
-                                .low = -2, .high = 2, .shape = name_##_shape, .run = name_##_run, \
+  const tn_op tn__op_##name_ = {.name = #name_, .convention = 'N', .nout = 1,                     \
+                                .flags = TN_FLOATS | TN_KEEPS_ORDER, .low = -2, .high = 2,        \
+                                .shape = name_##_shape, .run = name_##_run,                       \
                                 .grad = name_##_grad, .onnx = onnx_, .doc = doc_};
 
 MEAN_ROW(mean_windows, "AveragePool", "Mean values under windows.")

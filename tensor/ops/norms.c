@@ -203,6 +203,36 @@ static tn_status update_both(tn_ctx *ctx, tn_tensor *const running[2], tn_tensor
   return TN_OK;
 }
 
+/* Dimensions moved: channels last in their own right, or back. */
+static tn_tensor *turned(tn_eval *e, tn_tensor *x, bool back) {
+  int64_t order[TN_MAX_DIMS];
+  const int n = x->ndim;
+  for (int d = 1; d < n; d++) order[d] = back ? (d == 1 ? n - 1 : d - 1) : (d == n - 1 ? 1 : d + 1);
+  order[0] = 0;
+  return tn__with_sizes(e, TN_OP_permute, x, n, order);
+}
+
+/* Images that lie with their channels last are rows of channels; so is the result. Nobody else has
+ * what it is a view of. */
+static tn_status normalize_rows(tn_call *call, tn_eval *e, geometry *g, tn_tensor *const in[5],
+                                tn_tensor *stats[2]) {
+  tn_tensor *rows[5];
+  memcpy(rows, in, sizeof rows);
+  rows[0] = turned(e, in[0], false);
+  if (e->status != TN_OK) return e->status;
+  g->r *= g->i;
+  g->i = 1;
+  tn_status s = normalize(call, e, g, rows, stats);
+  if (s != TN_OK) return s;
+  tn_tensor *y = turned(e, tn__temp(e, call->out[0]), true);
+  call->out[0] = tn__keep(e, y);
+  if (y != NULL) {
+    tn_tensor_release(y->base);
+    y->base = NULL;
+  }
+  return e->status;
+}
+
 /* in: x, running mean and variance, weight, bias; f: momentum, eps; i[0]: statistics of the input
  * count. */
 static tn_status with_running(tn_call *call, bool batch) {
@@ -231,7 +261,11 @@ static tn_status with_running(tn_call *call, bool batch) {
   g.q = lines ? 1 : count;
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *in[5] = {call->in[0], input(call, 3), input(call, 4), mean, var};
-  e.status = normalize(call, &e, &g, in, stats);
+  if (TN_DEVICES && !lines && tn__device_channels_last(in[0])) {
+    e.status = normalize_rows(call, &e, &g, in, stats);
+  } else {
+    e.status = normalize(call, &e, &g, in, stats);
+  }
   if (e.status == TN_OK && own) {
     const int64_t times = batch ? 1 : g.r;
     const double momentum = call->attrs->f[0], n = (double)values;
