@@ -15,6 +15,12 @@
 template <typename... P, typename... A>
 static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int threads,
                                     size_t shared, A... arguments) {
+  if (shared > (size_t)48 << 10) { /* more than a kernel has unless it asks */
+    cudaError_t error = cudaFuncSetAttribute((const void *)kernel,
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                             (int)shared);
+    if (error != cudaSuccess) return error;
+  }
   kernel<<<dim3((unsigned)blocks), dim3(threads), shared,
            static_cast<cudaStream_t>(tn_cuda_stream())>>>(static_cast<P>(arguments)...);
   return cudaGetLastError();
