@@ -13,12 +13,11 @@ enum { TILE = 64, INNER = 32, THREADS = 256, PITCH = TILE + 4, BUFFER = TILE * P
 /* What a block makes: results, or gradients of queries, keys or values. */
 typedef enum { RESULTS, OF_QUERIES, OF_KEYS, OF_VALUES } making;
 
-template <typename T> struct four { T v[4]; };
+/* Four elements that lie 16 bytes aligned: read at once. */
+template <typename T> struct alignas(16) four { T v[4]; };
 
 template <typename T> __device__ static inline four<T> fours(const T *p) {
-  four<T> x;
-  for (int k = 0; k < 4; k++) x.v[k] = p[k];
-  return x;
+  return *reinterpret_cast<const four<T> *>(p);
 }
 
 /* tile[inner][row] = 64 rows of m from `row` on, 32 columns of it from `from` on; 0 outside. */
@@ -163,12 +162,9 @@ __global__ void __launch_bounds__(THREADS) results(attention a) {
   const int64_t q = place_of(a.q, p.b, p.h, 0), k = place_of(a.k, p.b, group, 0);
   const int64_t v = place_of(a.v, p.b, group, 0);
   const int64_t end = a.causal && p.row + TILE < a.keys ? p.row + TILE : a.keys;
+  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0, offset = a.drops ? (uint64_t)a.state[1] : 0;
   const T none = -static_cast<T>(INFINITY), scale = static_cast<T>(a.scale);
   T sum[4][4] = {}, top[4], total[4] = {};
-  if (blockIdx.x == 0 && threadIdx.x == 0) {
-    a.state[0] = (int64_t)a.seed;
-    a.state[1] = (int64_t)a.offset;
-  }
   for (int i = 0; i < 4; i++) top[i] = none;
   for (int64_t first = 0; first < end; first += TILE) {
     const tile_place<T> t = {p.b, p.h, p.row + y, first + x, true};
@@ -191,7 +187,7 @@ __global__ void __launch_bounds__(THREADS) results(attention a) {
         sum[i][j] *= factor;
       }
     }
-    if (a.drops) drop(a, t, a.seed, a.offset, w);
+    if (a.drops) drop(a, t, seed, offset, w);
     __syncthreads();
     put_turned(w, turned);
     take(a.v, v, first, a.keys, p.from, a.width, shared);
@@ -449,18 +445,15 @@ extern "C" tn_status tn_cuda_scaled_dot_product_attention(tn_kernel_call *call) 
   a.y = rows_of(call->out[0]);
   a.lse = call->out[1].data;
   a.state = static_cast<int64_t *>(call->out[2].data);
-  a.seed = call->seed;
-  a.offset = call->offset;
   if (a.drops) {
     call->groups =
         (uint64_t)((int64_t)a.batch * a.heads * ((a.length + 63) / 64) * a.keys) * 16;
   }
+  tn_status s = tn_cuda_check(tn_launch(note_state, 1, 32, 0, a.state, (int64_t)call->seed,
+                                        (int64_t)call->offset));
   const uint64_t blocks = blocks_of(a, a.length, a.heads, a.width);
-  if (blocks == 0) {
-    return tn_cuda_check(tn_launch(note_state, 1, 32, 0, a.state, (int64_t)a.seed,
-                                   (int64_t)a.offset));
-  }
-  tn_status s = wide || in[0].dtype == TN_F32 ? TN_DECLINED : tn_cuda_attention_forward_half(a);
+  if (s != TN_OK || blocks == 0) return s;
+  s = wide || in[0].dtype == TN_F32 ? TN_DECLINED : tn_cuda_attention_forward_half(a);
   if (s != TN_DECLINED) return s;
   return tn_cuda_check(wide ? start<double>(results<double>, blocks, a)
                             : start<float>(results<float>, blocks, a));

@@ -24,8 +24,7 @@ typedef struct {
   bool causal, drops;
   double scale, keep;  /* what dropout keeps is multiplied with `keep` */
   uint64_t below;      /* words of the generator below this keep a weight */
-  uint64_t seed, offset;
-  int64_t *state;      /* where the random numbers begin; the way back reads it */
+  int64_t *state;      /* seed and offset: where the random numbers begin */
   attention_rows q, k, v, y, dy, dq, dk, dv;
   void *lse, *delta;   /* (batch, heads, length), of the type that is calculated in */
   void *scores;        /* NULL, or (batch, heads, length, keys): the gradient of the scores */

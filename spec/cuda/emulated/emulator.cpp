@@ -73,7 +73,8 @@ struct coroutine {
 coroutine threads[MOST_THREADS];
 std::vector<char> stacks, shared_memory;
 ucontext_t scheduler;
-unsigned running, thread_count;
+unsigned running, thread_count, block_size, first_block;
+size_t shared_bytes; /* of each block */
 uint64_t slots[2][MOST_THREADS];
 unsigned char votes[2][MOST_THREADS];
 void (*body)(void *);
@@ -117,7 +118,9 @@ bool release(unsigned first, unsigned last, waiting state) {
 }
 
 bool release_some() {
-  bool any = release(0, thread_count, AT_BARRIER);
+  bool any = false;
+  for (unsigned b = 0; b < thread_count; b += block_size)
+    any = release(b, b + block_size, AT_BARRIER) || any;
   for (unsigned w = 0; w < thread_count; w += warpSize) {
     const unsigned last = w + warpSize < thread_count ? w + warpSize : thread_count;
     any = release(w, last, AT_EXCHANGE) || any;
@@ -125,14 +128,16 @@ bool release_some() {
   return any;
 }
 
-void run_block() {
+/* Blocks first_block and, where there are more threads than one has, those behind it. */
+void run_blocks() {
   start_threads();
   for (;;) {
     bool ran = false, left = false;
     for (unsigned i = 0; i < thread_count; i++) {
       if (threads[i].state == READY) {
         running = i;
-        emulated_thread = dim3(i, 0, 0);
+        emulated_thread = dim3(i % block_size, 0, 0);
+        emulated_block = dim3(first_block + i / block_size, 0, 0);
         swapcontext(&scheduler, &threads[i].context);
         ran = true;
       }
@@ -141,7 +146,7 @@ void run_block() {
     if (!left) return;
     if (!ran && !release_some()) {
       fprintf(stderr, "emulator: threads of block %u wait for others that never come\n",
-              emulated_block.x);
+              first_block);
       abort();
     }
     if (ran) release_some();
@@ -150,28 +155,48 @@ void run_block() {
 
 }  // namespace
 
-cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*run)(void *),
-                    void *context) {
-  if (blocks == 0 || count == 0 || count > MOST_THREADS || shared > (227u << 10))
+namespace {
+
+cudaError_t run(unsigned blocks, unsigned count, unsigned together, size_t shared,
+                void (*work)(void *), void *context) {
+  if (blocks == 0 || count == 0 || (uint64_t)count * together > MOST_THREADS ||
+      shared > (227u << 10))
     return cudaErrorInvalidValue;
-  body = run;
+  body = work;
   body_context = context;
-  thread_count = count;
+  block_size = count;
+  thread_count = count * together;
   emulated_blocks = dim3(blocks, 1, 1);
   emulated_threads = dim3(count, 1, 1);
-  shared_memory.resize(shared + 16);
+  shared_bytes = (shared + 15) / 16 * 16;
+  shared_memory.resize(shared_bytes * together + 16);
   device_memory open;
-  for (unsigned b = 0; b < blocks; b++) {
-    emulated_block = dim3(b, 0, 0);
+  for (first_block = 0; first_block < blocks; first_block += together) {
     memset(shared_memory.data(), 0x7f, shared_memory.size()); /* as good as undefined */
-    run_block();
+    run_blocks();
   }
   return cudaSuccess;
 }
 
-void *emulated_shared() {
-  return (void *)(((uintptr_t)shared_memory.data() + 15) / 16 * 16);
+}  // namespace
+
+cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*body)(void *),
+                    void *context) {
+  return run(blocks, count, 1, shared, body, context);
 }
+
+cudaError_t emulate_together(unsigned blocks, unsigned count, size_t shared, void (*body)(void *),
+                             void *context) {
+  return count % warpSize != 0 ? cudaErrorInvalidValue
+                               : run(blocks, count, blocks, shared, body, context);
+}
+
+void *emulated_shared() {
+  const uintptr_t start = ((uintptr_t)shared_memory.data() + 15) / 16 * 16;
+  return (void *)(start + running / block_size * shared_bytes);
+}
+
+void emulated_pause() { wait_as(READY); }
 
 void emulated_barrier() { wait_as(AT_BARRIER); }
 
@@ -191,7 +216,8 @@ int emulated_count(bool predicate) {
   vote[running] = predicate;
   emulated_barrier();
   int sum = 0;
-  for (unsigned i = 0; i < thread_count; i++) sum += threads[i].state != DONE && vote[i];
+  const unsigned first = running / block_size * block_size;
+  for (unsigned i = first; i < first + block_size; i++) sum += threads[i].state != DONE && vote[i];
   return sum;
 }
 

@@ -49,7 +49,13 @@ enum { warpSize = 32 };
 /* Runs body(context) once for each thread of each block. */
 cudaError_t emulate(unsigned blocks, unsigned threads, size_t shared, void (*body)(void *context),
                     void *context);
+/* The same with all blocks at once. */
+cudaError_t emulate_together(unsigned blocks, unsigned threads, size_t shared,
+                             void (*body)(void *context), void *context);
+enum { EMULATED_TOGETHER = 1024 }; /* threads of all blocks */
 void *emulated_shared(void);
+/* Lets other threads go on. */
+void emulated_pause(void);
 
 /* Waits until all threads of the block are here. */
 void emulated_barrier(void);
@@ -107,6 +113,25 @@ static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int t
     std::apply(c->kernel, c->arguments);
   }, &call);
 }
+
+template <typename P>
+static inline cudaError_t tn_launch_together(void (*kernel)(P), int blocks, int threads,
+                                             size_t shared, P argument) {
+  struct call_type {
+    void (*kernel)(P);
+    P argument;
+  } call = {kernel, argument};
+  return emulate_together((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
+    call_type *c = static_cast<call_type *>(context);
+    c->kernel(c->argument);
+  }, &call);
+}
+template <typename P>
+static inline cudaError_t tn_most_together(void (*)(P), int, int threads, size_t, int *blocks) {
+  return *blocks = EMULATED_TOGETHER / threads, cudaSuccess;
+}
+static inline void tn_pause() { emulated_pause(); }
+static inline cudaError_t tn_most_shared(int, int *bytes) { return *bytes = 227 << 10, cudaSuccess; }
 
 template <auto K> struct emulated_kernel;
 template <typename... P, void (*K)(P...)> struct emulated_kernel<K> {
