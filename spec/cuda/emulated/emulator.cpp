@@ -1,6 +1,7 @@
 /* emulator.cpp -- the CPU as two GPUs: memory, and blocks of threads as coroutines. */
 #include "emulator.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -64,15 +65,19 @@ namespace {
 enum { MOST_THREADS = 1024, STACK = 128 << 10 };
 enum waiting { READY, AT_BARRIER, AT_EXCHANGE, DONE };
 
+/* Entered once through a context, and then, for every block, by jumps: these ask the system
+ * nothing. */
 struct coroutine {
   ucontext_t context;
+  jmp_buf place;
+  bool entered;
   waiting state;
   unsigned exchanges, counts;
 };
 
 coroutine threads[MOST_THREADS];
 std::vector<char> stacks, shared_memory;
-ucontext_t scheduler;
+jmp_buf scheduler;
 unsigned running, thread_count, block_size, first_block;
 size_t shared_bytes; /* of each block */
 uint64_t slots[2][MOST_THREADS];
@@ -80,26 +85,38 @@ unsigned char votes[2][MOST_THREADS];
 void (*body)(void *);
 void *body_context;
 
-void begin_thread() {
-  body(body_context);
-  threads[running].state = DONE;
-}
-
 void wait_as(waiting state) {
   coroutine *self = &threads[running];
   self->state = state;
-  swapcontext(&self->context, &scheduler);
+  if (_setjmp(self->place) == 0) _longjmp(scheduler, 1);
+}
+
+void begin_thread() {
+  for (;;) {
+    body(body_context);
+    wait_as(DONE);
+  }
+}
+
+/* Runs a thread until it waits. */
+void go_on(coroutine *c) {
+  if (_setjmp(scheduler) != 0) return;
+  if (c->entered) _longjmp(c->place, 1);
+  c->entered = true;
+  setcontext(&c->context);
 }
 
 void start_threads() {
   if (stacks.empty()) stacks.resize((size_t)MOST_THREADS * STACK);
   for (unsigned i = 0; i < thread_count; i++) {
     coroutine *c = &threads[i];
-    getcontext(&c->context);
-    c->context.uc_stack.ss_sp = &stacks[(size_t)i * STACK];
-    c->context.uc_stack.ss_size = STACK;
-    c->context.uc_link = &scheduler;
-    makecontext(&c->context, begin_thread, 0);
+    if (!c->entered) {
+      getcontext(&c->context);
+      c->context.uc_stack.ss_sp = &stacks[(size_t)i * STACK];
+      c->context.uc_stack.ss_size = STACK;
+      c->context.uc_link = NULL;
+      makecontext(&c->context, begin_thread, 0);
+    }
     c->state = READY;
     c->exchanges = c->counts = 0;
   }
@@ -138,7 +155,7 @@ void run_blocks() {
         running = i;
         emulated_thread = dim3(i % block_size, 0, 0);
         emulated_block = dim3(first_block + i / block_size, 0, 0);
-        swapcontext(&scheduler, &threads[i].context);
+        go_on(&threads[i]);
         ran = true;
       }
       left = left || threads[i].state != DONE;
