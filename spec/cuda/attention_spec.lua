@@ -168,7 +168,46 @@ for _, dtype in ipairs {'float16', 'bfloat16'} do
   describe('attention on a GPU in ' .. dtype, function()
     it('takes any sizes', function()
       check(dtype, {1, 2, 1, 30, 70, 13, 7}, {causal = true})
-      check(dtype, {1, 2, 2, 20, 30, 8, 8}, {mask = numbers})
+      check(dtype, {1, 1, 1, 20, 30, 136, 8})
+      check(dtype, {1, 1, 1, 1, 1, 8, 8})
+      check(dtype, {1, 2, 2, 3, 0, 8, 8})
+    end)
+
+    it('goes over many tiles', function()
+      check(dtype, {2, 1, 1, 130, 100, 32, 32})
+      check(dtype, {1, 2, 1, 20, 150, 64, 64}, {strided = true, scale = 0.2})
+      check(dtype, {1, 1, 1, 70, 66, 96, 96})
+      check(dtype, {1, 1, 1, 40, 70, 128, 128}, {strided = true})
+      check(dtype, {1, 2, 2, 20, 40, 40, 24})
+    end)
+
+    it('is causal', function()
+      check(dtype, {1, 4, 2, 150, 140, 32, 32}, {causal = true})
+      check(dtype, {1, 1, 1, 40, 100, 64, 64}, {causal = true})
+      check(dtype, {1, 1, 1, 100, 40, 128, 128}, {causal = true})
+    end)
+
+    it('heeds masks', function()
+      for _, mask in ipairs {numbers, truths, padding} do
+        check(dtype, {2, 2, 2, 20, 70, 16, 16}, {mask = mask})
+        check(dtype, {2, 2, 1, 35, 70, 16, 8}, {mask = mask, strided = true, causal = true})
+      end
+    end)
+
+    it('drops what the CPU drops', function()
+      check(dtype, {2, 2, 1, 70, 67, 32, 32}, {p = 0.3})
+      check(dtype, {1, 1, 1, 33, 140, 72, 72}, {p = 0.5, causal = true})
+    end)
+
+    it('gives 0 where no key takes part, and no more than that', function()
+      local q = torch.randn(1, 1, 5, 16):to(dtype):cuda():requiresGrad()
+      local mask = torch.ones(5, 5):byte()
+      mask[3]:fill(0)
+      local y = attention(q, q, q, mask:cuda())
+      assert.are.equal(0, y:detach():cpu()[{1, 1, 3}]:float():abs():max())
+      y:sum():backward()
+      local d = q.grad:cpu():float()
+      assert.is_true(d:eq(d):all())
     end)
   end)
 end

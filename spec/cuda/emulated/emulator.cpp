@@ -81,6 +81,7 @@ jmp_buf scheduler;
 unsigned running, thread_count, block_size, first_block;
 size_t shared_bytes; /* of each block */
 uint64_t slots[2][MOST_THREADS];
+alignas(8) unsigned char shares[2][MOST_THREADS][EMULATED_SHARED];
 unsigned char votes[2][MOST_THREADS];
 void (*body)(void *);
 void *body_context;
@@ -226,6 +227,14 @@ uint64_t emulated_exchange(uint64_t mine, int lane) {
   wait_as(AT_EXCHANGE);
   const bool inside = lane >= 0 && lane < warpSize && first + (unsigned)lane < thread_count;
   return slot[inside ? first + (unsigned)lane : self];
+}
+
+const void *emulated_share(const void *mine, size_t bytes) {
+  const unsigned self = running, first = self / warpSize * warpSize;
+  auto *share = shares[threads[self].exchanges++ & 1];
+  memcpy(share[self], mine, bytes);
+  wait_as(AT_EXCHANGE);
+  return share[first];
 }
 
 int emulated_count(bool predicate) {

@@ -63,6 +63,9 @@ void emulated_barrier(void);
  * where that is out of range. */
 uint64_t emulated_exchange(uint64_t mine, int lane);
 int emulated_lane(void);
+/* Gives up to EMULATED_SHARED bytes; returns what the lanes of the warp gave, so far apart. */
+enum { EMULATED_SHARED = 32 };
+const void *emulated_share(const void *mine, size_t bytes);
 
 #define __syncthreads() emulated_barrier()
 static inline void __syncwarp(unsigned mask = ~0u) { (void)mask, emulated_exchange(0, 0); }
