@@ -1,4 +1,4 @@
--- Recurrent layers on a GPU beside the CPU's: results and gradients, with and without states, biases,
+-- Recurrent layers on a GPU beside the CPU: results and gradients, with and without states, biases,
 -- lengths, and a multiplied input.
 local torch = require 'torch'
 local tensors = require 'spec.support.tensors'
