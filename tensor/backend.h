@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define TN_BACKEND_VERSION 2
+#define TN_BACKEND_VERSION 3
 #define TN_BACKEND_SYMBOL "tn_backend_cuda"
 #define TN_POINTWISE_INPUTS 5 /* most that a pointwise kernel reads: d, a, b, c and y */
 /* What a kernel returns that does not serve such arguments: the call then goes the long way round,
@@ -50,6 +50,7 @@ typedef struct {
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
+  bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);

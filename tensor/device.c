@@ -31,6 +31,7 @@ static tn_status launch(tn_ctx *ctx, const tn_backend *b, tn_device_kernel *kern
   int before;
   tn_status s = b->enter(k->device, &before);
   if (s != TN_OK) return failed(ctx, b, s);
+  k->tf32 = ctx->tf32;
   s = failed(ctx, b, kernel(k));
   b->leave(k->device, before);
   return s;
@@ -599,6 +600,12 @@ tn_status tn__device_differentiate(tn_grad_call *g) {
 }
 
 /* -- What users see ---------------------------------------------------------------------------- */
+
+bool tn_allow_tf32(tn_ctx *ctx, bool allow) {
+  const bool was = ctx->tf32;
+  ctx->tf32 = allow;
+  return was;
+}
 
 tn_device tn_tensor_device(const tn_tensor *t) { return t->storage->device; }
 

@@ -130,6 +130,7 @@ struct tn_ctx {
   bool differentiating; /* a backward pass is under way */
   uint8_t autocast; /* a tn_dtype, or TN_AUTOCAST_OFF */
   uint8_t default_dtype;
+  bool tf32; /* tn_allow_tf32 */
   int16_t device; /* where new storages go: the running call's (tensor/device.h) */
   int index_base;
   uint64_t sequence; /* of tape nodes */

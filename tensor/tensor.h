@@ -143,6 +143,9 @@ TN_API int tn_device_count(tn_ctx *ctx, tn_device_type type); /* 0: tn_message s
 TN_API tn_status tn_device_parse(tn_ctx *ctx, tn_device *out, const char *text);
 TN_API const char *tn_device_name(tn_device device, char buffer[TN_DEVICE_TEXT]);
 TN_API tn_status tn_device_synchronize(tn_ctx *ctx, tn_device device); /* waits for its work */
+/* May products and convolutions of float32 on GPUs round what they multiply to 10 bits of fraction,
+ * as their fastest instructions do? Returns what was allowed before; at first it is not. */
+TN_API bool tn_allow_tf32(tn_ctx *ctx, bool allow);
 
 /* -- Random numbers: Philox4x32-10, Salmon et al. 2011, doi:10.1145/2063384.2063405 ---------- */
 

@@ -126,6 +126,16 @@ static int synchronize(lua_State *L) {
   return 0;
 }
 
+/* allow_tf32([yes]) → what was allowed: may products of float32 round what they multiply? */
+static int allow_tf32(lua_State *L) {
+  tn_ctx *ctx = bind_state(L)->ctx;
+  const bool was = tn_allow_tf32(ctx, false);
+  if (lua_gettop(L) > 0) luaL_checktype(L, 1, LUA_TBOOLEAN);
+  tn_allow_tf32(ctx, lua_gettop(L) > 0 ? lua_toboolean(L, 1) : was);
+  lua_pushboolean(L, was);
+  return 1;
+}
+
 /* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
  * operation has no kernel for it. */
 static int detours(lua_State *L) {
@@ -144,6 +154,7 @@ void bind_open_device(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg functions[] = {{"is_available", is_available},
                                        {"device_count", device_count},
                                        {"synchronize", synchronize}, {"detours", detours},
+                                       {"allow_tf32", allow_tf32},
                                        {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);

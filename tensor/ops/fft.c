@@ -6,6 +6,7 @@
  * c2c the transform of the other sign; r2c and c2r are each other's but for the inner half of the
  * spectrum, which stands for two numbers each. */
 #include "tensor/cpu/fft.h"
+#include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
 static tn_status check_float(tn_call *call) {
@@ -107,6 +108,25 @@ static tn_status fft_c2c_grad(tn_grad_call *g) {
   return tn__eval_end(&e);
 }
 
+/* The same of x's values as parts: where x lies on a device no weights have to get there. */
+static tn_tensor *weighted_parts(tn_eval *ep, tn_tensor *x, int dim, int64_t n, double factor) {
+  tn_eval e = *ep;
+  const int64_t half = n / 2 + 1, count[3] = {1, (n - 1) / 2, half - 1 - (n - 1) / 2};
+  tn_tensor *parts[3];
+  int64_t first = 0;
+  int used = 0;
+  for (int i = 0; i < 3; i++) {
+    tn_attrs range = {.i = {dim, first, count[i]}, .ni = 3}, along = {.i = {dim}, .ni = 1};
+    first += count[i];
+    if (count[i] == 0) continue;
+    tn_tensor *part = tn__do(&e, TN_OP_narrow, &range, 1, &x);
+    parts[used++] = i == 1 ? tn__scaled(&e, part, factor) : part;
+    if (first == half) x = used == 1 ? parts[0] : tn__do(&e, TN_OP_cat, &along, used, parts);
+  }
+  *ep = e;
+  return e.status == TN_OK ? x : NULL;
+}
+
 /* x with all but the first and, of an even n, the last of `n / 2 + 1` complex values along a
  * dimension multiplied. */
 static tn_tensor *weighted(tn_eval *ep, tn_tensor *x, int dim, int64_t n, double factor) {
@@ -115,6 +135,7 @@ static tn_tensor *weighted(tn_eval *ep, tn_tensor *x, int dim, int64_t n, double
   int64_t shape[TN_MAX_DIMS];
   const int64_t half = n / 2 + 1;
   if (x == NULL) return NULL;
+  if (TN_DEVICES && x->storage->device != TN_CPU) return weighted_parts(ep, x, dim, n, factor);
   e.status = tn_tensor_new_on(e.ctx, &w, TN_CPU, TN_F64, 1, &half);
   if (e.status == TN_OK) {
     double *values = (double *)tn__data(w);

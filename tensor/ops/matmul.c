@@ -5,6 +5,7 @@
 
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/onednn_matmul.h"
+#include "tensor/device.h"
 #include "tensor/eval.h"
 
 /* A matrix as the product wants it: rows `ld` apart, or the transpose of such a one. */
@@ -252,7 +253,12 @@ static tn_status send_product(tn_grad_call *g, tn_eval *ep, int i, tn_tensor *x,
   tn_eval e = *ep;
   tn_tensor *into = g->into[i];
   if (x == NULL || y == NULL) return e.status;
-  if (into != NULL && x->dtype == into->dtype && y->dtype == into->dtype) {
+  const bool here = into != NULL && x->dtype == into->dtype && y->dtype == into->dtype;
+  if (here && TN_DEVICES && into->storage->device != TN_CPU) {
+    const tn_attrs sum = {.f = {1, 1}};
+    e.status = tn_apply_inplace(g->ctx, TN_OP_addmm, 3, (tn_tensor *[]){into, x, y}, &sum);
+    g->din[i] = NULL;
+  } else if (here) {
     e.status = product(g->ctx, into, x, y, x->sizes[0], y->sizes[1], x->sizes[1], 1, 1, 1);
     into->storage->version++;
     into->storage->writer = g->node_op->name;

@@ -28,11 +28,6 @@ void protect(int how) {
   if (used > 0) mprotect(range, (used + 4095) / 4096 * 4096, how);
 }
 
-struct device_memory {
-  device_memory() { if (opened++ == 0) protect(PROT_READ | PROT_WRITE); }
-  ~device_memory() { if (--opened == 0) protect(PROT_NONE); }
-};
-
 void *take(size_t bytes) {
   const size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
   if (range == NULL) {
@@ -57,6 +52,14 @@ void *take(size_t bytes) {
 void give_back(void *block) { unused.emplace(sizes.at(block), block); }
 
 }  // namespace
+
+device_memory::device_memory() {
+  if (opened++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+
+device_memory::~device_memory() {
+  if (--opened == 0) protect(PROT_NONE);
+}
 
 /* -- threads of a block ------------------------------------------------------------------------ */
 

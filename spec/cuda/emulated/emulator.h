@@ -46,6 +46,12 @@ extern dim3 emulated_thread, emulated_block, emulated_blocks, emulated_threads;
 #define blockDim emulated_threads
 enum { warpSize = 32 };
 
+/* The host may touch the memory of devices while one of these lives. */
+struct device_memory {
+  device_memory();
+  ~device_memory();
+};
+
 /* Runs body(context) once for each thread of each block. */
 cudaError_t emulate(unsigned blocks, unsigned threads, size_t shared, void (*body)(void *context),
                     void *context);
