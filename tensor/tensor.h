@@ -204,6 +204,8 @@ TN_API void tn_tensor_mark_number(tn_tensor *t);
 /* Element at linear position `index` of the row-major order, as a double or written from one.
  * From a device each takes a transfer; NaN where that fails. */
 TN_API double tn_tensor_get(const tn_tensor *t, int64_t index);
+/* The same, but a failure is told. */
+TN_API tn_status tn_tensor_read(tn_ctx *ctx, const tn_tensor *t, int64_t index, double *value);
 TN_API void tn_tensor_put(tn_tensor *t, int64_t index, double value);
 
 /* -- Storages ---------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/launch.cuh"
-#include "tensor/philox.h"
+#include "cuda/philox.cuh"
 
 /* Rows of a matrix for each batch and head, in elements. */
 typedef struct {

@@ -103,7 +103,8 @@ struct scratch {
   int device, count = 0;
   void *blocks[24];
   tn_status status = TN_OK;
-  explicit scratch(int d) : device(d) {}
+  bool tf32;
+  explicit scratch(const tn_kernel_call *call) : device(call->device), tf32(call->tf32) {}
   ~scratch() {
     while (count > 0) tn_cuda_free(device, blocks[--count]);
   }
@@ -189,7 +190,7 @@ template <typename T>
 static void multiply(scratch *s, bool turned_a, bool turned_b, int64_t m, int64_t n, int64_t k,
                      const T *a, int64_t lda, const T *b, int64_t ldb, bool add, T *c, int64_t ldc) {
   if (s->status != TN_OK) return;
-  s->status = tn_cuda_recurrent_product<T>({s->device, turned_a, turned_b, add, m, n, k, a, b, c, lda,
+  s->status = tn_cuda_recurrent_product<T>({s->device, s->tf32, turned_a, turned_b, add, m, n, k, a, b, c, lda,
                                             ldb, ldc});
 }
 
@@ -197,7 +198,7 @@ static void multiply(scratch *s, bool turned_a, bool turned_b, int64_t m, int64_
 
 template <typename T> static tn_status forward(tn_kernel_call *call) {
   const tn_view *in = call->in, none = {nullptr, 0, 0, 0, -1, {}, {}};
-  scratch s(call->device);
+  scratch s(call);
   recurrent<T> r = read_layer<T>(&s, call, in);
   if (r.batch == 0) return s.status;
   const int64_t rows = (int64_t)r.time * r.batch, all = (int64_t)r.gates * r.hidden;
@@ -303,7 +304,7 @@ static void input_gradients(scratch *s, const recurrent<T> &r, const tn_kernel_c
 template <typename T> static tn_status backward(tn_kernel_call *call) {
   const tn_view *arrived = call->in, *in = call->in + 3, *saved = call->in + call->nin - 3;
   const int inputs = call->nin - 6;
-  scratch s(call->device);
+  scratch s(call);
   recurrent<T> r = read_layer<T>(&s, call, in);
   if (r.batch == 0) {
     for (int k = 0; k < inputs; k++) {

@@ -32,7 +32,7 @@ template <typename T> tn_status tn_cuda_recurrent_steps(recurrent<T> r, bool bac
 /* C (m, n) = op(A) op(B), + C where `add`; by rows, which are so many elements apart. */
 template <typename T> struct matrices {
   int device;
-  bool turned_a, turned_b, add;
+  bool tf32, turned_a, turned_b, add;
   int64_t m, n, k;
   const T *a, *b;
   T *c;

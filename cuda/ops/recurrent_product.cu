@@ -1,5 +1,6 @@
 /* recurrent_product.cu -- products of matrices for the recurrent layers: all steps' inputs at once,
- * and the gradients of the weights. */
+ * and the gradients of the weights. cuBLASLt makes them, or where it cannot, tiles of an own kernel. */
+#include "cuda/lib/blas.h"
 #include "cuda/ops/recurrent.cuh"
 
 enum { TILE = 64, DEPTH = 16, THREADS = 256, PITCH = TILE + 4 };
@@ -42,8 +43,33 @@ template <typename T> __global__ void __launch_bounds__(THREADS) multiply(matric
   }
 }
 
+/* The library stores by columns: to it all matrices lie turned, and C' = op(B)' op(A)'. */
+template <typename T> static tn_status by_library(const matrices<T> &x) {
+  tn_blas_product p = {};
+  p.device = x.device;
+  p.dtype = (tn_dtype)dtype_of<T>::value;
+  p.tf32 = x.tf32;
+  p.transposed_a = x.turned_b;
+  p.transposed_b = x.turned_a;
+  p.m = x.n;
+  p.n = x.m;
+  p.k = x.k;
+  p.batch = 1;
+  p.a = x.b;
+  p.b = x.a;
+  p.c = p.d = x.c;
+  p.lda = x.ldb;
+  p.ldb = x.lda;
+  p.ldc = p.ldd = x.ldc;
+  p.alpha = 1;
+  p.beta = x.add ? 1 : 0;
+  return tn_cuda_blas(&p);
+}
+
 template <typename T> tn_status tn_cuda_recurrent_product(const matrices<T> &x) {
   if (x.m == 0 || x.n == 0) return TN_OK;
+  const tn_status s = x.k > 0 ? by_library(x) : TN_DECLINED;
+  if (s != TN_DECLINED) return s;
   const int64_t blocks = (x.m + TILE - 1) / TILE * ((x.n + TILE - 1) / TILE);
   return tn_cuda_check(tn_launch(multiply<T>, (uint64_t)blocks, THREADS, 0, x));
 }

@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <functional>
+#include <memory>
 #include <tuple>
 #include <utility>
 
 #include "cuda_runtime_api.h"
+
+extern "C" void *tn_cuda_stream(void);
 
 #define __global__
 #define __host__
@@ -59,6 +63,9 @@ cudaError_t emulate(unsigned blocks, unsigned threads, size_t shared, void (*bod
 cudaError_t emulate_together(unsigned blocks, unsigned threads, size_t shared,
                              void (*body)(void *context), void *context);
 enum { EMULATED_TOGETHER = 1024 }; /* threads of all blocks */
+/* Work of a stream: done now, or at each replay where the stream is being captured. What stands for
+ * one of CUDA's libraries wraps what it does in it: emulated_work(tn_cuda_stream(), [=] { ... }). */
+cudaError_t emulated_work(void *stream, std::function<cudaError_t()> work);
 void *emulated_shared(void);
 /* Lets other threads go on. */
 void emulated_pause(void);
@@ -116,11 +123,15 @@ static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int t
   struct call_type {
     void (*kernel)(P...);
     std::tuple<P...> arguments;
-  } call = {kernel, std::tuple<P...>(static_cast<P>(arguments)...)};
-  return emulate((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
-    call_type *c = static_cast<call_type *>(context);
-    std::apply(c->kernel, c->arguments);
-  }, &call);
+  };
+  auto call = std::make_shared<call_type>(
+      call_type{kernel, std::tuple<P...>(static_cast<P>(arguments)...)});
+  return emulated_work(tn_cuda_stream(), [=] {
+    return emulate((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
+      call_type *c = static_cast<call_type *>(context);
+      std::apply(c->kernel, c->arguments);
+    }, call.get());
+  });
 }
 
 template <typename P>
@@ -129,11 +140,14 @@ static inline cudaError_t tn_launch_together(void (*kernel)(P), int blocks, int 
   struct call_type {
     void (*kernel)(P);
     P argument;
-  } call = {kernel, argument};
-  return emulate_together((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
-    call_type *c = static_cast<call_type *>(context);
-    c->kernel(c->argument);
-  }, &call);
+  };
+  auto call = std::make_shared<call_type>(call_type{kernel, argument});
+  return emulated_work(tn_cuda_stream(), [=] {
+    return emulate_together((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
+      call_type *c = static_cast<call_type *>(context);
+      c->kernel(c->argument);
+    }, call.get());
+  });
 }
 template <typename P>
 static inline cudaError_t tn_most_together(void (*)(P), int, int threads, size_t, int *blocks) {
@@ -142,19 +156,27 @@ static inline cudaError_t tn_most_together(void (*)(P), int, int threads, size_t
 static inline void tn_pause() { emulated_pause(); }
 static inline cudaError_t tn_most_shared(int, int *bytes) { return *bytes = 227 << 10, cudaSuccess; }
 
+/* A kernel as an address: what copies the arguments that such a launch points to. */
+struct emulated_address { std::function<void()> (*bind)(void **arguments); };
 template <auto K> struct emulated_kernel;
 template <typename... P, void (*K)(P...)> struct emulated_kernel<K> {
-  template <size_t... I> static void call(void **a, std::index_sequence<I...>) {
-    K(*static_cast<P *>(a[I])...);
+  template <size_t... I> static std::function<void()> copy(void **a, std::index_sequence<I...>) {
+    return [copies = std::tuple<P...>(*static_cast<P *>(a[I])...)] { std::apply(K, copies); };
   }
-  static void run(void *arguments) {
-    call(static_cast<void **>(arguments), std::index_sequence_for<P...>());
+  static std::function<void()> bind(void **arguments) {
+    return copy(arguments, std::index_sequence_for<P...>());
   }
+  static constexpr emulated_address address = {bind};
 };
-#define TN_KERNEL_ADDRESS(...) ((const void *)&emulated_kernel<__VA_ARGS__>::run)
+#define TN_KERNEL_ADDRESS(...) ((const void *)&emulated_kernel<__VA_ARGS__>::address)
 static inline cudaError_t tn_launch_address(const void *kernel, uint64_t blocks, int threads,
                                             void **arguments) {
-  return emulate((unsigned)blocks, (unsigned)threads, 0, (void (*)(void *))kernel, arguments);
+  auto call = static_cast<const emulated_address *>(kernel)->bind(arguments);
+  return emulated_work(tn_cuda_stream(), [=]() mutable {
+    return emulate((unsigned)blocks, (unsigned)threads, 0, [](void *context) {
+      (*static_cast<std::function<void()> *>(context))();
+    }, &call);
+  });
 }
 #define TN_SHARED_BYTES(type, name) type *const name = static_cast<type *>(emulated_shared())
 
