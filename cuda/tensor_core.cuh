@@ -1,8 +1,8 @@
 /* tensor_core.cuh -- products of small matrices by a warp on tensor cores, and how their operands
  * come from shared memory. The emulation does the same by loops over what the lanes hold.
  *
- * c (16 x 8, float) += a (16 x 16) b (16 x 8), of float16 or bfloat16. With g = lane / 4 and
- * t = lane % 4 a lane holds: of a the pairs (row g, columns 2t and 2t + 1), (g + 8, 2t), (g, 2t + 8)
+ * c (16 x 8, float) += a (16 x 16) b (16 x 8), of float16 or bfloat16. With g = lane / 4 and t =
+ * lane % 4 a lane holds: of a the pairs (row g, columns 2t and 2t + 1), (g + 8, 2t), (g, 2t + 8)
  * and (g + 8, 2t + 8); of b the pairs (rows 2t and 2t + 1, column g) and (2t + 8, g); of c (row g,
  * columns 2t and 2t + 1) and (g + 8, 2t). */
 #ifndef TN_CUDA_TENSOR_CORE_CUH
@@ -119,8 +119,8 @@ __device__ static inline void tn_multiply_add(float c[4], const uint32_t a[4], u
 }
 
 __device__ static inline void tn_copy_later(void *to, const void *from, bool there) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-               :: "r"(tn_shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(there ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(tn_shared_address(to)),
+               "l"(__cvta_generic_to_global(from)), "r"(there ? 16 : 0)
                : "memory");
 }
 __device__ static inline void tn_close_copies() {

@@ -1,17 +1,14 @@
 /* attention.cu -- softmax(q k' scale + mask) v without ever holding all scores (FlashAttention: Dao
  * et al. 2022, arXiv:2205.14135), and its way back. tensor/ops/attention.c says what is calculated.
  *
- * Here: tiles in any type, of any sizes and strides, in float or double. Each block of threads takes
- * a tile of 64 rows, queries or keys, steps through the others 64 at a time, and adds up 64 columns
- * of its result; where that has more columns, other blocks make them from the same scores. So all
- * sums have one order, whatever the device. float16 and bfloat16 of usual sizes go through tensor
- * cores instead: attention_half.cu. */
+ * Here: tiles in any type, of any sizes and strides, in float or double. Each block of threads
+ * takes a tile of 64 rows, queries or keys, steps through the others 64 at a time, and adds up 64
+ * columns of its result; where that has more columns, other blocks make them from the same scores.
+ * So all sums have one order, whatever the device. float16 and bfloat16 of usual sizes go through
+ * tensor cores instead: attention_half.cu. */
 #include "cuda/ops/attention.cuh"
 
 enum { TILE = 64, INNER = 32, THREADS = 256, PITCH = TILE + 4, BUFFER = TILE * PITCH };
-
-/* What a block makes: results, or gradients of queries, keys or values. */
-typedef enum { RESULTS, OF_QUERIES, OF_KEYS, OF_VALUES } making;
 
 /* Four elements that lie 16 bytes aligned: read at once. */
 template <typename T> struct alignas(16) four { T v[4]; };
@@ -22,8 +19,8 @@ template <typename T> __device__ static inline four<T> fours(const T *p) {
 
 /* tile[inner][row] = 64 rows of m from `row` on, 32 columns of it from `from` on; 0 outside. */
 template <typename T>
-__device__ static void take_turned(const attention_rows &m, int64_t start, int64_t row, int64_t rows,
-                                   int from, int columns, T *tile) {
+__device__ static void take_turned(const attention_rows &m, int64_t start, int64_t row,
+                                   int64_t rows, int from, int columns, T *tile) {
   for (int at = threadIdx.x; at < TILE * INNER; at += THREADS) {
     const int d = at % INNER, r = at / INNER;
     const bool inside = row + r < rows && from + d < columns;
@@ -34,8 +31,8 @@ __device__ static void take_turned(const attention_rows &m, int64_t start, int64
 
 /* tile[row][column], 64 of each. */
 template <typename T>
-__device__ static void take(const attention_rows &m, int64_t start, int64_t row, int64_t rows, int from,
-                            int columns, T *tile) {
+__device__ static void take(const attention_rows &m, int64_t start, int64_t row, int64_t rows,
+                            int from, int columns, T *tile) {
   for (int at = threadIdx.x; at < TILE * TILE; at += THREADS) {
     const int c = at % TILE, r = at / TILE;
     const bool inside = row + r < rows && from + c < columns;
@@ -107,8 +104,8 @@ template <typename T> struct tile_place {
 
 /* Multiplies weights with what dropout says. */
 template <typename T>
-__device__ static void drop(const attention &a, const tile_place<T> &t, uint64_t seed, uint64_t offset,
-                            T w[4][4]) {
+__device__ static void drop(const attention &a, const tile_place<T> &t, uint64_t seed,
+                            uint64_t offset, T w[4][4]) {
   const T keep = static_cast<T>(a.keep);
   for (int k = 0; k < 4; k++) {
     uint32_t words[4];
@@ -162,7 +159,8 @@ __global__ void __launch_bounds__(THREADS) results(attention a) {
   const int64_t q = place_of(a.q, p.b, p.h, 0), k = place_of(a.k, p.b, group, 0);
   const int64_t v = place_of(a.v, p.b, group, 0);
   const int64_t end = a.causal && p.row + TILE < a.keys ? p.row + TILE : a.keys;
-  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0, offset = a.drops ? (uint64_t)a.state[1] : 0;
+  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0,
+                 offset = a.drops ? (uint64_t)a.state[1] : 0;
   const T none = -static_cast<T>(INFINITY), scale = static_cast<T>(a.scale);
   T sum[4][4] = {}, top[4], total[4] = {};
   for (int i = 0; i < 4; i++) top[i] = none;
@@ -223,7 +221,8 @@ __device__ static void revive(const attention &a, const tile_place<T> &t, T w[4]
 }
 
 template <typename T>
-__device__ static void slope(const attention &a, const tile_place<T> &t, const T w[4][4], T d[4][4]) {
+__device__ static void slope(const attention &a, const tile_place<T> &t, const T w[4][4],
+                             T d[4][4]) {
   const T *delta = static_cast<const T *>(a.delta) + ((int64_t)t.b * a.heads + t.h) * a.length;
   for (int i = 0; i < 4; i++) {
     for (int j = 0; j < 4; j++) {
@@ -550,7 +549,8 @@ extern "C" tn_status tn_cuda_scaled_dot_product_attention_gradient(tn_kernel_cal
     const bool half = !wide && in[3].dtype != TN_F32 && !mask;
     const tn_view *to = mask ? &call->out[3] : nullptr;
     s = half ? tn_cuda_attention_backward_half(a) : TN_DECLINED;
-    if (s == TN_DECLINED) s = tn_cuda_check(wide ? way_back<double>(a, to) : way_back<float>(a, to));
+    if (s == TN_DECLINED)
+      s = tn_cuda_check(wide ? way_back<double>(a, to) : way_back<float>(a, to));
   }
   tn_cuda_free(a.device, a.delta);
   tn_cuda_free(a.device, a.scores);

@@ -57,10 +57,10 @@ __device__ static inline T masked(const attention &a, int b, int h, int64_t i, i
   return a.causal && j > i ? -static_cast<T>(INFINITY) : score;
 }
 
-/* The four random words of key j and queries i ... i + 3, where i is a multiple of 4: the same as on
- * the CPU, which goes by blocks of 64 queries. */
-__device__ static inline void dropout_words(const attention &a, uint64_t seed, uint64_t offset, int b,
-                                            int h, int64_t i, int64_t j, uint32_t words[4]) {
+/* The four random words of key j and queries i ... i + 3, where i is a multiple of 4: the same as
+ * on the CPU, which goes by blocks of 64 queries. */
+__device__ static inline void dropout_words(const attention &a, uint64_t seed, uint64_t offset,
+                                            int b, int h, int64_t i, int64_t j, uint32_t words[4]) {
   const int64_t head = (int64_t)b * a.heads + h, line = head * ((a.length + 63) / 64) + i / 64;
   tn__philox(seed, offset + (uint64_t)(line * a.keys + j) * 16 + (uint64_t)(i % 64 / 4), words);
 }

@@ -1,11 +1,11 @@
-/* attention_half.cu -- attention of float16 and bfloat16 on tensor cores: sums and softmax in float,
- * what is multiplied in halves. For the way there see Dao 2023, arXiv:2307.08691.
+/* attention_half.cu -- attention of float16 and bfloat16 on tensor cores: sums and softmax in
+ * float, what is multiplied in halves. For the way there see Dao 2023, arXiv:2307.08691.
  *
- * Each of the four warps of a block has 16 or 32 rows of a tile; all of them step through the same
- * tiles of columns. Scores stay in registers, where what one product leaves is what the next one
- * takes. The way back are two kernels, for the queries and for keys and values, each of which adds up
- * its results alone: they multiply seven times where one kernel would five times, but in a fixed
- * order. Head sizes are multiples of 8 up to 128; those between are filled up with zeros. */
+ * Each of the four warps of a block has 16 or 32 rows of a tile; all of them step through the
+ * same tiles of columns. Scores stay in registers, where what one product leaves is what the next
+ * one takes. The way back are two kernels, for the queries and for keys and values, each of which
+ * adds up its results alone: they multiply seven times where one kernel would five times, but in a
+ * fixed order. Head sizes are multiples of 8 up to 128; those between are filled up with zeros. */
 #include "cuda/ops/attention.cuh"
 #include "cuda/tensor_core.cuh"
 
@@ -28,8 +28,8 @@ __device__ static void fetch(const attention_rows &m, int64_t start, int64_t row
   }
 }
 
-/* sum[TILES] (16 rows x 8 columns each) += rows of `left` times rows of `right`, both with D columns
- * in shared memory. `held`: the left operand's registers, or NULL. */
+/* sum[TILES] (16 rows x 8 columns each) += rows of `left` times rows of `right`, both with D
+ * columns in shared memory. */
 template <bool BRAIN, int D, int TILES, int MANY>
 __device__ static void multiply_rows(const half_bits *left, const half_bits *right,
                                      float sum[MANY][TILES][4]) {
@@ -100,27 +100,30 @@ struct score_place {
   bool down;
 };
 
-/* Scores in powers of two: multiplied, masked, and without those outside. */
-template <int MANY, int TILES>
-__device__ static void scale_scores(const attention &a, const score_place &p, bool edge,
-                                    float s[MANY][TILES][4]) {
+/* What scores have to be multiplied with to be exponents of two. Where some lie outside, or behind
+ * the diagonal or (MORE: there are masks or dropout) a mask, they are made ready one by one. */
+template <bool MORE, int MANY, int TILES>
+__device__ static float scale_scores(const attention &a, const score_place &p, bool edge,
+                                     float s[MANY][TILES][4]) {
   const float scale = (float)a.scale;
+  if (!edge) return scale * LOG2E;
 #pragma unroll
   for (int m = 0; m < MANY; m++) {
 #pragma unroll
     for (int n = 0; n < TILES; n++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
+        const int64_t r = p.row + m * 16 + e / 2 * 8, c = p.column + n * 8 + e % 2;
+        const int64_t i = p.down ? r : c, j = p.down ? c : r;
         float x = s[m][n][e] * scale;
-        if (edge) {
-          const int64_t r = p.row + m * 16 + e / 2 * 8, c = p.column + n * 8 + e % 2;
-          const int64_t i = p.down ? r : c, j = p.down ? c : r;
-          x = i < a.length && j < a.keys ? masked(a, p.b, p.h, i, j, x) : -INFINITY;
-        }
-        s[m][n][e] = x * LOG2E;
+        if (i >= a.length || j >= a.keys) x = -INFINITY;
+        else if (MORE) x = masked(a, p.b, p.h, i, j, x);
+        else if (a.causal && j > i) x = -INFINITY;
+        s[m][n][e] = x;
       }
     }
   }
+  return LOG2E;
 }
 
 __device__ static inline uint32_t word_of(const uint32_t w[4], int k) {
@@ -131,8 +134,8 @@ __device__ static inline uint32_t word_of(const uint32_t w[4], int k) {
 /* Dropout. Four queries one after the other share a group of random words. Where they go down, they
  * are those of four lanes: each makes the words of one of four keys and gives the others theirs. */
 template <int MANY, int TILES>
-__device__ static void drop(const attention &a, const score_place &p, uint64_t seed, uint64_t offset,
-                            float w[MANY][TILES][4]) {
+__device__ static void drop(const attention &a, const score_place &p, uint64_t seed,
+                            uint64_t offset, float w[MANY][TILES][4]) {
   const float keep = (float)a.keep;
   const int own = threadIdx.x % 32 / 4 % 4;
 #pragma unroll
@@ -194,18 +197,20 @@ __device__ static void put_rows(const attention_rows &m, int64_t start, int64_t 
 
 enum { KEYS = 64 };
 
-/* One step of the softmax: w, scores, become weights; what there is already is multiplied. */
+/* One step of the softmax: w, scores, become weights; what there is already is multiplied. `top`
+ * are exponents of two. */
 template <int D, int MANY>
-__device__ static void soften(float w[MANY][KEYS / 8][4], float top[MANY][2], float total[MANY][2],
-                              float sum[MANY][D / 8][4]) {
+__device__ static void soften(float scale, float w[MANY][KEYS / 8][4], float top[MANY][2],
+                              float total[MANY][2], float sum[MANY][D / 8][4]) {
 #pragma unroll
   for (int m = 0; m < MANY; m++) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      float peak = top[m][half];
+      float peak = -INFINITY;
 #pragma unroll
       for (int n = 0; n < KEYS / 8; n++)
         peak = fmaxf(peak, fmaxf(w[m][n][half * 2], w[m][n][half * 2 + 1]));
+      peak = fmaxf(peak * scale, top[m][half]);
       peak = fmaxf(peak, __shfl_xor_sync(~0u, peak, 1));
       peak = fmaxf(peak, __shfl_xor_sync(~0u, peak, 2));
       const float shift = peak == -INFINITY ? 0 : peak;
@@ -216,7 +221,7 @@ __device__ static void soften(float w[MANY][KEYS / 8][4], float top[MANY][2], fl
       for (int n = 0; n < KEYS / 8; n++) {
 #pragma unroll
         for (int e = half * 2; e < half * 2 + 2; e++) {
-          w[m][n][e] = tn_power_of_two(w[m][n][e] - shift);
+          w[m][n][e] = tn_power_of_two(w[m][n][e] * scale - shift);
           part += w[m][n][e];
         }
       }
@@ -239,7 +244,7 @@ __device__ static void where_am_i(int64_t rows, int heads, int *b, int *h, int64
   *b = (int)(head / heads);
 }
 
-template <bool BRAIN, int D>
+template <bool BRAIN, bool MORE, int D>
 __global__ void __launch_bounds__(THREADS) results_half(attention a) {
   const int MANY = 2, ROWS = WARPS * 16 * MANY;
   TN_SHARED_BYTES(half_bits, queries);
@@ -251,7 +256,7 @@ __global__ void __launch_bounds__(THREADS) results_half(attention a) {
   const int64_t k = place_of(a.k, b, group, 0), v = place_of(a.v, b, group, 0);
   const int64_t end = a.causal && row + ROWS < a.keys ? row + ROWS : a.keys;
   const int64_t own = row + warp * 16 * MANY;
-  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0, offset = a.drops ? (uint64_t)a.state[1] : 0;
+  const uint64_t seed = MORE ? (uint64_t)a.state[0] : 0, offset = MORE ? (uint64_t)a.state[1] : 0;
   float sum[MANY][D / 8][4], top[MANY][2], total[MANY][2];
   clear<MANY, D / 8>(sum);
 #pragma unroll
@@ -268,10 +273,11 @@ __global__ void __launch_bounds__(THREADS) results_half(attention a) {
     fetch<KEYS, D>(a.v, v, first, a.keys, a.width, values);
     tn_close_copies();
     multiply_rows<BRAIN, D, KEYS / 8, MANY>(queries + warp * 16 * MANY * (D + PAD), keys, w);
-    const bool edge = a.kind != NO_MASK || first + KEYS > a.keys || (a.causal && first + KEYS > own);
-    scale_scores<MANY, KEYS / 8>(a, p, edge, w);
-    soften<D, MANY>(w, top, total, sum);
-    if (a.drops) drop<MANY, KEYS / 8>(a, p, seed, offset, w);
+    const bool edge =
+        MORE || a.scale <= 0 || first + KEYS > a.keys || (a.causal && first + KEYS > own);
+    const float scale = scale_scores<MORE, MANY, KEYS / 8>(a, p, edge, w);
+    soften<D, MANY>(scale, w, top, total, sum);
+    if (MORE && a.drops) drop<MANY, KEYS / 8>(a, p, seed, offset, w);
     tn_wait_copies<0>();
     __syncthreads(); /* the values are there, and the keys no longer wanted */
     if (first + KEYS < end) fetch<KEYS, D>(a.k, k, first + KEYS, a.keys, a.dim, keys);
@@ -294,7 +300,8 @@ __global__ void __launch_bounds__(THREADS) results_half(attention a) {
         lse[i] = all == 0 ? INFINITY : (top[m][half] + log2f(all)) * LN2;
     }
   }
-  put_rows<BRAIN, D, MANY>(a.y, place_of(a.y, b, h, 0), own + lane / 4, a.length, a.width, sum, factor);
+  put_rows<BRAIN, D, MANY>(a.y, place_of(a.y, b, h, 0), own + lane / 4, a.length, a.width, sum,
+                           factor);
 }
 
 /* -- The way back: 32 columns at a time -------------------------------------------------------- */
@@ -302,16 +309,18 @@ __global__ void __launch_bounds__(THREADS) results_half(attention a) {
 enum { COLUMNS = 32 };
 
 /* w: scores become weights, of the queries' log-sum-exp; d: gradients of weights become those of
- * scores. `of` gives for each register the query's number. */
+ * scores. `lse` and `delta` are those of the lane's rows, or of its columns. */
 template <int MANY>
-__device__ static void revive(const float lse[], bool down, float w[MANY][COLUMNS / 8][4]) {
+__device__ static void revive(float scale, const float lse[], bool down,
+                              float w[MANY][COLUMNS / 8][4]) {
 #pragma unroll
   for (int m = 0; m < MANY; m++)
 #pragma unroll
     for (int n = 0; n < COLUMNS / 8; n++)
 #pragma unroll
       for (int e = 0; e < 4; e++)
-        w[m][n][e] = tn_power_of_two(w[m][n][e] - lse[down ? m * 2 + e / 2 : n * 2 + e % 2] * LOG2E);
+        w[m][n][e] = tn_power_of_two(w[m][n][e] * scale -
+                                     lse[down ? m * 2 + e / 2 : n * 2 + e % 2] * LOG2E);
 }
 
 template <int MANY>
@@ -326,7 +335,7 @@ __device__ static void slope(const float delta[], bool down, const float w[MANY]
         d[m][n][e] = w[m][n][e] * (d[m][n][e] - delta[down ? m * 2 + e / 2 : n * 2 + e % 2]);
 }
 
-template <bool BRAIN, int D>
+template <bool BRAIN, bool MORE, int D>
 __global__ void __launch_bounds__(THREADS) queries_back_half(attention a) {
   const int MANY = 2, ROWS = WARPS * 16 * MANY, TILE = COLUMNS * (D + PAD);
   TN_SHARED_BYTES(half_bits, queries);
@@ -338,7 +347,7 @@ __global__ void __launch_bounds__(THREADS) queries_back_half(attention a) {
   const int64_t k = place_of(a.k, b, group, 0), v = place_of(a.v, b, group, 0);
   const int64_t end = a.causal && row + ROWS < a.keys ? row + ROWS : a.keys;
   const int64_t own = row + warp * 16 * MANY, head = ((int64_t)b * a.heads + h) * a.length;
-  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0, offset = a.drops ? (uint64_t)a.state[1] : 0;
+  const uint64_t seed = MORE ? (uint64_t)a.state[0] : 0, offset = MORE ? (uint64_t)a.state[1] : 0;
   float sum[MANY][D / 8][4], lse[MANY * 2], delta[MANY * 2], factor[MANY][2];
   clear<MANY, D / 8>(sum);
 #pragma unroll
@@ -369,16 +378,18 @@ __global__ void __launch_bounds__(THREADS) queries_back_half(attention a) {
     }
     tn_close_copies();
     multiply_rows<BRAIN, D, COLUMNS / 8, MANY>(queries + warp * 16 * MANY * (D + PAD), keys, w);
-    const bool edge = a.kind != NO_MASK || first + COLUMNS > a.keys || (a.causal && first + COLUMNS > own);
-    scale_scores<MANY, COLUMNS / 8>(a, p, edge, w);
-    revive<MANY>(lse, true, w);
+    const bool edge =
+        MORE || a.scale <= 0 || first + COLUMNS > a.keys || (a.causal && first + COLUMNS > own);
+    const float scale = scale_scores<MORE, MANY, COLUMNS / 8>(a, p, edge, w);
+    revive<MANY>(scale, lse, true, w);
     multiply_rows<BRAIN, D, COLUMNS / 8, MANY>(arrived + warp * 16 * MANY * (D + PAD), values, d);
-    if (a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, d);
+    if (MORE && a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, d);
     slope<MANY>(delta, true, w, d);
     multiply_weights<BRAIN, D, COLUMNS / 8, MANY>(d, keys, sum);
   }
   tn_wait_copies<0>();
-  put_rows<BRAIN, D, MANY>(a.dq, place_of(a.dq, b, h, 0), own + lane / 4, a.length, a.dim, sum, factor);
+  put_rows<BRAIN, D, MANY>(a.dq, place_of(a.dq, b, h, 0), own + lane / 4, a.length, a.dim, sum,
+                           factor);
 }
 
 /* Queries [first, first + COLUMNS) of a head, and what arrived of them. */
@@ -387,7 +398,8 @@ __device__ static void fetch_queries(const attention &a, int b, int h, int64_t f
                                      float *numbers) {
   const int64_t head = ((int64_t)b * a.heads + h) * a.length;
   fetch<COLUMNS, D>(a.q, place_of(a.q, b, h, 0), first, a.length, a.dim, to);
-  fetch<COLUMNS, D>(a.dy, place_of(a.dy, b, h, 0), first, a.length, a.width, to + COLUMNS * (D + PAD));
+  fetch<COLUMNS, D>(a.dy, place_of(a.dy, b, h, 0), first, a.length, a.width,
+                    to + COLUMNS * (D + PAD));
   for (int c = threadIdx.x; c < COLUMNS; c += THREADS) {
     const bool there = first + c < a.length;
     numbers[c] = there ? static_cast<const float *>(a.lse)[head + first + c] : INFINITY;
@@ -396,7 +408,7 @@ __device__ static void fetch_queries(const attention &a, int b, int h, int64_t f
 }
 
 /* Keys go down, queries across: p' dy and d' q are what products of the scores' registers give. */
-template <bool BRAIN, int D, int MANY>
+template <bool BRAIN, bool MORE, int D, int MANY>
 __global__ void __launch_bounds__(THREADS) keys_back_half(attention a) {
   const int ROWS = WARPS * 16 * MANY, TILE = COLUMNS * (D + PAD);
   TN_SHARED_BYTES(half_bits, keys);
@@ -408,7 +420,7 @@ __global__ void __launch_bounds__(THREADS) keys_back_half(attention a) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int64_t own = row + warp * 16 * MANY, begin = a.causal ? row : 0;
   const int64_t steps = begin < a.length ? (a.length - begin + COLUMNS - 1) / COLUMNS : 0;
-  const uint64_t seed = a.drops ? (uint64_t)a.state[0] : 0, offset = a.drops ? (uint64_t)a.state[1] : 0;
+  const uint64_t seed = MORE ? (uint64_t)a.state[0] : 0, offset = MORE ? (uint64_t)a.state[1] : 0;
   float dk[MANY][D / 8][4], dv[MANY][D / 8][4];
   clear<MANY, D / 8>(dk);
   clear<MANY, D / 8>(dv);
@@ -441,14 +453,14 @@ __global__ void __launch_bounds__(THREADS) keys_back_half(attention a) {
       delta[n] = own_numbers[COLUMNS + c];
     }
     multiply_rows<BRAIN, D, COLUMNS / 8, MANY>(keys + warp * 16 * MANY * (D + PAD), queries, w);
-    const bool edge = a.kind != NO_MASK || first + COLUMNS > a.length || own + 16 * MANY > a.keys ||
-                      (a.causal && first < own + 16 * MANY);
-    scale_scores<MANY, COLUMNS / 8>(a, p, edge, w);
-    revive<MANY>(lse, false, w);
+    const bool edge = MORE || a.scale <= 0 || first + COLUMNS > a.length ||
+                      own + 16 * MANY > a.keys || (a.causal && first < own + 16 * MANY);
+    const float scale = scale_scores<MORE, MANY, COLUMNS / 8>(a, p, edge, w);
+    revive<MANY>(scale, lse, false, w);
     multiply_rows<BRAIN, D, COLUMNS / 8, MANY>(values + warp * 16 * MANY * (D + PAD), arrived, d);
-    if (a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, d);
+    if (MORE && a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, d);
     slope<MANY>(delta, false, w, d);
-    if (a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, w);
+    if (MORE && a.drops) drop<MANY, COLUMNS / 8>(a, p, seed, offset, w);
     multiply_weights<BRAIN, D, COLUMNS / 8, MANY>(w, arrived, dv);
     multiply_weights<BRAIN, D, COLUMNS / 8, MANY>(d, queries, dk);
   }
@@ -488,39 +500,44 @@ static uint64_t blocks_of(const attention &a, int64_t rows, int heads, int tile)
 
 static size_t bytes_of(int rows, int d) { return (size_t)rows * (d + PAD) * sizeof(half_bits); }
 
-template <bool BRAIN, int D> static tn_status run_forward(const attention &a) {
+template <bool BRAIN, bool MORE, int D> static tn_status run_forward(const attention &a) {
   const int rows = WARPS * 32;
-  return tn_cuda_check(tn_launch(results_half<BRAIN, D>, blocks_of(a, a.length, a.heads, rows), THREADS,
+  return tn_cuda_check(tn_launch(results_half<BRAIN, MORE, D>,
+                                 blocks_of(a, a.length, a.heads, rows), THREADS,
                                  bytes_of(rows + 2 * KEYS, D), a));
 }
 
-template <bool BRAIN, int D> static tn_status run_backward(const attention &a) {
+template <bool BRAIN, bool MORE, int D> static tn_status run_backward(const attention &a) {
   const int MANY = D <= 64 ? 2 : 1; /* more would not fit into the registers */
   const int rows = WARPS * 32, key_rows = WARPS * 16 * MANY;
   cudaError_t e = cudaSuccess;
   if (a.dq.data != nullptr) {
-    e = tn_launch(queries_back_half<BRAIN, D>, blocks_of(a, a.length, a.heads, rows), THREADS,
+    e = tn_launch(queries_back_half<BRAIN, MORE, D>, blocks_of(a, a.length, a.heads, rows), THREADS,
                   bytes_of(2 * rows + 4 * COLUMNS, D), a);
   }
   if (e == cudaSuccess && (a.dk.data != nullptr || a.dv.data != nullptr)) {
-    e = tn_launch(keys_back_half<BRAIN, D, MANY>, blocks_of(a, a.keys, a.groups, key_rows), THREADS,
-                  bytes_of(2 * key_rows + 4 * COLUMNS, D) + 4 * COLUMNS * sizeof(float), a);
+    e = tn_launch(keys_back_half<BRAIN, MORE, D, MANY>, blocks_of(a, a.keys, a.groups, key_rows),
+                  THREADS, bytes_of(2 * key_rows + 4 * COLUMNS, D) + 4 * COLUMNS * sizeof(float),
+                  a);
   }
   return tn_cuda_check(e);
 }
 
-#define FOR_SIZE(brain, run)                                                                      \
-  (size <= 32 ? run<brain, 32>(a) : size <= 64 ? run<brain, 64>(a)                                \
-   : size <= 96 ? run<brain, 96>(a) : run<brain, 128>(a))
-#define FOR_TYPE(run) (a.q.dtype == TN_BF16 ? FOR_SIZE(true, run) : FOR_SIZE(false, run))
+#define FOR_SIZE(brain, more, run)                                                                \
+  (size <= 32 ? run<brain, more, 32>(a)                                                           \
+   : size <= 64 ? run<brain, more, 64>(a) : run<brain, more, 128>(a))
+#define FOR_MORE(brain, run) (more ? FOR_SIZE(brain, true, run) : FOR_SIZE(brain, false, run))
+#define FOR_TYPE(run) (a.q.dtype == TN_BF16 ? FOR_MORE(true, run) : FOR_MORE(false, run))
 
 tn_status tn_cuda_attention_forward_half(const attention &a) {
   const int size = a.dim > a.width ? a.dim : a.width;
+  const bool more = a.kind != NO_MASK || a.drops;
   return suits_call(a) ? FOR_TYPE(run_forward) : TN_DECLINED;
 }
 
 tn_status tn_cuda_attention_backward_half(const attention &a) {
   const int size = a.dim > a.width ? a.dim : a.width;
+  const bool more = a.kind != NO_MASK || a.drops;
   if (!suits_call(a) || !suits(a.dy, a.batch, a.heads, a.length, a.width)) return TN_DECLINED;
   return FOR_TYPE(run_backward);
 }

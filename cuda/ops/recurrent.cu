@@ -60,9 +60,9 @@ static tn_status move_view(int device, const tn_view &from, tn_view to) {
 /* -- Small kernels ----------------------------------------------------------------------------- */
 
 /* Steps of each row, of any type of whole numbers; those out of range are noted. */
-__global__ void __launch_bounds__(THREADS) read_lengths(const void *from, int32_t dtype, int64_t step,
-                                                        int64_t *to, int batch, int time, int code,
-                                                        tn_fault *fault) {
+__global__ void __launch_bounds__(THREADS)
+    read_lengths(const void *from, int32_t dtype, int64_t step, int64_t *to, int batch, int time,
+                 int code, tn_fault *fault) {
   for (int b = blockIdx.x * THREADS + threadIdx.x; b < batch; b += gridDim.x * THREADS) {
     const int64_t n = load<int64_t>(from, dtype, b * step);
     if (n < 1 || n > time) tn_note_fault(fault, code, n - 1, time);
@@ -140,7 +140,8 @@ template <typename T> static void deliver(scratch *s, const tn_view &to, const T
 }
 
 static void zero(scratch *s, void *data, size_t bytes) {
-  if (s->status == TN_OK && bytes > 0) s->status = tn_cuda_check(cudaMemsetAsync(data, 0, bytes, stream()));
+  if (s->status == TN_OK && bytes > 0)
+    s->status = tn_cuda_check(cudaMemsetAsync(data, 0, bytes, stream()));
 }
 
 static const int64_t *lengths_of(scratch *s, const tn_view &v, int time, tn_opcode code) {
@@ -154,9 +155,9 @@ static const int64_t *lengths_of(scratch *s, const tn_view &v, int time, tn_opco
   tn_fault *fault = tn_cuda_fault(s->device);
   if (fault == nullptr) s->status = TN_ENOMEM;
   if (s->status != TN_OK) return nullptr;
-  s->status = tn_cuda_check(tn_launch(read_lengths, tn_cuda_blocks(s->device, (uint64_t)batch, THREADS),
-                                      THREADS, 0, v.data, v.dtype, v.strides[0], to, batch, time,
-                                      (int)code, fault));
+  s->status = tn_cuda_check(
+      tn_launch(read_lengths, tn_cuda_blocks(s->device, (uint64_t)batch, THREADS), THREADS, 0,
+                v.data, v.dtype, v.strides[0], to, batch, time, (int)code, fault));
   return to;
 }
 
@@ -188,10 +189,11 @@ static recurrent<T> read_layer(scratch *s, const tn_kernel_call *call, const tn_
 /* c = op(a) op(b), or added to it. */
 template <typename T>
 static void multiply(scratch *s, bool turned_a, bool turned_b, int64_t m, int64_t n, int64_t k,
-                     const T *a, int64_t lda, const T *b, int64_t ldb, bool add, T *c, int64_t ldc) {
+                     const T *a, int64_t lda, const T *b, int64_t ldb, bool add, T *c,
+                     int64_t ldc) {
   if (s->status != TN_OK) return;
-  s->status = tn_cuda_recurrent_product<T>({s->device, s->tf32, turned_a, turned_b, add, m, n, k, a, b, c, lda,
-                                            ldb, ldc});
+  s->status = tn_cuda_recurrent_product<T>(
+      {s->device, s->tf32, turned_a, turned_b, add, m, n, k, a, b, c, lda, ldb, ldc});
 }
 
 /* -- The way there ----------------------------------------------------------------------------- */
@@ -209,8 +211,8 @@ template <typename T> static tn_status forward(tn_kernel_call *call) {
   if (in[W_IH].ndim >= 0) {
     const T *w_ih = values<T>(&s, in[W_IH]);
     T *sums = static_cast<T *>(s.take((size_t)(rows * all) * sizeof(T)));
-    multiply(&s, false, true, rows, all, (int64_t)r.in, x, (int64_t)r.in, w_ih, (int64_t)r.in, false,
-             sums, all);
+    multiply(&s, false, true, rows, all, (int64_t)r.in, x, (int64_t)r.in, w_ih, (int64_t)r.in,
+             false, sums, all);
     r.sums = sums;
   }
   r.keep = count_of(call->out[2]) > 0 || count_of(call->out[1]) > (int64_t)r.batch * r.hidden;
@@ -233,25 +235,27 @@ static tn_status run(tn_kernel_call *call) {
 template <typename T> static void hidden_weights(scratch *s, const recurrent<T> &r, T *dw) {
   const int64_t hidden = r.hidden, kept = r.kept * hidden, rows = (int64_t)(r.time - 1) * r.batch;
   const int64_t step = (int64_t)r.batch * kept, own = (int64_t)r.batch * hidden;
-  const T *gates = r.reverse ? r.dgates : r.dgates + step, *before = r.reverse ? r.out + own : r.out;
+  const T *gates = r.reverse ? r.dgates : r.dgates + step,
+          *before = r.reverse ? r.out + own : r.out;
   const T *firsts = r.reverse ? r.dgates + (int64_t)(r.time - 1) * step : r.dgates;
   if (r.h0 != nullptr && r.reverse && r.lengths != nullptr) {
     T *to = static_cast<T *>(s->take((size_t)step * sizeof(T)));
     firsts = to;
     if (s->status == TN_OK) {
-      s->status = tn_cuda_check(tn_launch(first_gates<T>, tn_cuda_blocks(s->device, (uint64_t)step, THREADS),
-                                          THREADS, 0, r, to));
+      s->status = tn_cuda_check(tn_launch(
+          first_gates<T>, tn_cuda_blocks(s->device, (uint64_t)step, THREADS), THREADS, 0, r, to));
     }
   }
   /* a GRU's n comes from its fourth */
-  const int64_t parts[2][3] = {{0, 0, r.kind == GRU ? 2 * hidden : kept}, {3 * hidden, 2 * hidden, hidden}};
+  const int64_t parts[2][3] = {{0, 0, r.kind == GRU ? 2 * hidden : kept},
+                               {3 * hidden, 2 * hidden, hidden}};
   for (int p = 0; p < (r.kind == GRU ? 2 : 1); p++) {
     T *to = dw + parts[p][1] * hidden;
-    multiply(s, true, false, parts[p][2], hidden, rows, gates + parts[p][0], kept, before, hidden, false,
-             to, hidden);
+    multiply(s, true, false, parts[p][2], hidden, rows, gates + parts[p][0], kept, before, hidden,
+             false, to, hidden);
     if (r.h0 == nullptr) continue;
-    multiply(s, true, false, parts[p][2], hidden, (int64_t)r.batch, firsts + parts[p][0], kept, r.h0,
-             hidden, true, to, hidden);
+    multiply(s, true, false, parts[p][2], hidden, (int64_t)r.batch, firsts + parts[p][0], kept,
+             r.h0, hidden, true, to, hidden);
   }
 }
 
@@ -264,7 +268,8 @@ static void sum_gates(scratch *s, const recurrent<T> &r, int64_t from, int64_t c
 }
 
 template <typename T>
-static void bias_gradients(scratch *s, const recurrent<T> &r, const tn_kernel_call *call, int inputs) {
+static void bias_gradients(scratch *s, const recurrent<T> &r, const tn_kernel_call *call,
+                           int inputs) {
   const int64_t hidden = r.hidden, all = r.gates * hidden;
   for (int k = B_IH; k <= B_HH && k < inputs; k++) {
     if (!call->need[k]) continue;
@@ -308,8 +313,9 @@ template <typename T> static tn_status backward(tn_kernel_call *call) {
   recurrent<T> r = read_layer<T>(&s, call, in);
   if (r.batch == 0) {
     for (int k = 0; k < inputs; k++) {
-      if (call->need[k]) zero(&s, call->out[k].data, (size_t)count_of(call->out[k]) *
-                                                         tn_dtype_size((tn_dtype)call->out[k].dtype));
+      if (call->need[k])
+        zero(&s, call->out[k].data,
+             (size_t)count_of(call->out[k]) * tn_dtype_size((tn_dtype)call->out[k].dtype));
     }
     return s.status;
   }

@@ -1,5 +1,6 @@
 /* recurrent_product.cu -- products of matrices for the recurrent layers: all steps' inputs at once,
- * and the gradients of the weights. cuBLASLt makes them, or where it cannot, tiles of an own kernel. */
+ * and the gradients of the weights. cuBLASLt makes them, or where it cannot, tiles of an own
+ * kernel. */
 #include "cuda/lib/blas.h"
 #include "cuda/ops/recurrent.cuh"
 

@@ -87,17 +87,19 @@ __device__ static void share(const division &d, int columns, T sum[ROWS], T *par
 }
 
 template <typename T, int ROWS>
-__device__ static T shared_sum(const T *parts, const division &d, int columns, int row, int column) {
+__device__ static T shared_sum(const T *parts, const division &d, int columns, int row,
+                               int column) {
   T sum = 0;
   for (int p = 0; p < d.parts; p++) sum += parts[(p * ROWS + row) * columns + column];
   return sum;
 }
 
-/* A block's part of the weights, columns x pitch, with zeros behind `k` and beside its units: of the
- * way there a row for each gate of each unit; of the way back for each unit what goes to it from
- * all gates. */
+/* A block's part of the weights, columns x pitch, with zeros behind `k` and beside its units: of
+ * the way there a row for each gate of each unit; of the way back for each unit what goes to it
+ * from all gates. */
 template <typename T>
-__device__ static void load_weights(const recurrent<T> &r, bool back, int unit, int columns, T *to) {
+__device__ static void load_weights(const recurrent<T> &r, bool back, int unit, int columns,
+                                    T *to) {
   const int hidden = r.hidden, k = back ? r.gates * hidden : hidden;
   for (int at = threadIdx.x; at < columns * r.pitch; at += THREADS) {
     /* on the way back neighbours read neighbouring units */
@@ -105,7 +107,8 @@ __device__ static void load_weights(const recurrent<T> &r, bool back, int unit, 
     const int u = unit + c % r.units, gate = c / r.units;
     T w = 0;
     if (u < hidden && j < k)
-      w = back ? r.w_hh[(int64_t)j * hidden + u] : r.w_hh[((int64_t)gate * hidden + u) * hidden + j];
+      w = back ? r.w_hh[(int64_t)j * hidden + u]
+               : r.w_hh[((int64_t)gate * hidden + u) * hidden + j];
     to[c * r.pitch + j] = w;
   }
 }
@@ -121,49 +124,56 @@ __device__ static const T *previous(const recurrent<T> &r, int t, int row, const
   return states + ((int64_t)(r.reverse ? t + 1 : t - 1) * r.batch + row) * r.hidden;
 }
 
-/* Sums of the input and the biases, of one unit's gate. */
+/* What one row's unit finds at a step, but for the products: fetched before these are made.
+ * `before`: the cell of an LSTM, the state of a GRU. */
+template <typename T> struct unit_inputs { T sum[4], before; };
+
 template <typename T>
-__device__ static T input_part(const recurrent<T> &r, int64_t row, int gate, int u, bool hidden_bias) {
-  const int at = gate * r.hidden + u;
-  T sum = r.sums[row * r.gates * r.hidden + at];
-  if (r.b_ih != nullptr) sum += r.b_ih[at];
-  if (hidden_bias && r.b_hh != nullptr) sum += r.b_hh[at];
-  return sum;
+__device__ static unit_inputs<T> look(const recurrent<T> &r, int t, int b, int u) {
+  const int64_t row = (int64_t)t * r.batch + b, hidden = r.hidden;
+  const T *from = nullptr;
+  unit_inputs<T> x = {};
+  for (int g = 0; g < r.gates; g++) {
+    const int64_t at = g * hidden + u;
+    x.sum[g] = r.sums[row * r.gates * hidden + at];
+    if (r.b_ih != nullptr) x.sum[g] += r.b_ih[at];
+    if (r.b_hh != nullptr && !(r.kind == GRU && g == 2)) x.sum[g] += r.b_hh[at];
+  }
+  if (r.kind == LSTM) {
+    const bool begins = r.reverse ? t == length_of(r, b) - 1 : t == 0;
+    from = r.keep || begins ? previous(r, t, b, (const T *)r.cells, r.c0) : r.cells + b * hidden;
+  } else if (r.kind == GRU) {
+    if (r.b_hh != nullptr) x.sum[3] = r.b_hh[2 * hidden + u];
+    from = previous(r, t, b, (const T *)r.out, r.h0);
+  }
+  if (from != nullptr) x.before = fresh(from + u);
+  return x;
 }
 
 /* One row's unit through its gates: `sum` are the products of the hidden state. */
 template <typename T>
-__device__ static void pass_gates(const recurrent<T> &r, int t, int b, int u, const T sum[4]) {
+__device__ static void pass_gates(const recurrent<T> &r, int t, int b, int u,
+                                  const unit_inputs<T> &x, const T sum[4]) {
   const int64_t row = (int64_t)t * r.batch + b, hidden = r.hidden;
   T *gates = r.keep && r.kept_gates != nullptr ? r.kept_gates + row * r.kept * hidden + u : nullptr;
   T h;
   if (r.kind == LSTM) {
-    T *c = r.cells + (r.keep ? row : b) * hidden + u;
-    const bool begins = r.reverse ? t == length_of(r, b) - 1 : t == 0;
-    const T *from = r.keep || begins ? previous(r, t, b, r.cells, r.c0) : r.cells + b * hidden;
-    const T before = from != nullptr ? from[u] : 0;
-    const T i = sigmoid(sum[0] + input_part(r, row, 0, u, true));
-    const T f = sigmoid(sum[1] + input_part(r, row, 1, u, true));
-    const T g = tanh(sum[2] + input_part(r, row, 2, u, true));
-    const T o = sigmoid(sum[3] + input_part(r, row, 3, u, true));
-    const T cell = f * before + i * g;
-    *c = cell;
+    const T i = sigmoid(sum[0] + x.sum[0]), f = sigmoid(sum[1] + x.sum[1]);
+    const T g = tanh(sum[2] + x.sum[2]), o = sigmoid(sum[3] + x.sum[3]);
+    const T cell = f * x.before + i * g;
+    r.cells[(r.keep ? row : b) * hidden + u] = cell;
     h = o * tanh(cell);
     if (gates != nullptr)
       gates[0] = i, gates[hidden] = f, gates[2 * hidden] = g, gates[3 * hidden] = o;
   } else if (r.kind == GRU) {
-    const T *from = previous(r, t, b, (const T *)r.out, r.h0);
-    const T before = from != nullptr ? fresh(from + u) : 0;
-    const T reset = sigmoid(sum[0] + input_part(r, row, 0, u, true));
-    const T z = sigmoid(sum[1] + input_part(r, row, 1, u, true));
-    const T from_h = sum[2] + (r.b_hh != nullptr ? r.b_hh[2 * hidden + u] : 0);
-    const T n = tanh(input_part(r, row, 2, u, false) + reset * from_h);
-    h = n + z * (before - n);
+    const T reset = sigmoid(sum[0] + x.sum[0]), z = sigmoid(sum[1] + x.sum[1]);
+    const T from_h = sum[2] + x.sum[3], n = tanh(x.sum[2] + reset * from_h);
+    h = n + z * (x.before - n);
     if (gates != nullptr)
       gates[0] = reset, gates[hidden] = z, gates[2 * hidden] = n, gates[3 * hidden] = from_h;
   } else {
-    const T x = sum[0] + input_part(r, row, 0, u, true);
-    h = r.kind == RNN_TANH ? tanh(x) : x <= 0 ? 0 : x; /* NaN stays */
+    const T y = sum[0] + x.sum[0];
+    h = r.kind == RNN_TANH ? tanh(y) : y <= 0 ? 0 : y; /* NaN stays */
   }
   r.out[row * hidden + u] = h;
 }
@@ -179,8 +189,14 @@ __global__ void __launch_bounds__(THREADS) go_forward(recurrent<T> r) {
   for (int step = r.first; step < r.last; step++) {
     const int t = r.reverse ? r.time - 1 - step : step;
     for (int part = group; part < r.tiles; part += r.groups) {
-      const int row = part * ROWS;
+      const int row = part * ROWS, own = row + threadIdx.x / r.units;
+      const int own_unit = unit + threadIdx.x % r.units;
       T sum[ROWS] = {};
+      unit_inputs<T> first = {};
+      if ((int)threadIdx.x < ROWS * r.units && own < r.batch && own_unit < r.hidden &&
+          t < length_of(r, own)) {
+        first = look(r, t, own, own_unit);
+      }
       for (int from = 0; from < r.hidden; from += r.chunk) {
         const int count = r.hidden - from < r.chunk ? r.hidden - from : r.chunk;
         const int padded = rounded(count, 16);
@@ -209,7 +225,7 @@ __global__ void __launch_bounds__(THREADS) go_forward(recurrent<T> r) {
         T s[4] = {};
         for (int g = 0; g < r.gates; g++)
           s[g] = shared_sum<T, ROWS>(parts, d, columns, i, g * r.units + u);
-        pass_gates(r, t, b, unit + u, s);
+        pass_gates(r, t, b, unit + u, at < THREADS ? first : look(r, t, b, unit + u), s);
       }
     }
     if (step + 1 < r.last) meet(r.arrivals + group, (unsigned)(step + 1) * r.slices);
@@ -218,37 +234,52 @@ __global__ void __launch_bounds__(THREADS) go_forward(recurrent<T> r) {
 
 /* -- The way back ------------------------------------------------------------------------------ */
 
-/* What arrives at one row's unit goes through its gates. dh: from the steps after, and from outside. */
+/* What one row's unit has from the way there and from outside, fetched before the products. */
+template <typename T> struct unit_back { T gate[4], before, state, dh, dc, carry; };
+
 template <typename T>
-__device__ static void gates_back(const recurrent<T> &r, int t, int b, int u, T dh) {
+__device__ static unit_back<T> look_back(const recurrent<T> &r, int t, int b, int u) {
+  const int64_t row = (int64_t)t * r.batch + b, hidden = r.hidden;
+  const T *gates = r.kept_gates != nullptr ? r.kept_gates + row * r.kept * hidden + u : nullptr;
+  const T *states = r.kind == LSTM ? r.cells : r.out;
+  unit_back<T> x = {};
+  x.state = states[row * hidden + u];
+  x.carry = r.carry[b * hidden + u];
+  if (r.dout != nullptr) x.dh = r.dout[row * hidden + u];
+  if (r.kind != LSTM && r.kind != GRU) return x;
+  for (int g = 0; g < 4; g++) x.gate[g] = gates[g * hidden];
+  const T *from = previous(r, t, b, states, r.kind == LSTM ? r.c0 : r.h0);
+  if (from != nullptr) x.before = from[u];
+  if (r.dcells != nullptr) x.dc = r.dcells[row * hidden + u];
+  return x;
+}
+
+/* What arrives at one row's unit goes through its gates. dh: from the steps after. */
+template <typename T>
+__device__ static void gates_back(const recurrent<T> &r, int t, int b, int u, const unit_back<T> &x,
+                                  T dh) {
   const int64_t row = (int64_t)t * r.batch + b, hidden = r.hidden;
   T *d = r.dgates + row * r.kept * hidden + u, *carry = r.carry + b * hidden + u;
-  const T *gates = r.kept_gates != nullptr ? r.kept_gates + row * r.kept * hidden + u : nullptr;
-  if (r.dout != nullptr) dh += r.dout[row * hidden + u];
+  dh += x.dh;
   if (r.kind == LSTM) {
-    const T i = gates[0], f = gates[hidden], g = gates[2 * hidden], o = gates[3 * hidden];
-    const T *from = previous(r, t, b, (const T *)r.cells, r.c0);
-    const T before = from != nullptr ? from[u] : 0, th = tanh(r.cells[row * hidden + u]);
-    T dc = *carry + dh * o * (1 - th * th);
-    if (r.dcells != nullptr) dc += r.dcells[row * hidden + u];
+    const T i = x.gate[0], f = x.gate[1], g = x.gate[2], o = x.gate[3], th = tanh(x.state);
+    const T dc = x.carry + dh * o * (1 - th * th) + x.dc;
     d[0] = dc * g * (i * (1 - i));
-    d[hidden] = dc * before * (f * (1 - f));
+    d[hidden] = dc * x.before * (f * (1 - f));
     d[2 * hidden] = dc * i * (1 - g * g);
     d[3 * hidden] = dh * th * (o * (1 - o));
     *carry = dc * f;
   } else if (r.kind == GRU) {
-    const T reset = gates[0], z = gates[hidden], n = gates[2 * hidden], from_h = gates[3 * hidden];
-    const T *from = previous(r, t, b, (const T *)r.out, r.h0);
-    const T before = from != nullptr ? from[u] : 0;
-    dh += *carry;
+    const T reset = x.gate[0], z = x.gate[1], n = x.gate[2], from_h = x.gate[3];
+    dh += x.carry;
     const T dn = dh * (1 - z) * (1 - n * n);
     d[0] = dn * from_h * (reset * (1 - reset));
-    d[hidden] = dh * (before - n) * (z * (1 - z));
+    d[hidden] = dh * (x.before - n) * (z * (1 - z));
     d[2 * hidden] = dn;
     d[3 * hidden] = dn * reset;
     *carry = dh * z;
   } else {
-    const T h = r.out[row * hidden + u];
+    const T h = x.state;
     d[0] = r.kind == RNN_RELU ? (h > 0 ? dh : 0) : dh * (1 - h * h);
   }
 }
@@ -275,8 +306,14 @@ __global__ void __launch_bounds__(THREADS) go_back(recurrent<T> r) {
   for (int step = r.last - 1; step >= r.first; step--) {
     const int t = r.reverse ? r.time - 1 - step : step;
     for (int part = group; part < r.tiles; part += r.groups) {
-      const int row = part * ROWS;
+      const int row = part * ROWS, own = row + threadIdx.x / r.units;
+      const int own_unit = unit + threadIdx.x % r.units;
       T sum[ROWS] = {};
+      unit_back<T> first = {};
+      if ((int)threadIdx.x < ROWS * r.units && own < r.batch && own_unit < r.hidden && step >= 0 &&
+          t < length_of(r, own)) {
+        first = look_back(r, t, own, own_unit);
+      }
       for (int from = 0; step < r.time - 1 && from < k_all; from += r.chunk) {
         const int count = k_all - from < r.chunk ? k_all - from : r.chunk;
         const int padded = rounded(count, 16);
@@ -304,7 +341,7 @@ __global__ void __launch_bounds__(THREADS) go_back(recurrent<T> r) {
         if (step < 0) {
           r.dh0[state] = r.kind == GRU ? dh + r.carry[state] : dh;
         } else if (t < length_of(r, b)) {
-          gates_back(r, t, b, unit + u, dh);
+          gates_back(r, t, b, unit + u, at < THREADS ? first : look_back(r, t, b, unit + u), dh);
         } else {
           T *to = r.dgates + ((int64_t)t * r.batch + b) * r.kept * r.hidden + unit + u;
           for (int q = 0; q < r.kept; q++) to[q * r.hidden] = 0;
@@ -340,12 +377,14 @@ template <typename T> static size_t bytes_of(recurrent<T> *r, bool back, int uni
 
 /* Something like the time of a step: what is multiplied, what is fetched of other blocks' results,
  * and the waiting. */
-template <typename T> static double time_of(const recurrent<T> &r, bool back, int rows, int together) {
+template <typename T>
+static double time_of(const recurrent<T> &r, bool back, int rows, int together) {
   const int groups = together / r.slices < r.tiles ? together / r.slices : r.tiles;
   const double k = back ? (double)r.gates * r.hidden : r.hidden;
   const double columns = back ? r.units : (double)r.gates * r.units;
   const int rounds = (r.tiles + groups - 1) / groups;
-  return rounds * (300 + rows * k * (columns < 8 ? 8 : columns) / 64 + rows * k / 16) + 3 * r.slices;
+  return rounds * (300 + rows * k * (columns < 8 ? 8 : columns) / 64 + rows * k / 16) +
+         3 * r.slices;
 }
 
 /* Divides the layer so that all blocks run at once; false: that cannot be. */
@@ -361,8 +400,8 @@ static tn_status all_at_once(recurrent<T> *r, bool back, int most_shared, int *r
       int together = 0;
       if ((back ? units : r->gates * units) > COLUMNS || shared > (size_t)most_shared) break;
       if (units > 1 && units >= 2 * r->hidden) break;
-      tn_status s = tn_cuda_check(tn_most_together(kernel_for<T>(back, n), r->device, THREADS, shared,
-                                                   &together));
+      tn_status s = tn_cuda_check(
+          tn_most_together(kernel_for<T>(back, n), r->device, THREADS, shared, &together));
       if (s != TN_OK) return s;
       if (together < r->slices) continue;
       const double cost = time_of(*r, back, n, together);
@@ -397,8 +436,8 @@ typedef struct {
   int device, kind, batch, hidden, rows, units, groups;
 } dividing;
 
-template <typename T> static bool remembered(recurrent<T> *r, const dividing &x, bool back, int *rows,
-                                             bool *together) {
+template <typename T>
+static bool remembered(recurrent<T> *r, const dividing &x, bool back, int *rows, bool *together) {
   if (!x.known || x.wide != (sizeof(T) == 8) || x.back != back || x.device != r->device ||
       x.kind != r->kind || x.batch != r->batch || x.hidden != r->hidden) {
     return false;

@@ -154,7 +154,9 @@ static inline cudaError_t tn_most_together(void (*)(P), int, int threads, size_t
   return *blocks = EMULATED_TOGETHER / threads, cudaSuccess;
 }
 static inline void tn_pause() { emulated_pause(); }
-static inline cudaError_t tn_most_shared(int, int *bytes) { return *bytes = 227 << 10, cudaSuccess; }
+static inline cudaError_t tn_most_shared(int, int *bytes) {
+  return *bytes = 227 << 10, cudaSuccess;
+}
 
 /* A kernel as an address: what copies the arguments that such a launch points to. */
 struct emulated_address { std::function<void()> (*bind)(void **arguments); };
