@@ -15,9 +15,56 @@
 template <typename... P, typename... A>
 static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int threads,
                                     size_t shared, A... arguments) {
+  if (shared > (size_t)48 << 10) { /* more than a kernel has unless it asks */
+    cudaError_t error = cudaFuncSetAttribute((const void *)kernel,
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                             (int)shared);
+    if (error != cudaSuccess) return error;
+  }
   kernel<<<dim3((unsigned)blocks), dim3(threads), shared,
            static_cast<cudaStream_t>(tn_cuda_stream())>>>(static_cast<P>(arguments)...);
   return cudaGetLastError();
+}
+
+/* Starts a kernel of one argument whose blocks all run at once, so that they may wait for one
+ * another with tn_pause; without a variable that it declares as shared. tn_most_together says how
+ * many such blocks a device takes. */
+template <typename P>
+static inline cudaError_t tn_launch_together(void (*kernel)(P), int blocks, int threads,
+                                             size_t shared, P argument) {
+  void *arguments[] = {&argument};
+  cudaError_t error = cudaFuncSetAttribute(
+      (const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+  if (error != cudaSuccess) return error;
+  return cudaLaunchCooperativeKernel((const void *)kernel, dim3(blocks), dim3(threads), arguments,
+                                     shared, static_cast<cudaStream_t>(tn_cuda_stream()));
+}
+
+template <typename P>
+static inline cudaError_t tn_most_together(void (*kernel)(P), int device, int threads,
+                                           size_t shared, int *blocks) {
+  int each = 0, processors = 0;
+  cudaError_t error = cudaFuncSetAttribute(
+      (const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+  if (error == cudaSuccess) {
+    error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, threads, shared);
+  }
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  }
+  *blocks = each * processors;
+  return error;
+}
+
+__device__ static inline void tn_pause() {
+#if __CUDA_ARCH__ >= 700
+  __nanosleep(20);
+#endif
+}
+
+/* Bytes of shared memory that a block may ask for. */
+static inline cudaError_t tn_most_shared(int device, int *bytes) {
+  return cudaDeviceGetAttribute(bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
 }
 
 /* The same of a kernel as an address without a type, and of pointers to its arguments. */

@@ -291,12 +291,14 @@ static tn_tensor *as_batch(tn_eval *ep, const job *j, tn_tensor *x, int64_t grou
 static tn_tensor *causal_mask(tn_eval *e, const job *j) {
   tn_tensor *t = NULL;
   if (e->status != TN_OK) return NULL;
-  e->status = tn_tensor_new(e->ctx, &t, TN_BOOL, 2, (int64_t[]){j->length, j->keys});
+  e->status = tn_tensor_new_on(e->ctx, &t, TN_CPU, TN_BOOL, 2,
+                               (int64_t[]){j->length, j->keys});
   if (e->status != TN_OK) return NULL;
   uint8_t *m = (uint8_t *)tn__data(t);
   for (int64_t i = 0; i < j->length; i++) {
     for (int64_t k = 0; k < j->keys; k++) m[i * j->keys + k] = k <= i;
   }
+  e->status = tn__send(e->ctx, &t);
   return tn__temp(e, t);
 }
 
@@ -304,12 +306,13 @@ static tn_tensor *causal_mask(tn_eval *e, const job *j) {
 static tn_tensor *dropped(tn_eval *e, job *j, tn_dtype type) {
   tn_tensor *t = NULL;
   if (e->status != TN_OK) return NULL;
-  e->status = tn_tensor_new(e->ctx, &t, type, 3,
-                            (int64_t[]){j->batch * j->heads, j->length, j->keys});
+  e->status = tn_tensor_new_on(e->ctx, &t, TN_CPU, type, 3,
+                               (int64_t[]){j->batch * j->heads, j->length, j->keys});
   if (e->status != TN_OK) return NULL;
   j->scores_out = tn__data(t);
   tn__attention_dropped(j);
   e->status = outcome(e->ctx, j);
+  if (e->status == TN_OK) e->status = tn__send(e->ctx, &t);
   return tn__temp(e, t);
 }
 
@@ -355,7 +358,10 @@ static void send(tn_grad_call *g, tn_eval *e, const job *j, int i, int64_t group
 
 static tn_status composed(tn_grad_call *g) {
   tn_eval e = tn__eval_begin(g->ctx);
-  const int64_t *state = (const int64_t *)tn__data(g->out[2]);
+  tn_tensor *start = NULL;
+  e.status = tn__host_of(g->ctx, &start, g->out[2], TN_I64);
+  if (e.status != TN_OK) return tn__eval_end(&e);
+  const int64_t *state = (const int64_t *)tn__data(tn__temp(&e, start));
   const tn_dtype type = (tn_dtype)g->out[1]->dtype;
   job j;
   read_job(&j, type, g->attrs, g->in[0], g->in[1], g->in[2]);

@@ -291,6 +291,17 @@ STEPS_ROW(rnn_layer_steps);
 static tn_tensor *last_steps(tn_eval *e, tn_tensor *lengths, int64_t hidden) {
   const int64_t batch = lengths->sizes[0];
   tn_tensor *values = NULL, *index = NULL;
+  if (lengths->storage->device != TN_CPU) { /* whose values nobody waits for */
+    tn_attrs to = {.i = {TN_I64}, .ni = 1};
+    index = tn__do(e, TN_OP_to, &to, 1, &lengths);
+    if (e->status == TN_OK) {
+      e->status = tn_tensor_scalar(e->ctx, &values, TN_I64, e->ctx->index_base - 1);
+    }
+    if (e->status != TN_OK) return NULL;
+    index = tn__do(e, TN_OP_add, NULL, 2, (tn_tensor *[]){index, tn__temp(e, values)});
+    index = tn__reshaped(e, index, 3, (int64_t[]){1, batch, 1});
+    return tn__with_sizes(e, TN_OP_expand, index, 3, (int64_t[]){1, batch, hidden});
+  }
   tn__touch(lengths->storage);
   e->status = tn__host_of(e->ctx, &values, lengths, TN_I64);
   if (e->status == TN_OK) {

@@ -1,6 +1,7 @@
 /* emulator.cpp -- the CPU as two GPUs: memory, and blocks of threads as coroutines. */
 #include "emulator.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -68,41 +69,59 @@ namespace {
 enum { MOST_THREADS = 1024, STACK = 128 << 10 };
 enum waiting { READY, AT_BARRIER, AT_EXCHANGE, DONE };
 
+/* Entered once through a context, and then, for every block, by jumps: these ask the system
+ * nothing. */
 struct coroutine {
   ucontext_t context;
+  jmp_buf place;
+  bool entered;
   waiting state;
   unsigned exchanges, counts;
 };
 
 coroutine threads[MOST_THREADS];
 std::vector<char> stacks, shared_memory;
-ucontext_t scheduler;
-unsigned running, thread_count;
+jmp_buf scheduler;
+unsigned running, thread_count, block_size, first_block;
+size_t shared_bytes; /* of each block */
 uint64_t slots[2][MOST_THREADS];
+alignas(8) unsigned char shares[2][MOST_THREADS][EMULATED_SHARED];
 unsigned char votes[2][MOST_THREADS];
 void (*body)(void *);
 void *body_context;
 
-void begin_thread() {
-  body(body_context);
-  threads[running].state = DONE;
-}
-
 void wait_as(waiting state) {
   coroutine *self = &threads[running];
   self->state = state;
-  swapcontext(&self->context, &scheduler);
+  if (_setjmp(self->place) == 0) _longjmp(scheduler, 1);
+}
+
+void begin_thread() {
+  for (;;) {
+    body(body_context);
+    wait_as(DONE);
+  }
+}
+
+/* Runs a thread until it waits. */
+void go_on(coroutine *c) {
+  if (_setjmp(scheduler) != 0) return;
+  if (c->entered) _longjmp(c->place, 1);
+  c->entered = true;
+  setcontext(&c->context);
 }
 
 void start_threads() {
   if (stacks.empty()) stacks.resize((size_t)MOST_THREADS * STACK);
   for (unsigned i = 0; i < thread_count; i++) {
     coroutine *c = &threads[i];
-    getcontext(&c->context);
-    c->context.uc_stack.ss_sp = &stacks[(size_t)i * STACK];
-    c->context.uc_stack.ss_size = STACK;
-    c->context.uc_link = &scheduler;
-    makecontext(&c->context, begin_thread, 0);
+    if (!c->entered) {
+      getcontext(&c->context);
+      c->context.uc_stack.ss_sp = &stacks[(size_t)i * STACK];
+      c->context.uc_stack.ss_size = STACK;
+      c->context.uc_link = NULL;
+      makecontext(&c->context, begin_thread, 0);
+    }
     c->state = READY;
     c->exchanges = c->counts = 0;
   }
@@ -121,7 +140,9 @@ bool release(unsigned first, unsigned last, waiting state) {
 }
 
 bool release_some() {
-  bool any = release(0, thread_count, AT_BARRIER);
+  bool any = false;
+  for (unsigned b = 0; b < thread_count; b += block_size)
+    any = release(b, b + block_size, AT_BARRIER) || any;
   for (unsigned w = 0; w < thread_count; w += warpSize) {
     const unsigned last = w + warpSize < thread_count ? w + warpSize : thread_count;
     any = release(w, last, AT_EXCHANGE) || any;
@@ -129,15 +150,17 @@ bool release_some() {
   return any;
 }
 
-void run_block() {
+/* Blocks first_block and, where there are more threads than one has, those behind it. */
+void run_blocks() {
   start_threads();
   for (;;) {
     bool ran = false, left = false;
     for (unsigned i = 0; i < thread_count; i++) {
       if (threads[i].state == READY) {
         running = i;
-        emulated_thread = dim3(i, 0, 0);
-        swapcontext(&scheduler, &threads[i].context);
+        emulated_thread = dim3(i % block_size, 0, 0);
+        emulated_block = dim3(first_block + i / block_size, 0, 0);
+        go_on(&threads[i]);
         ran = true;
       }
       left = left || threads[i].state != DONE;
@@ -145,7 +168,7 @@ void run_block() {
     if (!left) return;
     if (!ran && !release_some()) {
       fprintf(stderr, "emulator: threads of block %u wait for others that never come\n",
-              emulated_block.x);
+              first_block);
       abort();
     }
     if (ran) release_some();
@@ -154,28 +177,48 @@ void run_block() {
 
 }  // namespace
 
-cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*run)(void *),
-                    void *context) {
-  if (blocks == 0 || count == 0 || count > MOST_THREADS || shared > (227u << 10))
+namespace {
+
+cudaError_t run(unsigned blocks, unsigned count, unsigned together, size_t shared,
+                void (*work)(void *), void *context) {
+  if (blocks == 0 || count == 0 || (uint64_t)count * together > MOST_THREADS ||
+      shared > (227u << 10))
     return cudaErrorInvalidValue;
-  body = run;
+  body = work;
   body_context = context;
-  thread_count = count;
+  block_size = count;
+  thread_count = count * together;
   emulated_blocks = dim3(blocks, 1, 1);
   emulated_threads = dim3(count, 1, 1);
-  shared_memory.resize(shared + 16);
+  shared_bytes = (shared + 15) / 16 * 16;
+  shared_memory.resize(shared_bytes * together + 16);
   device_memory open;
-  for (unsigned b = 0; b < blocks; b++) {
-    emulated_block = dim3(b, 0, 0);
+  for (first_block = 0; first_block < blocks; first_block += together) {
     memset(shared_memory.data(), 0x7f, shared_memory.size()); /* as good as undefined */
-    run_block();
+    run_blocks();
   }
   return cudaSuccess;
 }
 
-void *emulated_shared() {
-  return (void *)(((uintptr_t)shared_memory.data() + 15) / 16 * 16);
+}  // namespace
+
+cudaError_t emulate(unsigned blocks, unsigned count, size_t shared, void (*body)(void *),
+                    void *context) {
+  return run(blocks, count, 1, shared, body, context);
 }
+
+cudaError_t emulate_together(unsigned blocks, unsigned count, size_t shared, void (*body)(void *),
+                             void *context) {
+  return count % warpSize != 0 ? cudaErrorInvalidValue
+                               : run(blocks, count, blocks, shared, body, context);
+}
+
+void *emulated_shared() {
+  const uintptr_t start = ((uintptr_t)shared_memory.data() + 15) / 16 * 16;
+  return (void *)(start + running / block_size * shared_bytes);
+}
+
+void emulated_pause() { wait_as(READY); }
 
 void emulated_barrier() { wait_as(AT_BARRIER); }
 
@@ -201,13 +244,22 @@ unsigned emulated_match(uint64_t mine, uint64_t wanted) {
   return lanes;
 }
 
+const void *emulated_share(const void *mine, size_t bytes) {
+  const unsigned self = running, first = self / warpSize * warpSize;
+  auto *share = shares[threads[self].exchanges++ & 1];
+  memcpy(share[self], mine, bytes);
+  wait_as(AT_EXCHANGE);
+  return share[first];
+}
+
 int emulated_count(bool predicate) {
   const unsigned now = ++threads[running].counts;
   unsigned char *vote = votes[now & 1];
   vote[running] = predicate;
   emulated_barrier();
   int sum = 0;
-  for (unsigned i = 0; i < thread_count; i++) sum += threads[i].counts >= now && vote[i];
+  const unsigned first = running / block_size * block_size;
+  for (unsigned i = first; i < first + block_size; i++) sum += threads[i].counts >= now && vote[i];
   return sum;
 }
 

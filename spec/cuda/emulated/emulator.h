@@ -60,10 +60,16 @@ struct device_memory {
 /* Runs body(context) once for each thread of each block. */
 cudaError_t emulate(unsigned blocks, unsigned threads, size_t shared, void (*body)(void *context),
                     void *context);
+/* The same with all blocks at once. */
+cudaError_t emulate_together(unsigned blocks, unsigned threads, size_t shared,
+                             void (*body)(void *context), void *context);
+enum { EMULATED_TOGETHER = 1024 }; /* threads of all blocks */
 /* Work of a stream: done now, or at each replay where the stream is being captured. What stands for
  * one of CUDA's libraries wraps what it does in it: emulated_work(tn_cuda_stream(), [=] { ... }). */
 cudaError_t emulated_work(void *stream, std::function<cudaError_t()> work);
 void *emulated_shared(void);
+/* Lets other threads go on. */
+void emulated_pause(void);
 
 /* Waits until all threads of the block are here. */
 void emulated_barrier(void);
@@ -71,6 +77,9 @@ void emulated_barrier(void);
  * where that is out of range. */
 uint64_t emulated_exchange(uint64_t mine, int lane);
 int emulated_lane(void);
+/* Gives up to EMULATED_SHARED bytes; returns what the lanes of the warp gave, so far apart. */
+enum { EMULATED_SHARED = 32 };
+const void *emulated_share(const void *mine, size_t bytes);
 
 #define __syncthreads() emulated_barrier()
 static inline void __syncwarp(unsigned mask = ~0u) { (void)mask, emulated_exchange(0, 0); }
@@ -126,6 +135,30 @@ static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int t
       std::apply(c->kernel, c->arguments);
     }, call.get());
   });
+}
+
+template <typename P>
+static inline cudaError_t tn_launch_together(void (*kernel)(P), int blocks, int threads,
+                                             size_t shared, P argument) {
+  struct call_type {
+    void (*kernel)(P);
+    P argument;
+  };
+  auto call = std::make_shared<call_type>(call_type{kernel, argument});
+  return emulated_work(tn_cuda_stream(), [=] {
+    return emulate_together((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
+      call_type *c = static_cast<call_type *>(context);
+      c->kernel(c->argument);
+    }, call.get());
+  });
+}
+template <typename P>
+static inline cudaError_t tn_most_together(void (*)(P), int, int threads, size_t, int *blocks) {
+  return *blocks = EMULATED_TOGETHER / threads, cudaSuccess;
+}
+static inline void tn_pause() { emulated_pause(); }
+static inline cudaError_t tn_most_shared(int, int *bytes) {
+  return *bytes = 227 << 10, cudaSuccess;
 }
 
 /* A kernel as an address: what copies the arguments that such a launch points to. */
