@@ -96,6 +96,7 @@ static inline void tn_index_make(tn_positions *x, const tn_view *out, const tn_v
   for (int k = 0; k < nin; k++) tn_index_strides(&in[k], out->ndim, x->strides[k + 1]);
   tn_index_join(x);
   x->wide = x->count >= (uint64_t)1 << 31;
+  if (x->count == 0) return;
   for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(x->wide ? 1 : (uint32_t)x->sizes[d]);
 }
 

@@ -37,15 +37,15 @@ local function begins(samples, size, window, out)
   local last = torch.zeros(rows, 1, {dtype = 'float64'}) + (size - window)
   if out == 1 then return last end
   local step = (size - window) / (out - 1)
-  local u = samples:double():view(rows, 1)
-  local i = torch.range(0, out - 2):double():view(1, out - 1)
+  local u = samples:to('float64'):view(rows, 1)
+  local i = torch.range(0, out - 2):to('float64'):view(1, out - 1)
   return torch.cat((u + i):mul(step):floor() - torch.floor(u * step), last, 2)
 end
 
 -- Elements under each window along one dimension: (row, out, window), from 0.
 local function elements(samples, size, window, out)
   local first = begins(samples, size, window, out)
-  return first:view(first:size(1), out, 1) + torch.range(0, window - 1):double():view(1, 1, window)
+  return first:view(first:size(1), out, 1) + torch.range(0, window - 1):to('float64'):view(1, 1, window)
 end
 
 local function out_of(module, name, size)
@@ -86,7 +86,7 @@ function fractional.pool(module, batch, names, column)
     cells, windows, sizes[d] = cells * out, windows * window, out
     places = places:view(rows, cells, windows)
   end
-  places = places:long():add(1)
+  places = places:to('int64'):add(1)
   local values = torch.gather(batch:reshape(rows, batch:nElement() / rows), 2,
     places:view(rows, cells * windows)):view(rows, cells, windows)
   local output, best = torch.max(values, 3)

@@ -8,17 +8,6 @@ if not torch.cuda.is_available() then return end
 
 local TOLERANCE = 2e-4
 
--- Keep something of their own on the CPU, which will go along once the tensors of a GPU have types
--- of their own.
-local NOT_YET = {}
-for name in ([[RotaryEmbedding VolumetricMaxUnpooling SpatialMaxUnpooling SpatialFullConvolutionMap
-    SpatialConvolutionMap PositionalEncoding PartialLinear MultiMarginCriterion
-    ClassSimplexCriterion SparseLinear IndexLinear NTXentCriterion CTCCriterion SeqLSTM SeqLSTMP
-    SpatialSubtractiveNormalization SpatialDivisiveNormalization SpatialContrastiveNormalization
-    StackedLSTM SeqGRU SeqBRNN MultiHeadAttention TransformerEncoderLayer]]):gmatch('%S+') do
-  NOT_YET[name] = true
-end
-
 local function map(fn, value)
   if torch.isTensor(value) then return fn(value) end
   if type(value) ~= 'table' then return value end
@@ -71,18 +60,11 @@ local function check(name, case)
   input, target = map(float, input), target ~= nil and map(float, target) or nil
   local there = module:clone()
   local output, gradient, grads = run(module, input, target)
-  local ok, message = pcall(function()
-    there:cuda()
-    local o, g, p = run(there, to_gpu(input), target ~= nil and to_gpu(target) or nil)
-    same(o, output, name .. ': output')
-    if not case.discrete then same(g, gradient, name .. ': gradInput') end
-    same(p, grads, name .. ': gradients of parameters')
-  end)
-  if not ok and NOT_YET[name:match('^%w+')] then
-    assert.is_truthy(tostring(message):find('is on cpu, but others are on cuda', 1, true), message)
-    return
-  end
-  if not ok then error(message, 0) end
+  there:cuda()
+  local o, g, p = run(there, to_gpu(input), target ~= nil and to_gpu(target) or nil)
+  same(o, output, name .. ': output')
+  if not case.discrete then same(g, gradient, name .. ': gradInput') end
+  same(p, grads, name .. ': gradients of parameters')
 end
 
 describe('modules on a GPU', function()

@@ -7,6 +7,7 @@ for name, value in pairs(core) do torch[name] = value end
 torch.describe, torch.file, torch.remove = nil, nil, nil -- torch.ops is what it gives; torch.File
 torch.json, torch.file_stamp, torch.folder_names = nil, nil, nil -- for the package serve
 torch.generator_metatable, torch.begin_map, torch.data_cell, torch.data_address = nil, nil, nil, nil
+torch.device_types = nil
 
 -- ---------------------------------------------------------------------------------------------
 -- Classes.
@@ -90,16 +91,33 @@ local function new_of(name, like, make)
   end
 end
 
-for name, mt in pairs(core.metatables) do
-  local short = name:match('^torch%.(.+)$')
-  if short and type(core[short]) == 'function' then
-    local make, like = core[short], rawget(mt, 'new')
-    torch[short] = class.register_native(name, mt, make)
-    if like and is_tensor_type(name) then mt.new = new_of(name, like, make) end
-  end
-  mt.__tostring__ = is_tensor_type(name) and print_tensor or print_storage
+local function register_type(name, mt, make, like)
+  torch[name:match('^torch%.(.+)$')] = class.register_native(name, mt, make)
+  if like and is_tensor_type(name) then mt.new = new_of(name, like, make) end
   -- Looked up anew each time, so that a program may print its tensors in its own way.
   mt.__tostring = function(object) return mt.__tostring__(object) end
+end
+
+local new_like = rawget(core.metatables['torch.FloatTensor'], 'new')
+for name, mt in pairs(core.metatables) do
+  mt.__tostring__ = is_tensor_type(name) and print_tensor or print_storage
+  register_type(name, mt, core[name:match('^torch%.(.+)$')], new_like)
+end
+
+-- The types of a GPU, torch.CudaTensor and its relatives, are made when one is first needed: copies
+-- of the CPU's, from which they differ in this.
+if core.device_types then
+  core.device_types(function(metatables, constructors)
+    for name, mt in pairs(metatables) do
+      mt.__constructor, mt.__factory, mt.new = nil, nil, nil
+      core.metatables[name], core[name:match('^torch%.(.+)$')] = mt, constructors[name]
+      register_type(name, mt, constructors[name], new_like)
+    end
+  end)
+end
+local function is_device_type(name)
+  return type(name) == 'string' and (name:find('^Cuda%u?%l*%d*%u?%l*Tensor$')
+    or name:find('^Cuda%u?%l*%d*%u?%l*Storage$')) and core.device_types ~= nil
 end
 
 -- torch.Generator() makes a source of random numbers; files keep its state.
@@ -252,6 +270,10 @@ return setmetatable(torch, {
   lazy = lazy,
   deferred = deferred_from,
   __index = function(tbl, name)
+    if is_device_type(name) then
+      core.device_types()
+      return rawget(tbl, name)
+    end
     local module = lazy[name]
     if not module then return nil end
     local value = require(module)
