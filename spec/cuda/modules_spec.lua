@@ -69,7 +69,7 @@ end
 
 describe('modules on a GPU', function()
   for _, file in ipairs { 'simple', 'basic', 'transfer', 'containers', 'tables', 'criterions',
-      'spatial', 'sequences', 'normalization', 'attention' } do
+      'spatial', 'sequences', 'normalization', 'attention', 'rnn', 'dpnn', 'nngraph' } do
     local cases = dofile('spec/nn/cases/' .. file .. '.lua')
     for name, case in pairs(cases) do
       it(name .. ' does what it does on the CPU', function() check(name, case) end)
