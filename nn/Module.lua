@@ -331,7 +331,8 @@ function Module:read(file)
   if type(fields) ~= 'table' then
     error(('load: the fields of a %s are a %s'):format(torch.type(self), type(fields)), 0)
   end
-  for name, value in next, fields do rawset(self, name, value) end
+  local field = require('torch.t7_reader').field
+  for name, value in next, fields do rawset(self, name, field(file, name, value)) end
   parameters.link(self)
 end
 

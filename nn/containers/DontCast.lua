@@ -35,7 +35,7 @@ function DontCast:type(name)
 end
 
 -- The same of its place.
-for _, method in ipairs {'cuda', 'cpu', 'to'} do
+for method in pairs {cuda = true, cpu = true, to = true} do
   DontCast[method] = function(self, ...)
     local probe = torch.Tensor():type(self._type)
     return self:type(probe[method](probe, ...):type())
