@@ -142,6 +142,7 @@ static int dtype_name(lua_State *L) {
 
 static const char setup_key = 's';
 
+#ifndef MOONLET_EMBED
 /* Pushes a copy of the metatable of the CPU's type, with the name of a GPU's. */
 static void copy_metatable(lua_State *L, int from, const char *word, const char *kind) {
   from = lua_absindex(L, from);
@@ -202,6 +203,9 @@ void bind_device_types(lua_State *L, binding *b) {
     lua_pop(L, 3);
   }
 }
+#else
+void bind_device_types(lua_State *L, binding *b) { (void)L, (void)b; }
+#endif
 
 /* core.device_types(): makes them; core.device_types(setup): setup(metatables, constructors) will be
  * called when they are made. */

@@ -167,9 +167,23 @@ function torch.isStorage(object)
 end
 torch.is_storage = torch.isStorage
 
---- The defaults of Torch7, for old programs: float64, gradients inside of modules only, and the
--- globals of Torch7's Lua.
+-- Torch7's x:cuda() gives a CudaTensor, of float32, whatever x is.
+local function cuda_of_floats(mt)
+  local cuda = mt.cuda
+  function mt.cuda(x, i)
+    x = cuda(x, i)
+    return x.dtype == 'float32' and x or x:to('float32')
+  end
+end
+
+--- The defaults of Torch7, for old programs: float64, gradients inside of modules only, x:cuda() of
+-- float32, and the globals of Torch7's Lua.
 function torch.th_defaults()
+  if not require('torch.th').installed then
+    for name, mt in pairs(core.metatables) do
+      if is_tensor_type(name) then cuda_of_floats(mt) end
+    end
+  end
   require('torch.th').install(_G)
   torch.setdefaulttensortype('torch.DoubleTensor')
   torch.set_grad_enabled(false)
