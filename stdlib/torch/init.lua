@@ -60,9 +60,14 @@ function torch.enable_grad(f, ...)
   return restored(core.set_grad_enabled, core.set_grad_enabled(true), pcall(f, ...))
 end
 
---- torch.autocast([dtype,] f, ...): calls f(...), where products calculate in that dtype.
+--- torch.autocast([dtype,] f, ...): calls f(...), where products calculate in that dtype. With the
+-- name of a device in front, torch.autocast('cuda', f), the dtype is by default float16 for a GPU.
 function torch.autocast(dtype, ...)
   if type(dtype) == 'function' then return torch.autocast('bfloat16', dtype, ...) end
+  if type(dtype) == 'string' and (dtype:match('^cuda') or dtype == 'cpu') then
+    if type((...)) ~= 'function' then return torch.autocast(...) end
+    return torch.autocast(dtype == 'cpu' and 'bfloat16' or 'float16', ...)
+  end
   check_function('autocast', (...))
   return restored(core.set_autocast, core.set_autocast(dtype), pcall(...))
 end
@@ -271,6 +276,7 @@ local lazy = {
   fft = 'torch.fft',
   File = 'torch.File',
   gradcheck = 'torch.gradcheck',
+  GradScaler = 'torch.GradScaler',
   linalg = 'torch.linalg',
   MemoryFile = 'torch.File',
   ops = 'torch.ops',
