@@ -213,8 +213,8 @@ function Module:float() return self:type('torch.FloatTensor') end
 function Module:double() return self:type('torch.DoubleTensor') end
 function Module:half() return self:type('torch.HalfTensor') end
 
--- What tensors have a method for, modules have: each of their floating-point tensors goes there, and
--- other ones to the same device.
+-- What tensors have a method for, modules have: each of their floating-point tensors goes there,
+-- and other ones to the same device.
 for method in pairs {to = true, cpu = true, cuda = true} do
   Module[method] = function(self, ...)
     run.forget(self)

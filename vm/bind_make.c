@@ -321,7 +321,7 @@ static int sequence(lua_State *L, const maker *m) {
   int64_t none = 0;
   if (m->whole && whole && !named && !o.requires_grad) o.dtype = TN_I64;
   bind_new_box(L);
-  tn_status s = tn_tensor_new(b->ctx, &like, o.dtype, 1, &none);
+  tn_status s = tn_tensor_new_on(b->ctx, &like, o.device, o.dtype, 1, &none);
   if (s == TN_OK) s = tn_apply(b->ctx, m->code, 1, &like, &attrs, out);
   tn_tensor_release(like);
   bind_check(L, b, s);

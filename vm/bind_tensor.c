@@ -176,8 +176,20 @@ static int item(lua_State *L) {
   return 1;
 }
 
+/* The tensor at index 1, or a copy of it in the host's memory, which takes its place. */
+static const tn_tensor *readable(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_tensor *t = bind_check_tensor(L, 1, "totable"), *here = NULL;
+  if (tn_tensor_device(t) == TN_CPU) return t;
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_to(b->ctx, &here, t, TN_CPU, tn_tensor_dtype(t)));
+  bind_fill(L, b, lua_gettop(L), here);
+  lua_replace(L, 1);
+  return here;
+}
+
 static int totable_flat(lua_State *L) {
-  const tn_tensor *t = bind_check_tensor(L, 1, "totable");
+  const tn_tensor *t = readable(L);
   int64_t n = tn_tensor_numel(t);
   lua_createtable(L, n < 1 << 26 ? (int)n : 0, 0);
   for (int64_t i = 0; i < n; i++) {
@@ -211,7 +223,7 @@ static int totable(lua_State *L) {
     bind_fill(L, b, lua_gettop(L), t);
     lua_replace(L, 1);
   }
-  const tn_tensor *t = bind_check_tensor(L, 1, "totable");
+  const tn_tensor *t = readable(L);
   if (tn_tensor_numel(t) == 0) lua_newtable(L);
   else if (tn_tensor_ndim(t) == 0) bind_push_number(L, t, 0);
   else nested(L, t, 0, 0, tn_tensor_numel(t));

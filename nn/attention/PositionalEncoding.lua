@@ -25,8 +25,9 @@ local tables = setmetatable({}, {__mode = 'k'})
 -- it.
 local function encode(self, length, like)
   local half = math.ceil(self.dim / 2)
-  local rates = torch.range(0, half - 1):to('float64'):mul(-2 / self.dim * math.log(self.base)):exp()
-  local angle = torch.ger(torch.range(0, length - 1):to('float64'), rates)
+  local rates = torch.range(0, half - 1, {dtype = 'float64'})
+    :mul(-2 / self.dim * math.log(self.base)):exp()
+  local angle = torch.ger(torch.range(0, length - 1, {dtype = 'float64'}), rates)
   local both = torch.cat({torch.sin(angle):unsqueeze(3), torch.cos(angle):unsqueeze(3)}, 3)
   return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous():to(like)
 end

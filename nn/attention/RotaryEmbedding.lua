@@ -29,8 +29,9 @@ end
 -- Row t (from 1) and column i hold the angle (t - 1) scale base^(-2 (i - 1) / dim).
 local function angles(self, length)
   local pairs_of = self.dim / 2
-  local rates = torch.range(0, pairs_of - 1):to('float64'):mul(-2 / self.dim * math.log(self.base)):exp()
-  local positions = torch.range(0, length - 1):to('float64'):mul(self.scale)
+  local rates = torch.range(0, pairs_of - 1, {dtype = 'float64'})
+    :mul(-2 / self.dim * math.log(self.base)):exp()
+  local positions = torch.range(0, length - 1, {dtype = 'float64'}):mul(self.scale)
   return torch.ger(positions, rates)
 end
 

@@ -1,7 +1,7 @@
 --- A module that works on several GPUs at once: each has a replica and computes its part of the
--- batch. The parameters are those of the module that was added; replicas get them with each forward,
--- and what they learn comes back along the same way. With one GPU, or where there is none, the
--- module just runs.
+-- batch. The parameters are those of the module that was added; replicas get them with each
+-- forward, and what they learn comes back along the same way. With one GPU, or where there is none,
+-- the module just runs.
 local torch = require 'torch'
 local run = require 'nn.run'
 local values = require 'nn.values'

@@ -25,7 +25,8 @@ end
 --- Drops the bias.
 SpatialConvolution.noBias = space.no_bias
 
--- Files of old keep the weight as a matrix, or one padding for both sides; cudnn's layers have groups.
+-- Files of old keep the weight as a matrix, or one padding for both sides; cudnn's layers have
+-- groups.
 function SpatialConvolution:updateOutput(input)
   local weight, padding = self.weight, self.padding or 0
   if weight:dim() == 2 then

@@ -34,18 +34,19 @@ end
 -- Where the windows begin, from 0: floor((i + u) a) - floor(u a) for one number u of each row.
 local function begins(samples, size, window, out)
   local rows = samples:size(1)
-  local last = torch.zeros(rows, 1, {dtype = 'float64'}) + (size - window)
+  local last = torch.zeros(rows, 1, {dtype = 'float64', device = samples.device}) + (size - window)
   if out == 1 then return last end
   local step = (size - window) / (out - 1)
   local u = samples:to('float64'):view(rows, 1)
-  local i = torch.range(0, out - 2):to('float64'):view(1, out - 1)
+  local i = torch.range(0, out - 2, {dtype = 'float64', device = samples.device}):view(1, out - 1)
   return torch.cat((u + i):mul(step):floor() - torch.floor(u * step), last, 2)
 end
 
 -- Elements under each window along one dimension: (row, out, window), from 0.
 local function elements(samples, size, window, out)
   local first = begins(samples, size, window, out)
-  return first:view(first:size(1), out, 1) + torch.range(0, window - 1):to('float64'):view(1, 1, window)
+  local within = torch.range(0, window - 1, {dtype = 'float64', device = first.device})
+  return first:view(first:size(1), out, 1) + within:view(1, 1, window)
 end
 
 local function out_of(module, name, size)

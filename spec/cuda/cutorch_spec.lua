@@ -8,13 +8,15 @@ local folder = os.getenv('MOONLET_CUDA')
 
 local function run(arguments, where)
   where = where or folder
-  return program.shell(('%s%s/%s'):format(where and 'MOONLET_CUDA=' .. program.quote(where) .. ' ' or '',
+  return program.shell(('%s%s/%s'):format(where and 'MOONLET_CUDA=' .. program.quote(where) ..
+    ' ' or '',
     program.build, arguments))
 end
 
 local function train(gpus, where)
   local file = os.tmpname()
-  local text, status = run(('th spec/cuda/old_script.lua -gpuid %d -save %s'):format(gpus, file), where)
+  local text, status = run(('th spec/cuda/old_script.lua -gpuid %d -save %s'):format(gpus, file),
+    where)
   return text, status, file
 end
 
@@ -22,7 +24,8 @@ describe('without a GPU', function()
   local nowhere = '/nonexistent'
   it('the packages say why they cannot be had', function()
     for _, name in ipairs { 'cutorch', 'cunn', 'cudnn' } do
-      local text = run(('moonlet -e "print(pcall(require, %s), %s)"'):format("'" .. name .. "'", name), nowhere)
+      local text = run(('moonlet -e "print(pcall(require, %s), %s)"'):format("'" .. name .. "'",
+        name), nowhere)
       assert.is_truthy(text:find('false', 1, true), text)
       text = run(('moonlet -e "require %s"'):format("'" .. name .. "'"), nowhere)
       assert.is_truthy(text:find('cutorch: no GPU can be used here: cuda: ', 1, true), text)
@@ -47,7 +50,8 @@ local cudnn = require 'cudnn'
 
 local function draw(...) return torch.FloatTensor(...):uniform(-1, 1) end
 local function near(a, b, what)
-  assert.is_true(torch.dist(a:float(), b:float()) <= 1e-4 * math.max(1, torch.abs(b:float()):max()), what)
+  assert.is_true(torch.dist(a:float(), b:float()) <= 1e-4 * math.max(1,
+    torch.abs(b:float()):max()), what)
 end
 
 describe('cutorch', function()
@@ -155,15 +159,16 @@ describe('cudnn', function()
   it('has layers by its names', function()
     for name in ([[SpatialConvolution SpatialFullConvolution VolumetricConvolution
         VolumetricFullConvolution TemporalConvolution SpatialMaxPooling SpatialAveragePooling
-        VolumetricMaxPooling VolumetricAveragePooling ReLU Tanh Sigmoid ClippedReLU SoftMax LogSoftMax
-        SpatialSoftMax SpatialLogSoftMax VolumetricSoftMax VolumetricLogSoftMax BatchNormalization
+        VolumetricMaxPooling VolumetricAveragePooling ReLU Tanh Sigmoid ClippedReLU SoftMax
+        LogSoftMax SpatialSoftMax SpatialLogSoftMax VolumetricSoftMax VolumetricLogSoftMax BatchNormalization
         SpatialBatchNormalization VolumetricBatchNormalization SpatialCrossMapLRN
-        SpatialDivisiveNormalization SpatialCrossEntropyCriterion VolumetricCrossEntropyCriterion RNN
-        RNNReLU RNNTanh LSTM GRU BLSTM BGRU]]):gmatch('%S+') do
+        SpatialDivisiveNormalization SpatialCrossEntropyCriterion VolumetricCrossEntropyCriterion
+        RNN RNNReLU RNNTanh LSTM GRU BLSTM BGRU]]):gmatch('%S+') do
       assert.is_not_nil(cudnn[name], name)
       assert.equal('cudnn.' .. name, tostring(cudnn[name]))
     end
-    for _, name in ipairs { 'benchmark', 'fastest', 'verbose' } do assert.is_boolean(cudnn[name]) end
+    for _, name in ipairs { 'benchmark', 'fastest',
+      'verbose' } do assert.is_boolean(cudnn[name]) end
     assert.is_number(cudnn.version)
     cudnn.setDeterministic(true)
     assert.has_error(function() cudnn.functional.relu() end)
@@ -192,7 +197,8 @@ describe('cudnn', function()
   end)
 
   it('convolves sequences', function()
-    local layer, plain = cudnn.TemporalConvolution(4, 6, 3, 2, 1), nn.TemporalConvolution(4, 6, 3, 2)
+    local layer, plain = cudnn.TemporalConvolution(4, 6, 3, 2, 1), nn.TemporalConvolution(4, 6, 3,
+      2)
     plain.weight:copy(layer.weight)
     plain.bias:copy(layer.bias)
     local x = draw(2, 7, 4)
@@ -214,7 +220,8 @@ describe('cudnn', function()
   end)
 
   it('has recurrent layers that remember', function()
-    for name, width in pairs { RNN = 5, RNNReLU = 5, RNNTanh = 5, LSTM = 5, GRU = 5, BLSTM = 10, BGRU = 10 } do
+    for name, width in pairs { RNN = 5, RNNReLU = 5, RNNTanh = 5, LSTM = 5, GRU = 5, BLSTM = 10,
+      BGRU = 10 } do
       local layer = cudnn[name](4, 5, 2, true)
       local x = draw(3, 6, 4)
       local y = layer:forward(x):clone()
@@ -238,7 +245,8 @@ describe('cudnn', function()
   it('converts nets there and back', function()
     local shared = nn.ReLU()
     local net = nn.Sequential():add(nn.SpatialConvolution(2, 3, 3, 3)):add(shared)
-      :add(nn.ConcatTable():add(nn.SpatialMaxPooling(2, 2)):add(nn.SpatialAveragePooling(2, 2, 2, 2)))
+      :add(nn.ConcatTable():add(nn.SpatialMaxPooling(2, 2)):add(nn.SpatialAveragePooling(2, 2, 2,
+        2)))
       :add(nn.CAddTable()):add(shared):add(nn.SpatialBatchNormalization(3)):add(nn.Tanh())
     net:evaluate()
     net:cuda()
@@ -327,13 +335,15 @@ describe('a program of 2015', function()
     assert.equal(0, status, text)
     assert.is_truthy(text:find('using CUDA on GPU 0', 1, true), text)
     assert.is_truthy(text:find('done on GPU', 1, true), text)
-    text, status = program.shell(('MOONLET_CUDA=/nonexistent %s/moonlet -e %s'):format(program.build,
+    text, status =
+      program.shell(('MOONLET_CUDA=/nonexistent %s/moonlet -e %s'):format(program.build,
       program.quote(([[require 'nn'
         local m = torch.load('%s').model
         io.write(m:type(), ' ', torch.type(m:get(1)), ' ',
           m:forward(torch.FloatTensor(2, 1, 8, 8):uniform()):type())]]):format(file))))
     os.remove(file)
     assert.equal(0, status, text)
-    assert.equal('torch.FloatTensor cudnn.SpatialConvolution torch.FloatTensor', (text:gsub('%s+$', '')))
+    assert.equal('torch.FloatTensor cudnn.SpatialConvolution torch.FloatTensor', (text:gsub('%s+$',
+      '')))
   end)
 end)

@@ -78,7 +78,8 @@ describe('modules on a GPU', function()
 
   it('lists the operations that have no kernel', function()
     local names = {}
-    for op, count in pairs(torch.cuda.detours()) do names[#names + 1] = ('%s (%d)'):format(op, count) end
+    for op, count in pairs(torch.cuda.detours()) do names[#names + 1] = ('%s (%d)'):format(op,
+      count) end
     table.sort(names)
     if #names > 0 and os.getenv('MOONLET_GPU_REPORT') then
       local file = assert(io.open(os.getenv('MOONLET_GPU_REPORT'), 'w'))

@@ -1,5 +1,6 @@
--- A program as they were written in 2015, for cutorch_spec: run with `th`, it trains a small network
--- on a GPU where there is one, saves it and goes on from the file.
+-- luacheck: globals cutorch cunn cudnn
+-- A program as they were written in 2015, for cutorch_spec: run with `th`, it trains a small
+-- network on a GPU where there is one, saves it and goes on from the file.
 require 'torch'
 require 'nn'
 require 'optim'
@@ -15,7 +16,7 @@ torch.manualSeed(opt.seed)
 torch.setdefaulttensortype('torch.FloatTensor')
 
 if opt.gpuid >= 0 then
-  local ok, cunn = pcall(require, 'cunn')
+  local ok = pcall(require, 'cunn')
   local ok2, cutorch = pcall(require, 'cutorch')
   if not ok then print('package cunn not found!') end
   if not ok2 then print('package cutorch not found!') end
@@ -70,7 +71,7 @@ if on_gpu then inputs, targets = torch.CudaTensor(), torch.CudaTensor() end
 local state = {learningRate = 0.05, momentum = 0.9, weightDecay = 1e-4}
 local first, last
 local timer = torch.Timer()
-for step = 1, opt.steps do
+for _ = 1, opt.steps do
   local x, y = batch(16)
   if on_gpu then
     inputs:resize(x:size()):copy(x)

@@ -124,7 +124,8 @@ for _, device in ipairs(devices) do
     it('trains in float16 and bfloat16', function()
       for _, dtype in ipairs { 'float16', 'bfloat16' } do
         torch.manualSeed(1)
-        local model = nn.Sequential():add(nn.Linear(4, 16)):add(nn.Tanh()):add(nn.Linear(16, 1)):to(device)
+        local model = nn.Sequential():add(nn.Linear(4, 16)):add(nn.Tanh()):add(nn.Linear(16,
+          1)):to(device)
         local criterion = nn.MSECriterion():to(device)
         local x = torch.rand(32, 4):to(device)
         local y = x:sum(2):clone()

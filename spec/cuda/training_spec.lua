@@ -15,10 +15,12 @@ local function make()
   return nn.Sequential():add(nn.Linear(4, 5)):add(nn.BatchNormalization(5)):add(nn.Tanh())
     :add(nn.Linear(5, 3)):add(nn.LogSoftMax())
 end
--- Without batch normalisation, which leaves nothing but rounding of the gradient of a bias before it.
+-- Without batch normalisation, which leaves nothing but rounding of the gradient of a bias before
+-- it.
 local function make_plain()
   torch.manualSeed(3)
-  return nn.Sequential():add(nn.Linear(4, 5)):add(nn.Tanh()):add(nn.Linear(5, 3)):add(nn.LogSoftMax())
+  return nn.Sequential():add(nn.Linear(4, 5)):add(nn.Tanh()):add(nn.Linear(5,
+    3)):add(nn.LogSoftMax())
 end
 torch.manualSeed(5)
 local x, labels = torch.randn(8, 4), torch.LongTensor { 1, 2, 3, 1, 2, 3, 1, 2 }
@@ -29,7 +31,8 @@ describe('a model', function()
     local y = model:forward(x):clone()
     assert.is_true(model:cuda() == model)
     assert.equal('torch.CudaTensor', model:type())
-    for _, module in ipairs(model:listModules()) do assert.equal('torch.CudaTensor', module:type()) end
+    for _, module in ipairs(model:listModules()) do assert.equal('torch.CudaTensor',
+      module:type()) end
     local weights, gradients = model:parameters()
     for k, w in ipairs(weights) do
       assert.equal('torch.CudaTensor', w:type())
@@ -44,7 +47,8 @@ describe('a model', function()
     assert.is_true(model:cpu() == model)
     assert.equal('torch.FloatTensor', model:type())
     near(model:forward(x), y)
-    for name, method in pairs { ['torch.CudaHalfTensor'] = 'cudaHalf', ['torch.CudaTensor'] = 'cudaFloat',
+    for name, method in pairs { ['torch.CudaHalfTensor'] = 'cudaHalf', ['torch.CudaTensor'] =
+      'cudaFloat',
         ['torch.CudaDoubleTensor'] = 'cudaDouble', ['torch.CudaBFloat16Tensor'] = 'cudaBFloat16',
         ['torch.FloatTensor'] = 'float', ['torch.DoubleTensor'] = 'double' } do
       model:cuda()
@@ -162,28 +166,35 @@ end)
 describe('a criterion', function()
   it('takes numbers, tables and tensors of either place as target', function()
     local scores = torch.log_softmax(torch.randn(2, 3), 2)
-    for _, name in ipairs { 'ClassNLLCriterion', 'CrossEntropyCriterion', 'MultiMarginCriterion' } do
+    for _, name in ipairs { 'ClassNLLCriterion', 'CrossEntropyCriterion',
+      'MultiMarginCriterion' } do
       local here, there = nn[name](), nn[name]():cuda()
       local expected = here:forward(scores, torch.LongTensor { 2, 3 })
       for _, target in ipairs { torch.CudaLongTensor { 2, 3 }, torch.CudaTensor { 2, 3 } } do
         assert.is_true(math.abs(there:forward(scores:cuda(), target) - expected) < 1e-5, name)
-        near(there:backward(scores:cuda(), target), here:backward(scores, torch.LongTensor { 2, 3 }))
+        near(there:backward(scores:cuda(), target), here:backward(scores, torch.LongTensor { 2,
+          3 }))
       end
-      assert.is_true(math.abs(there:forward(scores[1]:cuda(), 2) - here:forward(scores[1], 2)) < 1e-5)
+      assert.is_true(math.abs(there:forward(scores[1]:cuda(), 2) - here:forward(scores[1],
+        2)) < 1e-5)
     end
     local weighted = nn.ClassNLLCriterion(torch.Tensor { 1, 2, 3 })
     local expected = weighted:forward(scores, torch.LongTensor { 2, 3 })
     weighted:cuda()
     assert.equal('torch.CudaTensor', weighted.weights:type())
-    assert.is_true(math.abs(weighted:forward(scores:cuda(), torch.CudaLongTensor { 2, 3 }) - expected) < 1e-5)
+    assert.is_true(math.abs(weighted:forward(scores:cuda(), torch.CudaLongTensor { 2,
+      3 }) - expected) < 1e-5)
   end)
 end)
 
 -- What is drawn at random on the way differs; de and cmaes take functions without gradients.
-local METHODS = { sgd = { learningRate = 0.1, momentum = 0.9, weightDecay = 0.01 }, adam = {}, adagrad = {},
-  rmsprop = {}, adadelta = {}, adamax = {}, nag = { learningRate = 0.1, momentum = 0.9 }, asgd = {}, rprop = {},
+local METHODS = { sgd = { learningRate = 0.1, momentum = 0.9, weightDecay = 0.01 }, adam = {},
+  adagrad = {},
+  rmsprop = {}, adadelta = {}, adamax = {}, nag = { learningRate = 0.1, momentum = 0.9 }, asgd =
+    {}, rprop = {},
   lbfgs = { maxIter = 4 }, cg = { maxIter = 4 } }
-local CLASSES = { 'SGD', 'Adam', 'AdamW', 'Adagrad', 'RMSprop', 'Adadelta', 'Adamax', 'NAdam', 'RAdam', 'Rprop' }
+local CLASSES = { 'SGD', 'Adam', 'AdamW', 'Adagrad', 'RMSprop', 'Adadelta', 'Adamax', 'NAdam',
+  'RAdam', 'Rprop' }
 
 describe('optimizers', function()
   for method, options in pairs(METHODS) do
@@ -225,7 +236,8 @@ describe('optimizers', function()
             criterion(model(input), target):backward()
             optimizer:step()
             if step == 2 then -- as from a checkpoint that was read to the CPU
-              local state = torch.deserialize(torch.serialize(optimizer:state_dict()), { device = 'cpu' })
+              local state = torch.deserialize(torch.serialize(optimizer:state_dict()), { device =
+                'cpu' })
               optimizer = optim[name](model:parameters(), { lr = 0.01 })
               optimizer:load_state_dict(state)
             end
@@ -243,7 +255,8 @@ describe('optimizers', function()
     for _, device in ipairs { 'cpu', 'cuda' } do
       local w, v = torch.zeros(3, { device = device }), torch.zeros(2, 2, { device = device })
       w.requires_grad, v.requires_grad = true, true
-      w.grad, v.grad = torch.Tensor { 1, 2, 3 }:to(device), torch.Tensor { { 1, -1 }, { 4, 0 } }:to(device)
+      w.grad, v.grad = torch.Tensor { 1, 2, 3 }:to(device), torch.Tensor { { 1, -1 }, { 4,
+        0 } }:to(device)
       for _, p in ipairs { 1, 2, math.huge } do
         list[#list + 1] = optim.clip_grad_norm_({ w, v }, 1e9, p)
       end

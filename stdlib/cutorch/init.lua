@@ -1,6 +1,6 @@
---- Torch7's package cutorch: the GPUs by number, from 1, with their memory, seeds and streams. All of
--- it goes through torch.cuda. Where no GPU can be used, requiring it is an error that says why: old
--- programs ask pcall(require, 'cutorch') and go on without.
+--- Torch7's package cutorch: the GPUs by number, from 1, with their memory, seeds and streams. All
+-- of it goes through torch.cuda. Where no GPU can be used, requiring it is an error that says why:
+-- old programs ask pcall(require, 'cutorch') and go on without.
 local torch = require 'torch'
 local core = require 'torch.core'
 local streams = require 'cutorch.streams'

@@ -1,6 +1,6 @@
 --- cutorch's streams by number: 0 is the one that everything runs in unless told otherwise, and the
--- others are made by reserveStreams. Where torch.cuda has none, all numbers stand for that one, which
--- does everything in the order in which it was asked for.
+-- others are made by reserveStreams. Where torch.cuda has none, all numbers stand for that one,
+-- which does everything in the order in which it was asked for.
 local torch = require 'torch'
 local cuda = torch.cuda
 
@@ -33,7 +33,7 @@ end
 local function check(name, i, k)
   local count = of_device(i).count
   if type(k) ~= 'number' or k % 1 ~= 0 or k < 0 or k > count then
-    error(('cutorch.%s: the number of a stream, 0 to %d, expected, got %s: reserveStreams makes more')
+    error(('cutorch.%s: a stream from 0 to %d expected, got %s: reserveStreams makes more')
       :format(name, count, tostring(k)), 3)
   end
   return stream(i, k)

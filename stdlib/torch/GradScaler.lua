@@ -1,11 +1,11 @@
 --- Mixed precision in float16: small gradients would become 0, so the loss is multiplied by a large
 -- number before backward, and the gradients are divided by it before the optimizer's step. A step
--- whose gradients are infinite or NaN is left out, and the number made smaller; after many good ones
--- in a row it grows (Micikevicius et al. 2018). On any device.
+-- whose gradients are infinite or NaN is left out, and the number made smaller; after many good
+-- ones in a row it grows (Micikevicius et al. 2018). On any device.
 --
 --   scaler = torch.GradScaler()
---   scaler:scale(loss):backward()        or model:backward(x, scaler:scale(criterion:backward(y, t)))
---   scaler:step(optimizer)               or scaler:step(optim.sgd, feval, params, config [, state])
+--   scaler:scale(loss):backward()     or model:backward(x, scaler:scale(criterion:backward(y, t)))
+--   scaler:step(optimizer)            or scaler:step(optim.sgd, feval, params, config [, state])
 --   scaler:update()
 local class = require 'torch.class'
 local core = require 'torch.core'
@@ -29,8 +29,8 @@ local function read_options(given)
   end
   if not (options.init_scale > 0 and options.growth_factor > 1 and options.backoff_factor > 0
       and options.backoff_factor < 1 and options.growth_interval >= 1) then
-    error('torch.GradScaler: init_scale above 0, growth_factor above 1, backoff_factor between 0 and '
-      .. '1 and growth_interval from 1 on expected', 4)
+    error('torch.GradScaler: init_scale above 0, growth_factor above 1, backoff_factor between 0 '
+      .. 'and 1 and growth_interval from 1 on expected', 4)
   end
   return options
 end
@@ -106,8 +106,8 @@ local function gradients_of(target)
     parameters = target.parameters
   end
   if type(parameters) ~= 'table' or #parameters > 0 and not core.is_tensor(parameters[1]) then
-    error(('GradScaler: an optimizer, such as optim.SGD makes it, or a list of parameters expected, '
-      .. 'got %s'):format(class.type(target)), 3)
+    error(('GradScaler: an optimizer, such as optim.SGD makes it, or a list of parameters '
+      .. 'expected, got %s'):format(class.type(target)), 3)
   end
   local list = {}
   for _, parameter in ipairs(parameters) do list[#list + 1] = parameter.grad end

@@ -72,7 +72,8 @@ local texts = {
   plan = 'torch.plan\n  What model:freeze() is made of: p = begin{examples} notes all operations '
     .. 'on input(p, i) until\n  finish(p, {results}); then run(p, x, ...) repeats them, and '
     .. 'output(p, i) has what they give;\n  describe(p), release(p), active().',
-  autocast = "torch.autocast(['cuda',] ['bfloat16',] f, ...)\n  Calls f(...); meanwhile matrix products and "
+  autocast = "torch.autocast(['cuda',] ['bfloat16',] f, ...)\n"
+    .. "  Calls f(...); meanwhile matrix products and "
     .. 'convolutions of float32 tensors\n  calculate in 16 bits, and what needs more precision '
     .. "does not. 'float16': in that type;\n  false: switches it off inside.",
   set_autocast = 'torch.set_autocast(dtype or false)\n'

@@ -1,9 +1,9 @@
 --- torch.save, torch.load and their relatives: values in files and strings, in Torch7's layout.
 -- All of them accept a table of options at the end: mode ('binary', 'ascii', and 'b32' or 'b64'
 -- for the size of a Long), referenced (false: write what is shared as often as it appears),
--- functions (true: functions are written and read; reading one can run code of the file), and device
--- (what a file has of a GPU's tensors is read to there; by default to the current GPU, or to the CPU
--- where there is none).
+-- functions (true: functions are written and read; reading one can run code of the file), and
+-- device (what a file has of a GPU's tensors is read to there; by default to the current GPU, or to
+-- the CPU where there is none).
 local core = require 'torch.core'
 local files = require 'torch.File'
 local writer = require 'torch.t7_writer'
@@ -143,10 +143,10 @@ local function read_all(file, label, options)
 end
 
 --- torch.load(path [, mode] [, options]): runs no code of the file; functions in it are refused,
--- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. Tensors of a
--- GPU go back to one, or to the CPU where there is none or {device = 'cpu'} asks for it. With
--- {pause = f}, f() is called before each value that is read, and each million bytes of a large
--- one, and may yield: others get their turn.
+-- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. Tensors of
+-- a GPU go back to one, or to the CPU where there is none or {device = 'cpu'} asks for it. With
+-- {pause = f}, f() is called before each value that is read, and each million bytes of a large one,
+-- and may yield: others get their turn.
 function serialize.load(path, mode, referenced, options)
   check_path('load', path)
   local chosen = read_options('load', mode, referenced, options)

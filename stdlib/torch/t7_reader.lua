@@ -82,8 +82,8 @@ local function cpu_name(name)
   return core.metatables[here] and here or name
 end
 
--- Where tensors of a GPU go: to the device that the file was told, else to the current GPU, and to the
--- CPU where there is none.
+-- Where tensors of a GPU go: to the device that the file was told, else to the current GPU, and to
+-- the CPU where there is none.
 local function device_of(file)
   if file.device then return file.device end
   file.device = core.cuda and core.cuda.is_available() and core.device_types and 'cuda' or 'cpu'

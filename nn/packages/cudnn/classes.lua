@@ -1,6 +1,6 @@
---- The table `cudnn` of Torch7's layers for cuDNN. Its classes are those of nn with their names, since
--- nn's layers use cuDNN where it serves them: so a file with cudnn.* in it can be read, and used,
--- wherever nn is, with a GPU or without. They are made when the first of them is asked for.
+--- The table `cudnn` of Torch7's layers for cuDNN. Its classes are those of nn with their names,
+-- since nn's layers use cuDNN where it serves them: so a file with cudnn.* in it can be read, and
+-- used, wherever nn is, with a GPU or without. They are made when the first of them is asked for.
 local cudnn = {}
 local made = false
 

@@ -35,7 +35,8 @@ return function(net, dst, exclude)
   return net:replace(function(module)
     if done[module] then return done[module] end
     local package, name = (torch.typename(module) or ''):match('^(%w+)%.(%w+)$')
-    if package ~= from or not CONVERTIBLE[name] or exclude and exclude(module) then return module end
+    local stays = package ~= from or not CONVERTIBLE[name] or exclude and exclude(module)
+    if stays then return module end
     done[module] = changed(module, to .. '.' .. name)
     return done[module]
   end)

@@ -19,8 +19,8 @@ end
 function cudnn.configmap() return cudnn.fastest and 'fastest' or 'default' end
 
 cudnn.functional = setmetatable({}, {__index = function(_, name)
-  error(('cudnn.functional.%s is not here: torch.conv2d, torch.relu and the like are, for tensors of '
-    .. 'a GPU as of the CPU'):format(tostring(name)), 2)
+  error(('cudnn.functional.%s is not here: torch.conv2d, torch.relu and the like are, for tensors '
+    .. 'of a GPU as of the CPU'):format(tostring(name)), 2)
 end})
 
 cutorch.synchronize()

@@ -1,5 +1,5 @@
---- Torch7's package cunn: nn's modules on a GPU. They all work there by themselves; the package adds
--- nn.testcuda, and needs a GPU, as cutorch does.
+--- Torch7's package cunn: nn's modules on a GPU. They all work there by themselves; the package
+-- adds nn.testcuda, and needs a GPU, as cutorch does.
 local torch = require 'torch'
 require 'cutorch'
 local nn = require 'nn'
@@ -26,7 +26,9 @@ function nn.testcuda()
   local tester, tests = torch.Tester(), torch.TestSuite()
   local image, rows = torch.FloatTensor(2, 3, 8, 8), torch.FloatTensor(4, 10)
   for name, case in pairs {
-    Linear = {nn.Linear(10, 7), rows}, Tanh = {nn.Tanh(), rows}, LogSoftMax = {nn.LogSoftMax(), rows},
+    Linear = {nn.Linear(10, 7), rows},
+    Tanh = {nn.Tanh(), rows},
+    LogSoftMax = {nn.LogSoftMax(), rows},
     BatchNormalization = {nn.BatchNormalization(10), rows},
     SpatialConvolution = {nn.SpatialConvolution(3, 4, 3, 3, 1, 1, 1, 1), image},
     SpatialMaxPooling = {nn.SpatialMaxPooling(2, 2, 2, 2), image},
