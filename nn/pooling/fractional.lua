@@ -59,13 +59,13 @@ local function out_of(module, name, size)
   return out
 end
 
-local function draw(module, rows, n)
+local function draw(module, rows, n, device)
   local samples = module.randomSamples
   if not (module.fixRandomSamples and samples and samples:nElement() == rows * n) then
-    samples = torch.rand(rows, n)
+    samples = torch.rand(rows, n, {device = device})
     module.randomSamples = samples
   end
-  return samples:view(rows, n)
+  return samples:to(device):view(rows, n)
 end
 
 --- batch: (batch, channel, ...). names: of its last dimensions, in order; column: which of the
@@ -73,7 +73,7 @@ end
 function fractional.pool(module, batch, names, column)
   local images, channels = batch:size(1), batch:size(2)
   local rows, cells = images * channels, 1
-  local samples = draw(module, rows, #names)
+  local samples = draw(module, rows, #names, batch.device)
   local places, sizes, windows = nil, {}, 1
   for d, name in ipairs(names) do
     local size, window = batch:size(2 + d), module['poolSize' .. name]
