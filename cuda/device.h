@@ -40,6 +40,15 @@ int tn_cuda_blocks(int device, uint64_t threads, int block);
 tn_status tn_cuda_alloc(int device, size_t bytes, void **out);
 void tn_cuda_free(int device, void *data);
 tn_status tn_cuda_read(int device, void *host, const void *from, size_t bytes);
+/* A table that a kernel needs and the host has made, which may go as soon as this returns. Captured
+ * graphs keep a copy. */
+tn_status tn_cuda_upload(int device, void *to, const void *host, size_t bytes);
+
+/* What is added to the seed and offset of a call whose kernel a graph captures, on the device: it
+ * changes with every replay. NULL outside of a capture. Kernels that draw random numbers take
+ * tn_random_of(call) (cuda/philox.cuh). */
+typedef struct { uint64_t seed, offset; } tn_random_shift;
+const tn_random_shift *tn_cuda_random_shift(void);
 
 /* move.cu */
 tn_device_kernel tn_cuda_move;

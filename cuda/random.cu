@@ -7,12 +7,12 @@
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
 #include "cuda/launch.cuh"
-#include "tensor/philox.h"
+#include "cuda/philox.cuh"
 
 enum { BLOCK = 256 };
 
 typedef struct {
-  uint64_t seed, offset;
+  tn_random from;
   double p[4]; /* tn__uniform_plan's, or mean and deviation */
 } numbers;
 
@@ -70,10 +70,11 @@ template <bool NORMAL>
 __global__ void __launch_bounds__(BLOCK) fill_fours(tn_positions index, void *out, int32_t dtype,
                                                     numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 3) / 4;
+  const tn_random_at from = tn_random_start(g.from);
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
     float v[4];
-    tn__philox(g.seed, g.offset + i, r);
+    tn_random_group(from, i, r);
     if (NORMAL) normal_four(g, r, v);
     else uniform_four(g, r, v);
     for (int k = 0; k < 4 && 4 * i + k < index.count; k++) {
@@ -89,10 +90,11 @@ template <bool NORMAL>
 __global__ void __launch_bounds__(BLOCK) fill_twos(tn_positions index, void *out, int32_t dtype,
                                                    numbers g) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK, groups = (index.count + 1) / 2;
+  const tn_random_at from = tn_random_start(g.from);
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < groups; i += step) {
     uint32_t r[4];
     double v[2];
-    tn__philox(g.seed, g.offset + i, r);
+    tn_random_group(from, i, r);
     if (NORMAL) normal_two(g, r, v);
     else uniform_two(g, r, v);
     for (int k = 0; k < 2 && 2 * i + k < index.count; k++) {
@@ -111,8 +113,7 @@ template <bool NORMAL> static tn_status fill(tn_kernel_call *call, numbers &g) {
   const tn_view &out = call->out[0];
   const bool fours = in_fours(out.dtype);
   tn_positions index;
-  g.seed = call->seed;
-  g.offset = call->offset;
+  g.from = tn_random_of(call);
   tn_index_make(&index, &out, nullptr, 0);
   call->groups = fours ? (index.count + 3) / 4 : (index.count + 1) / 2;
   if (index.count == 0) return TN_OK;
@@ -137,7 +138,7 @@ extern "C" tn_status tn_cuda_uniform(tn_kernel_call *call) {
 
 extern "C" tn_status tn_cuda_normal(tn_kernel_call *call) {
   const double deviation = call->attrs->f[1];
-  numbers g = {0, 0, {call->attrs->f[0], deviation}};
+  numbers g = {{0, 0, nullptr}, {call->attrs->f[0], deviation}};
   if (!(deviation >= 0)) return tn_cuda_refuse("a negative standard deviation", deviation);
   return fill<true>(call, g);
 }

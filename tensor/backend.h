@@ -7,18 +7,20 @@
  * Ownership  Views are borrowed for the length of a call. Memory goes back through the table that
  *            gave it.
  * Errors     Functions return a status; message() then tells what went wrong, on that thread.
- * Threads    Every function may be called by any thread. Work on one device runs in the order in
- *            which it was asked for, and may still be running when a function returns. */
+ * Threads    Every function may be called by any thread. Work on one stream of a device runs in the
+ *            order in which it was asked for, and may still be running when a function returns. Each
+ *            thread has a stream of each device on which its work goes: at first 0, which is one for
+ *            all threads. */
 #ifndef TN_BACKEND_H
 #define TN_BACKEND_H
 
-#include "tensor/tensor.h"
+#include "tensor/streams.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define TN_BACKEND_VERSION 2
+#define TN_BACKEND_VERSION 3
 #define TN_BACKEND_SYMBOL "tn_backend_cuda"
 #define TN_POINTWISE_INPUTS 5 /* most that a pointwise kernel reads: d, a, b, c and y */
 /* What a kernel returns that does not serve such arguments: the call then goes the long way round,
@@ -44,12 +46,14 @@ typedef struct {
   tn_opcode code;
   int device, nin, nout;
   int dim; /* what the shape rule noted for the kernel; not of gradients */
+  int index_base; /* from which indices count: 1 in Lua */
   const tn_view *in;
   tn_view *out;
   const bool *need; /* of gradients only */
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
+  bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);
@@ -63,13 +67,6 @@ typedef struct {
   tn_device_kernel *run[TN_AS_COUNT];
   tn_device_kernel *grad[3][2]; /* derivative by input k, in float32 or float64 */
 } tn_pointwise_kernels;
-
-typedef struct {
-  char name[128];
-  size_t memory, free_memory; /* bytes */
-  int major, minor;           /* compute capability */
-  int processors;
-} tn_device_info;
 
 typedef struct {
   int version; /* TN_BACKEND_VERSION; stays the first field in every version */
@@ -92,6 +89,45 @@ typedef struct {
   tn_status (*write)(int device, void *to, const void *host, size_t bytes);
   tn_status (*read)(int device, void *host, const void *from, size_t bytes);
   tn_status (*peer)(int to_device, void *to, int from_device, const void *from, size_t bytes);
+  tn_status (*memory)(int device, tn_device_memory *out, bool forget_most);
+  tn_status (*trim)(int device); /* gives cached memory back to the device */
+  /* Memory of the host that a device reaches by itself. With it, the two that follow return before
+   * the copy is done; it stays reserved until then, also when it has been given back. */
+  tn_status (*host_alloc)(size_t bytes, void **out);
+  void (*host_free)(void *data);
+  tn_status (*write_later)(int device, void *to, const void *host, size_t bytes);
+  tn_status (*read_later)(int device, void *host, const void *from, size_t bytes);
+
+  /* Streams are numbered on their device; a number that came back is given again. */
+  tn_status (*stream_new)(int device, int priority, int *stream);
+  void (*stream_free)(int device, int stream);
+  int (*stream_current)(int device);
+  tn_status (*stream_use)(int device, int stream); /* from now on, by this thread */
+  tn_status (*stream_wait)(int device, int stream);
+  tn_status (*stream_done)(int device, int stream, bool *done);
+  void *(*stream_handle)(int device, int stream); /* a cudaStream_t */
+  /* Is any stream in use but 0? Then uses() has to be told of each block that work touches, by its
+   * first byte: it is not given to others before that work is done. While this thread captures, it
+   * says whether the block is one that the graph does not keep by itself. */
+  const volatile int *streams;
+  bool (*uses)(int device, const void *data);
+
+  tn_status (*event_new)(int device, bool timing, void **out);
+  void (*event_free)(void *event);
+  tn_status (*event_record)(void *event, int stream);
+  tn_status (*event_follow)(void *event, int device, int stream); /* the stream waits for it */
+  tn_status (*event_wait)(void *event);                           /* the host does */
+  tn_status (*event_done)(void *event, bool *done);
+  tn_status (*event_time)(void *begin, void *end, double *milliseconds);
+
+  /* Between begin and end the thread's work on the device is noted instead of done, and its memory
+   * comes from the graph. A graph that did not end well is to be freed, too. Random numbers begin
+   * at what the kernel saw plus (seed, offset). */
+  tn_status (*graph_begin)(int device, void **out);
+  tn_status (*graph_end)(void *graph);
+  tn_status (*graph_run)(void *graph, uint64_t seed, uint64_t offset);
+  void (*graph_free)(void *graph);
+  bool (*capturing)(void); /* does this thread? */
 
   tn_device_kernel *move;                /* out[0] = in[0], converting and broadcasting */
   tn_status (*has_zero)(int device, const tn_view *integers, bool *found);

@@ -20,16 +20,21 @@ const char *tn_device_name(tn_device device, char buffer[TN_DEVICE_TEXT]) {
   return buffer;
 }
 
-/* Tells of a backend's failure. */
-static tn_status failed(tn_ctx *ctx, const tn_backend *b, tn_status s) {
+tn_status tn__device_failed(tn_ctx *ctx, const tn_backend *b, tn_status s) {
   return s == TN_OK || s == TN_DECLINED ? s : tn_fail(ctx, s, "cuda: %s", b->message());
+}
+
+static tn_status failed(tn_ctx *ctx, const tn_backend *b, tn_status s) {
+  return s == TN_OK ? s : tn__device_failed(ctx, b, s);
 }
 
 /* Runs a kernel with its device made the thread's. */
 static tn_status launch(tn_ctx *ctx, const tn_backend *b, tn_device_kernel *kernel,
                         tn_kernel_call *k) {
   int before;
-  tn_status s = b->enter(k->device, &before);
+  tn_status s = *b->streams ? tn__device_check_capture(ctx, k->device) : TN_OK;
+  if (s != TN_OK) return s;
+  s = b->enter(k->device, &before);
   if (s != TN_OK) return failed(ctx, b, s);
   s = failed(ctx, b, kernel(k));
   b->leave(k->device, before);
@@ -53,6 +58,7 @@ tn_status tn_device_parse(tn_ctx *ctx, tn_device *out, const char *text) {
   long number = 0;
   char *end = NULL;
   if (strncmp(text, "cuda", 4) == 0) {
+    number = ctx->gpu;
     if (text[4] == 0) end = "";
     else if (text[4] == ':' && isdigit((unsigned char)text[5])) number = strtol(text + 5, &end, 10);
   }
@@ -81,11 +87,16 @@ tn_status tn_device_synchronize(tn_ctx *ctx, tn_device device) {
 
 static tn_status no_memory(tn_ctx *ctx, const tn_backend *b, int device, size_t bytes) {
   tn_device_info info = {.memory = 0};
+  tn_device_memory held = {.allocated = 0};
   char name[TN_DEVICE_TEXT];
   b->info(number_of(device), &info);
-  return tn_fail(ctx, TN_ENOMEM, "not enough memory on %s for %.1f MiB: %.1f of %.1f MiB are free",
-                 tn_device_name(device, name), (double)bytes / 1048576.0,
-                 (double)info.free_memory / 1048576.0, (double)info.memory / 1048576.0);
+  b->memory(number_of(device), &held, false);
+  const double mib = 1048576.0;
+  return tn_fail(ctx, TN_ENOMEM, "not enough memory on %s for %.1f MiB: %.1f MiB are in use by "
+                 "tensors, %.1f MiB are cached, and %.1f of the device's %.1f MiB are free",
+                 tn_device_name(device, name), (double)bytes / mib, (double)held.allocated / mib,
+                 (double)(held.reserved - held.allocated) / mib, (double)info.free_memory / mib,
+                 (double)info.memory / mib);
 }
 
 static tn_status allocate(tn_ctx *ctx, const tn_backend *b, int device, size_t bytes, void **out) {
@@ -133,12 +144,23 @@ static char *address(const tn_tensor *t, int64_t at) {
   return tn__data(t) + at * (int64_t)tn_dtype_size((tn_dtype)t->dtype);
 }
 
+static tn_status read_element(const tn_backend *b, const tn_tensor *t, int64_t at, double *value) {
+  double stored = 0;
+  tn_status s = b->read(number_of(t->storage->device), &stored, address(t, at),
+                        tn_dtype_size((tn_dtype)t->dtype));
+  *value = s == TN_OK ? tn__load(&stored, (tn_dtype)t->dtype, 0) : NAN;
+  return s;
+}
+
 double tn__device_get(const tn_tensor *t, int64_t at) {
+  double value;
+  read_element(tn__backend_loaded(), t, at, &value);
+  return value;
+}
+
+tn_status tn__device_read(tn_ctx *ctx, const tn_tensor *t, int64_t at, double *value) {
   const tn_backend *b = tn__backend_loaded();
-  const size_t item = tn_dtype_size((tn_dtype)t->dtype);
-  double value = 0;
-  tn_status s = b->read(number_of(t->storage->device), &value, address(t, at), item);
-  return s == TN_OK ? tn__load(&value, (tn_dtype)t->dtype, 0) : NAN;
+  return failed(ctx, b, read_element(b, t, at, value));
 }
 
 void tn__device_put(const tn_tensor *t, int64_t at, double value) {
@@ -173,7 +195,10 @@ static void view_of(tn_view *v, const tn_tensor *t) {
   v->data = tn__data(t);
   v->real = 0;
   v->whole = 0;
-  if (t->storage->device != TN_CPU) return;
+  if (t->storage->device != TN_CPU) {
+    if (*tn__backend_loaded()->streams) tn__device_uses(t->storage);
+    return;
+  }
   v->real = tn__load(v->data, (tn_dtype)t->dtype, 0);
   if (t->dtype == TN_I64) v->whole = *(const int64_t *)v->data;
   else if (!tn_dtype_is_float((tn_dtype)t->dtype)) v->whole = (int64_t)v->real;
@@ -228,7 +253,13 @@ static tn_status transfer(tn_ctx *ctx, const tn_backend *b, const tn_tensor *dst
   void *target = tn__data(dst);
   const void *source = tn__data(src);
   tn_status s;
-  if (from == TN_CPU) s = b->write(number_of(to), target, source, bytes);
+  if (*b->streams) {
+    if (to != TN_CPU) tn__device_uses(dst->storage);
+    if (from != TN_CPU) tn__device_uses(src->storage);
+  }
+  if (from == TN_CPU && ctx->later) s = b->write_later(number_of(to), target, source, bytes);
+  else if (from == TN_CPU) s = b->write(number_of(to), target, source, bytes);
+  else if (to == TN_CPU && ctx->later) s = b->read_later(number_of(from), target, source, bytes);
   else if (to == TN_CPU) s = b->read(number_of(from), target, source, bytes);
   else s = b->peer(number_of(to), target, number_of(from), source, bytes);
   return failed(ctx, b, s);
@@ -379,11 +410,13 @@ static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel
     return tn_fail(call->ctx, TN_ENOMEM, "not enough memory");
   }
   tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
-                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim, .in = in,
-                      .out = out, .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim,
+                      .index_base = call->ctx->index_base, .in = in, .out = out,
+                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
   for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
   for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
   tn_status s = launch(call->ctx, b, kernel, &k);
+  if (s == TN_OK && k.groups > 0) s = tn__device_drew(call->ctx, b, &k, g);
   if (s == TN_OK) g->offset += k.groups;
   if (in != few) free(in);
   return s;
@@ -404,6 +437,11 @@ tn_status tn__device_run(tn_call *call) {
 static _Atomic(uint64_t) detours[TN_OP_COUNT];
 
 uint64_t tn_device_detours(tn_opcode code) { return detours[code]; }
+
+bool tn_device_has_kernel(tn_ctx *ctx, tn_opcode code) {
+  const tn_call call = {.ctx = ctx, .op = tn__ops[code], .code = code};
+  return tn__backend(ctx) != NULL && tn__device_serves(&call);
+}
 
 /* A new reference to t on `device`: itself, or a copy that is not recorded. NULL stays NULL. */
 static tn_status carried(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, int16_t device) {
@@ -483,7 +521,9 @@ tn_status tn__device_detour(tn_call *call, tn_tensor *const *given) {
   const int16_t device = ctx->device;
   tn_tensor *few[FEW] = {NULL}, **in = few, *out[TN_MAX_OUTPUTS] = {NULL};
   uint32_t fresh[FEW] = {0};
-  tn_status s = TN_OK;
+  tn_status s = tn__device_refuse_capture(ctx, tn__backend_loaded(),
+                                          "it has no CUDA kernel for this, and the CPU");
+  if (s != TN_OK) return s;
   if (call->nin > FEW && (in = calloc((size_t)call->nin, sizeof *in)) == NULL) {
     return tn_fail(ctx, TN_ENOMEM, "not enough memory");
   }
@@ -548,7 +588,8 @@ static tn_status run_fused(tn_grad_call *g, const tn_backend *b) {
   tn_view in[TN_MAX_INPUTS + 2 * TN_MAX_OUTPUTS], out[TN_MAX_INPUTS];
   const int nout = g->node_op->nout;
   tn_kernel_call k = {.code = g->code, .device = number_of(g->ctx->device), .nout = nout,
-                      .in = in, .out = out, .need = g->need, .attrs = g->attrs};
+                      .index_base = g->ctx->index_base, .in = in, .out = out,
+                      .need = g->need, .attrs = g->attrs};
   tn_status s = TN_OK;
   for (int i = 0; i < nout; i++) view_of(&in[k.nin++], g->dout[i]);
   for (int i = 0; i < g->nin; i++) view_of(&in[k.nin++], g->in[i]);
@@ -575,7 +616,9 @@ static tn_status differentiate_here(tn_grad_call *g) {
   tn_tensor **const from[3] = {g->in, g->out, g->dout}, **const to[3] = {h.in, h.out, h.dout};
   const int count[3] = {TN_MAX_INPUTS, TN_MAX_OUTPUTS, TN_MAX_OUTPUTS};
   tn_tensor *into[TN_MAX_INPUTS] = {NULL};
-  tn_status s = TN_OK;
+  tn_status s = tn__device_refuse_capture(ctx, tn__backend_loaded(),
+                                          "its gradient has no CUDA kernel, and the CPU");
+  if (s != TN_OK) return s;
   h.into = into;
   ctx->device = TN_CPU;
   for (int k = 0; k < 3; k++) {

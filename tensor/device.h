@@ -28,7 +28,20 @@ tn_status tn__device_grow(tn_ctx *ctx, tn_storage *s, size_t bytes);
 
 /* One element, `at` elements behind the first. A failure to read gives NaN. */
 double tn__device_get(const tn_tensor *t, int64_t at);
+tn_status tn__device_read(tn_ctx *ctx, const tn_tensor *t, int64_t at, double *value);
 void tn__device_put(const tn_tensor *t, int64_t at, double value);
+
+/* A status of the backend's, told. */
+tn_status tn__device_failed(tn_ctx *ctx, const tn_backend *b, tn_status s);
+/* The thread's work touches a storage of a device, while several streams are in use or a graph is
+ * captured: it is kept until that is over. */
+void tn__device_uses(tn_storage *s);
+/* Fails while a graph is captured, saying why, or of which device. */
+tn_status tn__device_refuse_capture(tn_ctx *ctx, const tn_backend *b, const char *why);
+tn_status tn__device_check_capture(tn_ctx *ctx, int device);
+/* Random numbers were drawn: will a graph draw others? */
+tn_status tn__device_drew(tn_ctx *ctx, const tn_backend *b, const tn_kernel_call *k,
+                          const tn_generator *g);
 
 /* tn__copy_view where a device takes part. */
 tn_status tn__device_copy(tn_ctx *ctx, const tn_tensor *dst, const tn_tensor *src);

@@ -131,6 +131,8 @@ struct tn_ctx {
   uint8_t autocast; /* a tn_dtype, or TN_AUTOCAST_OFF */
   uint8_t default_dtype;
   int16_t device; /* where new storages go: the running call's (tensor/device.h) */
+  int16_t gpu;    /* the number of the one that "cuda" means */
+  bool later;     /* copies between pinned memory and a device need not wait */
   int index_base;
   uint64_t sequence; /* of tape nodes */
   tn_plan *recording; /* the plan that is being made, or NULL */

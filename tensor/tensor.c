@@ -245,6 +245,14 @@ double tn_tensor_get(const tn_tensor *t, int64_t index) {
   return tn__load(tn__data(t), (tn_dtype)t->dtype, position(t, index));
 }
 
+tn_status tn_tensor_read(tn_ctx *ctx, const tn_tensor *t, int64_t index, double *value) {
+  if (TN_DEVICES && t->storage->device != TN_CPU) {
+    return tn__device_read(ctx, t, position(t, index), value);
+  }
+  *value = tn_tensor_get(t, index);
+  return TN_OK;
+}
+
 void tn_tensor_put(tn_tensor *t, int64_t index, double value) {
   if (t->storage->device != TN_CPU) tn__device_put(t, position(t, index), value);
   else tn__store(tn__data(t), (tn_dtype)t->dtype, position(t, index), value);

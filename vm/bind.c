@@ -59,20 +59,36 @@ void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t) {
   lua_setmetatable(L, index);
 }
 
-void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index) {
+static void push_value(lua_State *L, const tn_tensor *t, double value) {
 #ifdef MOONLET_LUA54
   if (!tn_dtype_is_float(tn_tensor_dtype(t))) {
-    lua_pushinteger(L, (lua_Integer)tn_tensor_get(t, index));
+    lua_pushinteger(L, (lua_Integer)value);
     return;
   }
 #endif
-  lua_pushnumber(L, tn_tensor_get(t, index));
+  (void)t;
+  lua_pushnumber(L, value);
+}
+
+void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index) {
+  double value;
+  if (tn_tensor_device(t) == TN_CPU) {
+    value = tn_tensor_get(t, index);
+  } else { /* what waits for a device hears of what went wrong there */
+    binding *b = bind_find(L);
+    if (b == NULL) bind_closed(L);
+    bind_check(L, b, tn_tensor_read(b->ctx, t, index, &value));
+  }
+  push_value(L, t, value);
 }
 
 void bind_result_at(lua_State *L, binding *b, int index, tn_tensor *t, bool as_number) {
   if (as_number && tn_tensor_ndim(t) == 0 && !tn_requires_grad(t)) {
-    bind_push_number(L, t, 0);
+    double value;
+    tn_status s = tn_tensor_read(b->ctx, t, 0, &value);
+    if (s == TN_OK) push_value(L, t, value);
     tn_tensor_release(t);
+    bind_check(L, b, s);
     lua_replace(L, index);
   } else {
     bind_fill(L, b, index, t);

@@ -158,6 +158,8 @@ tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value);
 
 /* The device that the string at `index` names, or an error; it opens the GPU's plug-in. */
 tn_device bind_check_device(lua_State *L, binding *b, int index, const char *function);
+/* The GPU at `index`: 'cuda:0', a number from 1, or nothing for the current one. */
+tn_device bind_check_gpu(lua_State *L, binding *b, int index, const char *function);
 /* Raises an error for a tensor whose memory the host cannot read. */
 void bind_on_cpu(lua_State *L, const tn_tensor *t, const char *function);
 void bind_bytes_on_cpu(lua_State *L, const storage_box *box, const char *function);
@@ -175,6 +177,7 @@ void bind_open_calls(lua_State *L, binding *b, int core, int methods);
 void bind_open_tensor(lua_State *L, binding *b, int core, int methods);
 void bind_open_device(lua_State *L, binding *b, int core, int methods);
 void bind_open_types(lua_State *L, binding *b, int core, int methods);
+void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods); /* cuda: the table torch.cuda */
 void bind_open_index(lua_State *L, binding *b, int mt);
 /* What `x.name` and `s[i]` do, for the metatable at mt; names that it has not are looked for in the
  * one at `more`. */

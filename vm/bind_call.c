@@ -171,8 +171,11 @@ static int perform(lua_State *L, binding *b, const entry *e, const form *f,
   }
   for (int i = results; i < TN_MAX_OUTPUTS; i++) tn_tensor_release(out[i]);
   if (f->truth && tn_tensor_ndim(out[0]) == 0) {
-    lua_pushboolean(L, tn_tensor_get(out[0], 0) != 0);
+    double truth;
+    s = tn_tensor_read(b->ctx, out[0], 0, &truth);
     tn_tensor_release(out[0]);
+    bind_check(L, b, s);
+    lua_pushboolean(L, truth != 0);
     return 1;
   }
   for (int i = 0; i < results; i++) bind_result_at(L, b, boxes + i, out[i], number);

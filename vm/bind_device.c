@@ -2,9 +2,13 @@
 #include <string.h>
 
 #include "bind.h"
+#include "tensor/streams.h"
+
+typedef tn_status way(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_device device,
+                      tn_dtype dtype);
 
 /* Pushes x on a device, in a dtype: x itself where it is so already. */
-static int moved(lua_State *L, tn_device device, tn_dtype dtype) {
+static int moved_by(lua_State *L, way *move, tn_device device, tn_dtype dtype) {
   binding *b = bind_state(L);
   tn_tensor *t = bind_to_tensor(L, 1), *out = NULL;
   if (tn_tensor_device(t) == device && tn_tensor_dtype(t) == dtype) {
@@ -13,14 +17,18 @@ static int moved(lua_State *L, tn_device device, tn_dtype dtype) {
   }
   bind_pressure(L, b);
   bind_new_box(L);
-  tn_status s = tn_tensor_to(b->ctx, &out, t, device, dtype);
+  tn_status s = move(b->ctx, &out, t, device, dtype);
   if (s == TN_ENOMEM) {
     bind_collect(L, b);
-    s = tn_tensor_to(b->ctx, &out, t, device, dtype);
+    s = move(b->ctx, &out, t, device, dtype);
   }
   bind_check(L, b, s);
   bind_fill(L, b, lua_gettop(L), out);
   return 1;
+}
+
+static int moved(lua_State *L, tn_device device, tn_dtype dtype) {
+  return moved_by(L, tn_tensor_to, device, dtype);
 }
 
 tn_device bind_check_device(lua_State *L, binding *b, int index, const char *function) {
@@ -32,6 +40,24 @@ tn_device bind_check_device(lua_State *L, binding *b, int index, const char *fun
     luaL_error(L, "%s: no devices in a sandbox", function);
   bind_check(L, b, tn_device_parse(b->ctx, &device, lua_tostring(L, index)));
   if (device != TN_CPU) bind_device_types(L, b);
+  return device;
+}
+
+tn_device bind_check_gpu(lua_State *L, binding *b, int index, const char *function) {
+  char name[TN_DEVICE_TEXT] = "cuda";
+  tn_device device = TN_CPU;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    device = bind_check_device(L, b, index, function);
+    if (device == TN_CPU) luaL_error(L, "%s: a GPU expected, got 'cpu'", function);
+    return device;
+  }
+  if (!lua_isnoneornil(L, index)) {
+    const int64_t i = bind_check_int(L, index, function, "the number of a device");
+    if (i < 1 || i > 128) luaL_error(L, "%s: devices are numbered from 1, got %d", function, (int)i);
+    tn_device_name(TN_DEVICE(TN_CUDA, (int)(i - 1)), name);
+  }
+  bind_check(L, b, tn_device_parse(b->ctx, &device, name));
+  bind_device_types(L, b);
   return device;
 }
 
@@ -49,22 +75,34 @@ void bind_bytes_on_cpu(lua_State *L, const storage_box *box, const char *functio
              tn_device_name(tn_storage_device(box->s), name));
 }
 
-/* x:cuda([i]): on the first GPU, or on the i-th. */
+/* Is the option `non_blocking` in the table at `index`? */
+static bool wants_later(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return false;
+  lua_getfield(L, index, "non_blocking");
+  const bool wants = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return wants;
+}
+
+static way *way_of(bool later) {
+#ifndef MOONLET_EMBED
+  if (later) return tn_tensor_to_later;
+#endif
+  (void)later;
+  return tn_tensor_to;
+}
+
+/* x:cuda([i] [, {non_blocking = true}]): on the current GPU, or on the i-th. */
 static int cuda(lua_State *L) {
   binding *b = bind_state(L);
   const tn_tensor *t = bind_check_tensor(L, 1, "cuda");
-  char name[TN_DEVICE_TEXT];
-  tn_device device = TN_CPU;
-  int64_t i = lua_isnoneornil(L, 2) ? 1 : bind_check_int(L, 2, "cuda", "the number of a device");
-  if (i < 1 || i > 128) return luaL_error(L, "cuda: devices are numbered from 1, got %d", (int)i);
+  const bool options = lua_istable(L, 2), later = wants_later(L, options ? 2 : 3);
+  if (options) lua_settop(L, 1);
   if (lua_isnoneornil(L, 2) && tn_tensor_device(t) != TN_CPU) {
     lua_settop(L, 1);
     return 1;
   }
-  tn_device_name(TN_DEVICE(TN_CUDA, (int)(i - 1)), name);
-  bind_check(L, b, tn_device_parse(b->ctx, &device, name));
-  bind_device_types(L, b);
-  return moved(L, device, tn_tensor_dtype(t));
+  return moved_by(L, way_of(later), bind_check_gpu(L, b, 2, "cuda"), tn_tensor_dtype(t));
 }
 
 static int cpu(lua_State *L) {
@@ -77,26 +115,29 @@ static void read_word(lua_State *L, binding *b, int index, tn_device *device, tn
   if (!bind_dtype(word, dtype)) *device = bind_check_device(L, b, index, "to");
 }
 
-/* x:to('float64'), x:to('cuda:1'), x:to('cpu', 'float64'), x:to{dtype=, device=}, x:to(y) */
+/* x:to('float64'), x:to('cuda:1'), x:to('cpu', 'float64'), x:to{dtype=, device=}, x:to(y); the table
+ * may come last, and say non_blocking. */
 static int to(lua_State *L) {
   binding *b = bind_state(L);
   const tn_tensor *t = bind_check_tensor(L, 1, "to"), *like = bind_to_tensor(L, 2);
   tn_device device = tn_tensor_device(t);
   tn_dtype dtype = tn_tensor_dtype(t);
   int top = lua_gettop(L);
-  if (like != NULL) return moved(L, tn_tensor_device(like), tn_tensor_dtype(like));
-  if (lua_istable(L, 2)) {
-    lua_getfield(L, 2, "dtype");
-    lua_getfield(L, 2, "device");
+  const bool options = lua_istable(L, top);
+  way *move = way_of(wants_later(L, top));
+  if (options) {
+    lua_getfield(L, top, "dtype");
+    lua_getfield(L, top, "device");
     if (!lua_isnil(L, -1)) device = bind_check_device(L, b, -1, "to");
     if (!lua_isnil(L, -2) && !bind_dtype(luaL_checkstring(L, -2), &dtype)) {
       return luaL_error(L, "to: no such type of tensor: '%s'", lua_tostring(L, -2));
     }
-    return moved(L, device, dtype);
+    lua_pop(L, 2);
   }
-  luaL_checkstring(L, 2);
-  for (int i = 2; i <= top; i++) read_word(L, b, i, &device, &dtype);
-  return moved(L, device, dtype);
+  if (like != NULL) return moved_by(L, move, tn_tensor_device(like), tn_tensor_dtype(like));
+  if (!options) luaL_checkstring(L, 2);
+  for (int i = 2; i < top + !options; i++) read_word(L, b, i, &device, &dtype);
+  return moved_by(L, move, device, dtype);
 }
 
 /* -- torch.cuda -------------------------------------------------------------------------------- */
@@ -119,38 +160,22 @@ static int device_count(lua_State *L) {
 /* synchronize([device]): waits until the GPU has done all it was asked for. */
 static int synchronize(lua_State *L) {
   binding *b = bind_state(L);
-  lua_settop(L, 1);
-  if (lua_isnil(L, 1)) {
-    lua_pushliteral(L, "cuda");
-    lua_replace(L, 1);
-  }
-  bind_check(L, b, tn_device_synchronize(b->ctx, bind_check_device(L, b, 1, "synchronize")));
+  bind_check(L, b, tn_device_synchronize(b->ctx, bind_check_gpu(L, b, 1, "synchronize")));
   return 0;
-}
-
-/* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
- * operation has no kernel for it. */
-static int detours(lua_State *L) {
-  lua_newtable(L);
-  for (int code = 0; code < TN_OP_COUNT; code++) {
-    const uint64_t n = tn_device_detours((tn_opcode)code);
-    if (n == 0) continue;
-    lua_pushnumber(L, (lua_Number)n);
-    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
-  }
-  return 1;
 }
 
 void bind_open_device(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg of_tensors[] = {{"cuda", cuda}, {"cpu", cpu}, {"to", to}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"is_available", is_available},
                                        {"device_count", device_count},
-                                       {"synchronize", synchronize}, {"detours", detours},
-                                       {NULL, NULL}};
+                                       {"synchronize", synchronize}, {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);
   lua_newtable(L);
   bind_register(L, b, functions);
+#ifndef MOONLET_EMBED
+  if (!b->sandbox) bind_open_cuda(L, b, lua_gettop(L), methods);
+#endif
   lua_setfield(L, core, "cuda");
   lua_pop(L, 1);
 }

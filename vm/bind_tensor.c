@@ -128,7 +128,9 @@ static int equal(lua_State *L) {
   tn_status s = tn_apply(b->ctx, TN_OP_eq, 2, (tn_tensor *[]){a, c}, &attrs, &same);
   if (s == TN_OK) s = tn_apply(b->ctx, TN_OP_all, 1, &same, &attrs, &all);
   tn_set_grad_enabled(b->ctx, was);
-  lua_pushboolean(L, s == TN_OK && tn_tensor_get(all, 0) != 0);
+  double value = 0;
+  if (s == TN_OK) s = tn_tensor_read(b->ctx, all, 0, &value);
+  lua_pushboolean(L, value != 0);
   tn_tensor_release(same);
   tn_tensor_release(all);
   bind_check(L, b, s);

@@ -167,7 +167,7 @@ void bind_sandbox_core(lua_State *L, int core, int methods) {
   static const char *const of_tensors[] = {
       "data_ptr", "cuda", "cudaByte", "cudaChar", "cudaShort", "cudaInt", "cudaLong", "cudaHalf",
       "cudaFloat", "cudaDouble", "cudaBFloat16", "cudaBool", NULL};
-  static const char *const of_cuda[] = {"synchronize", "detours", NULL};
+  static const char *const of_cuda[] = {"synchronize", NULL};
   lua_pushnil(L);
   lua_setfield(L, core, "device_types");
   lua_pushvalue(L, core);

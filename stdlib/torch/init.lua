@@ -72,6 +72,15 @@ function torch.autocast(dtype, ...)
   return restored(core.set_autocast, core.set_autocast(dtype), pcall(...))
 end
 
+-- What torch.cuda has besides C's functions is loaded when something of it is first asked for.
+setmetatable(core.cuda, {
+  __index = function(cuda, name)
+    setmetatable(cuda, nil)
+    if cuda.Stream then require('torch.cuda') end
+    return rawget(cuda, name)
+  end,
+})
+
 -- ---------------------------------------------------------------------------------------------
 -- Tensor types: `torch.FloatTensor` is a callable table, through which methods can be added.
 

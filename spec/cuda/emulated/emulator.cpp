@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <ucontext.h>
 
 #include <map>
@@ -26,11 +27,6 @@ std::multimap<size_t, void *> unused;
 void protect(int how) {
   if (used > 0) mprotect(range, (used + 4095) / 4096 * 4096, how);
 }
-
-struct device_memory {
-  device_memory() { if (opened++ == 0) protect(PROT_READ | PROT_WRITE); }
-  ~device_memory() { if (--opened == 0) protect(PROT_NONE); }
-};
 
 void *take(size_t bytes) {
   const size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -56,6 +52,14 @@ void *take(size_t bytes) {
 void give_back(void *block) { unused.emplace(sizes.at(block), block); }
 
 }  // namespace
+
+device_memory::device_memory() {
+  if (opened++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+
+device_memory::~device_memory() {
+  if (--opened == 0) protect(PROT_NONE);
+}
 
 /* -- threads of a block ------------------------------------------------------------------------ */
 
@@ -203,29 +207,105 @@ double erfinv(double x) {
   return y;
 }
 
-/* -- the runtime ------------------------------------------------------------------------------- */
+/* -- failures that a test asks for ------------------------------------------------------------- */
 
 namespace {
 
-enum { DEVICES = 2 };
+/* MOONLET_EMULATED="devices=1,memory=64,malloc=3": `memory` is what a device has, in MiB; the n-th
+ * cudaMalloc fails; `launch=n`: the device is lost with the n-th piece of work; `driver=11020`: the
+ * driver supports that version of CUDA, `driver=0`: there is none; `late=1`: events have not been
+ * reached before somebody waits. */
+int asked_for(const char *name, int otherwise) {
+  const char *said = getenv("MOONLET_EMULATED");
+  const size_t length = strlen(name);
+  for (const char *at = said; at != NULL; at = strchr(at, ',')) {
+    if (*at == ',') at++;
+    if (strncmp(at, name, length) == 0 && at[length] == '=') return atoi(at + length + 1);
+  }
+  return otherwise;
+}
+
+enum { DEVICES = 2, RUNTIME = 13000 };
 thread_local int current;
 thread_local cudaError_t last;
+cudaError_t lost = cudaSuccess; /* what the device died of: the answer to everything */
+size_t reserved[DEVICES];
 
 cudaError_t note(cudaError_t error) {
   if (error != cudaSuccess) last = error;
   return error;
 }
 
+int device_count() {
+  static const int n = asked_for("devices", DEVICES);
+  return n < DEVICES ? n : DEVICES;
+}
+
+/* Is there a device that answers? */
+cudaError_t state() {
+  static const int driver = asked_for("driver", RUNTIME);
+  if (driver < RUNTIME) return note(cudaErrorInsufficientDriver);
+  if (device_count() == 0) return note(cudaErrorNoDevice);
+  return note(lost);
+}
+
+size_t memory_of_device() {
+  static const size_t bytes = (size_t)asked_for("memory", (int)(memory / DEVICES >> 20)) << 20;
+  return bytes;
+}
+
+double now() {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
 }  // namespace
+
+/* -- streams, events and graphs ---------------------------------------------------------------- */
+
+struct CUgraph_st { std::vector<std::function<cudaError_t()>> work; };
+struct CUgraphExec_st { std::vector<std::function<cudaError_t()>> work; };
+struct CUstream_st { CUgraph_st *capturing; bool spoilt; };
+struct CUevent_st {
+  double at;
+  bool timing, reached;
+};
+
+cudaError_t emulated_work(void *stream, std::function<cudaError_t()> work) {
+  static const int dies = asked_for("launch", 0);
+  static int done;
+  cudaStream_t s = static_cast<cudaStream_t>(stream);
+  if (state() != cudaSuccess) return last;
+  if (s != NULL && s->capturing != NULL) {
+    s->capturing->work.push_back(std::move(work));
+    return cudaSuccess;
+  }
+  if (++done == dies) return note(lost = cudaErrorIllegalAddress);
+  return note(work());
+}
+
+/* What waits for a stream that is being captured spoils the capture. */
+static cudaError_t wait_for(cudaStream_t stream) {
+  if (stream == NULL || stream->capturing == NULL) return state();
+  stream->spoilt = true;
+  return note(cudaErrorStreamCaptureUnsupported);
+}
+
+/* -- the runtime ------------------------------------------------------------------------------- */
 
 extern "C" {
 
 const char *cudaGetErrorString(cudaError_t error) {
-  return error == cudaErrorMemoryAllocation ? "out of memory" : "an error of the emulator";
+  return error == cudaErrorMemoryAllocation  ? "out of memory"
+         : error == cudaErrorIllegalAddress ? "an illegal memory access was encountered"
+                                            : "an error of the emulator";
 }
 
 const char *cudaGetErrorName(cudaError_t error) {
-  return error == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorEmulated";
+  return error == cudaErrorMemoryAllocation  ? "cudaErrorMemoryAllocation"
+         : error == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress"
+                                            : "cudaErrorEmulated";
 }
 
 cudaError_t cudaGetLastError(void) {
@@ -234,13 +314,16 @@ cudaError_t cudaGetLastError(void) {
   return error;
 }
 
-cudaError_t cudaDriverGetVersion(int *version) { return *version = 13000, cudaSuccess; }
-cudaError_t cudaRuntimeGetVersion(int *version) { return *version = 13000, cudaSuccess; }
-cudaError_t cudaGetDeviceCount(int *count) { return *count = DEVICES, cudaSuccess; }
-cudaError_t cudaGetDevice(int *device) { return *device = current, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int *version) {
+  return *version = asked_for("driver", RUNTIME), cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *version) { return *version = RUNTIME, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *count) { return *count = device_count(), state(); }
+cudaError_t cudaGetDevice(int *device) { return *device = current, state(); }
 
 cudaError_t cudaSetDevice(int device) {
-  if (device < 0 || device >= DEVICES) return note(cudaErrorInvalidDevice);
+  if (state() != cudaSuccess) return last;
+  if (device < 0 || device >= device_count()) return note(cudaErrorInvalidDevice);
   current = device;
   return cudaSuccess;
 }
@@ -251,7 +334,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr, int) {
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
-  if (device < 0 || device >= DEVICES) return note(cudaErrorInvalidDevice);
+  if (device < 0 || device >= device_count()) return note(cudaErrorInvalidDevice);
   memset(p, 0, sizeof *p);
   snprintf(p->name, sizeof p->name, "emulated on the CPU");
   p->major = 9;
@@ -259,32 +342,39 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceSynchronize(void) { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize(void) { return state(); }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *bytes) {
-  return *free_bytes = *bytes = memory, cudaSuccess;
+  *bytes = memory_of_device();
+  *free_bytes = *bytes - reserved[current];
+  return state();
 }
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device) {
-  return *pool = device, cudaSuccess;
-}
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, enum cudaMemPoolAttr, void *) {
-  return cudaSuccess;
-}
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
+cudaError_t cudaDeviceCanAccessPeer(int *can, int, int) { return *can = 1, state(); }
+cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return state(); }
 
-cudaError_t cudaMallocAsync(void **out, size_t bytes, cudaStream_t) {
-  *out = bytes > memory ? NULL : take(bytes > 0 ? bytes : 1);
+static std::map<void *, int> owners;
+
+cudaError_t cudaMalloc(void **out, size_t bytes) {
+  static const int fails = asked_for("malloc", 0);
+  static int calls;
+  if (state() != cudaSuccess) return last;
+  *out = NULL;
+  if (++calls != fails && bytes <= memory_of_device() - reserved[current]) *out = take(bytes);
   if (*out == NULL) return note(cudaErrorMemoryAllocation);
-  device_memory open;
-  memset(*out, 0xff, bytes); /* what nobody has written yet is NaN, or as strange a number */
+  reserved[current] += sizes.at(*out);
+  owners[*out] = current;
   return cudaSuccess;
 }
 
-cudaError_t cudaFreeAsync(void *data, cudaStream_t) {
-  if (data != NULL) give_back(data);
+cudaError_t cudaFree(void *data) {
+  if (data == NULL || state() != cudaSuccess) return last;
+  reserved[owners.at(data)] -= sizes.at(data);
+  owners.erase(data);
+  give_back(data);
   return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned) {
+  if (state() != cudaSuccess) return last;
   *out = malloc(bytes);
   return *out != NULL ? cudaSuccess : note(cudaErrorMemoryAllocation);
 }
@@ -294,31 +384,124 @@ cudaError_t cudaFreeHost(void *data) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *out, unsigned, int) {
+  *out = new CUstream_st();
+  return state();
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned) {
+  return wait_for(stream);
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
+  *out = new CUevent_st();
+  (*out)->timing = !(flags & cudaEventDisableTiming);
+  return state();
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  static const bool late = asked_for("late", 0) != 0;
+  event->at = now();
+  event->reached = !late;
+  return wait_for(stream);
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (state() != cudaSuccess) return last;
+  return event->reached ? cudaSuccess : note(cudaErrorNotReady);
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  event->reached = true;
+  return state();
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  if (!begin->timing || !end->timing) return note(cudaErrorInvalidValue);
+  if (!begin->reached || !end->reached) return note(cudaErrorNotReady);
+  *milliseconds = (float)(end->at - begin->at);
+  return state();
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode) {
+  if (stream == NULL || stream->capturing != NULL) return note(cudaErrorStreamCaptureUnsupported);
+  stream->capturing = new CUgraph_st();
+  stream->spoilt = false;
+  return state();
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
+  *out = NULL;
+  if (stream == NULL || stream->capturing == NULL) return note(cudaErrorInvalidValue);
+  if (stream->spoilt) {
+    delete stream->capturing;
+    stream->capturing = NULL;
+    return note(cudaErrorStreamCaptureInvalidated);
+  }
+  *out = stream->capturing;
+  stream->capturing = NULL;
+  return state();
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long) {
+  *out = new CUgraphExec_st{graph->work};
+  return state();
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  return emulated_work(stream, [=] {
+    for (const auto &work : graph->work) {
+      const cudaError_t error = work();
+      if (error != cudaSuccess) return error;
+    }
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind) {
+  if (state() != cudaSuccess) return last;
   device_memory open;
   memcpy(to, from, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind,
-                            cudaStream_t) {
-  device_memory open;
-  memmove(to, from, bytes);
-  return cudaSuccess;
+                            cudaStream_t stream) {
+  return emulated_work(stream, [=] {
+    device_memory open;
+    memmove(to, from, bytes);
+    return cudaSuccess;
+  });
 }
 
-cudaError_t cudaMemcpyPeer(void *to, int, const void *from, int, size_t bytes) {
-  device_memory open;
-  memcpy(to, from, bytes);
-  return cudaSuccess;
+cudaError_t cudaMemcpyPeerAsync(void *to, int, const void *from, int, size_t bytes,
+                                cudaStream_t stream) {
+  return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 
-cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t) {
-  device_memory open;
-  memset(to, value, bytes);
-  return cudaSuccess;
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
+  return emulated_work(stream, [=] {
+    device_memory open;
+    memset(to, value, bytes);
+    return cudaSuccess;
+  });
 }
 
 }  // extern "C"

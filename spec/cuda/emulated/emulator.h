@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <functional>
+#include <memory>
 #include <tuple>
 #include <utility>
 
 #include "cuda_runtime_api.h"
+
+extern "C" void *tn_cuda_stream(void);
 
 #define __global__
 #define __host__
@@ -46,9 +50,18 @@ extern dim3 emulated_thread, emulated_block, emulated_blocks, emulated_threads;
 #define blockDim emulated_threads
 enum { warpSize = 32 };
 
+/* The host may touch the memory of devices while one of these lives. */
+struct device_memory {
+  device_memory();
+  ~device_memory();
+};
+
 /* Runs body(context) once for each thread of each block. */
 cudaError_t emulate(unsigned blocks, unsigned threads, size_t shared, void (*body)(void *context),
                     void *context);
+/* Work of a stream: done now, or at each replay where the stream is being captured. What stands for
+ * one of CUDA's libraries wraps what it does in it: emulated_work(tn_cuda_stream(), [=] { ... }). */
+cudaError_t emulated_work(void *stream, std::function<cudaError_t()> work);
 void *emulated_shared(void);
 
 /* Waits until all threads of the block are here. */
@@ -101,26 +114,38 @@ static inline cudaError_t tn_launch(void (*kernel)(P...), uint64_t blocks, int t
   struct call_type {
     void (*kernel)(P...);
     std::tuple<P...> arguments;
-  } call = {kernel, std::tuple<P...>(static_cast<P>(arguments)...)};
-  return emulate((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
-    call_type *c = static_cast<call_type *>(context);
-    std::apply(c->kernel, c->arguments);
-  }, &call);
+  };
+  auto call = std::make_shared<call_type>(
+      call_type{kernel, std::tuple<P...>(static_cast<P>(arguments)...)});
+  return emulated_work(tn_cuda_stream(), [=] {
+    return emulate((unsigned)blocks, (unsigned)threads, shared, [](void *context) {
+      call_type *c = static_cast<call_type *>(context);
+      std::apply(c->kernel, c->arguments);
+    }, call.get());
+  });
 }
 
+/* A kernel as an address: what copies the arguments that such a launch points to. */
+struct emulated_address { std::function<void()> (*bind)(void **arguments); };
 template <auto K> struct emulated_kernel;
 template <typename... P, void (*K)(P...)> struct emulated_kernel<K> {
-  template <size_t... I> static void call(void **a, std::index_sequence<I...>) {
-    K(*static_cast<P *>(a[I])...);
+  template <size_t... I> static std::function<void()> copy(void **a, std::index_sequence<I...>) {
+    return [copies = std::tuple<P...>(*static_cast<P *>(a[I])...)] { std::apply(K, copies); };
   }
-  static void run(void *arguments) {
-    call(static_cast<void **>(arguments), std::index_sequence_for<P...>());
+  static std::function<void()> bind(void **arguments) {
+    return copy(arguments, std::index_sequence_for<P...>());
   }
+  static constexpr emulated_address address = {bind};
 };
-#define TN_KERNEL_ADDRESS(...) ((const void *)&emulated_kernel<__VA_ARGS__>::run)
+#define TN_KERNEL_ADDRESS(...) ((const void *)&emulated_kernel<__VA_ARGS__>::address)
 static inline cudaError_t tn_launch_address(const void *kernel, uint64_t blocks, int threads,
                                             void **arguments) {
-  return emulate((unsigned)blocks, (unsigned)threads, 0, (void (*)(void *))kernel, arguments);
+  auto call = static_cast<const emulated_address *>(kernel)->bind(arguments);
+  return emulated_work(tn_cuda_stream(), [=]() mutable {
+    return emulate((unsigned)blocks, (unsigned)threads, 0, [](void *context) {
+      (*static_cast<std::function<void()> *>(context))();
+    }, &call);
+  });
 }
 #define TN_SHARED_BYTES(type, name) type *const name = static_cast<type *>(emulated_shared())
 
