@@ -141,8 +141,10 @@ test_c := $(wildcard spec/tensor/*.c)
 first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/,init.lua \
   Module.lua run.lua values.lua parameters.lua flatten.lua conversion.lua Container.lua \
   Criterion.lua))
-# The digits are more than the embedded build may weigh.
-packages := $(first) $(filter-out $(first),$(sort \
+# The embedded build has no devices, and the digits are more than it may weigh.
+devices_lua := stdlib/cutorch/% nn/packages/cunn/% nn/packages/cudnn/% \
+  nn/containers/DataParallelTable.lua
+packages := $(first) $(filter-out $(first) $(if $(EMBED),$(devices_lua)),$(sort \
   $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))
 
 # What WITHOUT may name: sources of operations, which nothing else calls, or Lua files.

@@ -56,15 +56,15 @@ function Criterion:clearState()
   return self
 end
 
-for _, name in ipairs {'clone', 'type', 'float', 'double', 'half', 'cudaHalf', 'cudaDouble',
-    '__tostring__'} do
+for _, name in ipairs {'clone', 'type', 'float', 'double', 'half', 'bfloat16', 'cudaHalf',
+    'cudaFloat', 'cudaDouble', 'cudaBFloat16', '__tostring__'} do
   Criterion[name] = Module[name]
 end
 
 for method in pairs {to = true, cpu = true, cuda = true} do
   Criterion[method] = function(self, ...)
     run.forget(self)
-    conversion.each(self, method, ...)
+    conversion.move(self, Criterion, method, ...)
     return self
   end
 end

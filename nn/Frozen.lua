@@ -141,7 +141,7 @@ end
 
 local function close(a, b)
   if a:nElement() == 0 then return true end
-  a, b = a:double(), b:double()
+  a, b = a:to('float64'), b:to('float64')
   local nan = a:ne(a)
   if nan:ne(b:ne(b)):any() then return false end
   a, b = a:clone():maskedFill(nan, 0), b:clone():maskedFill(nan, 0)

@@ -213,20 +213,24 @@ function Module:float() return self:type('torch.FloatTensor') end
 function Module:double() return self:type('torch.DoubleTensor') end
 function Module:half() return self:type('torch.HalfTensor') end
 
--- What tensors have a method for, modules have: each of their floating-point tensors goes there.
+-- What tensors have a method for, modules have: each of their floating-point tensors goes there,
+-- and other ones to the same device.
 for method in pairs {to = true, cpu = true, cuda = true} do
   Module[method] = function(self, ...)
     run.forget(self)
-    conversion.each(self, method, ...)
-    local tensors = self:parameters()
-    if tensors and tensors[1] then self._type = tensors[1]:type() end
+    conversion.move(self, Module, method, ...)
     return self
   end
 end
 
---- On the first GPU, in float16 or float64.
-function Module:cudaHalf() return self:cuda():half() end
-function Module:cudaDouble() return self:cuda():double() end
+--- In bfloat16, where the module is.
+function Module:bfloat16() return self:to('bfloat16') end
+
+--- On a GPU, in one type of numbers.
+function Module:cudaHalf() return self:type('torch.CudaHalfTensor') end
+function Module:cudaFloat() return self:type('torch.CudaTensor') end
+function Module:cudaDouble() return self:type('torch.CudaDoubleTensor') end
+function Module:cudaBFloat16() return self:type('torch.CudaBFloat16Tensor') end
 
 -- ---------------------------------------------------------------------------------------------
 -- Trees of modules.
@@ -327,7 +331,8 @@ function Module:read(file)
   if type(fields) ~= 'table' then
     error(('load: the fields of a %s are a %s'):format(torch.type(self), type(fields)), 0)
   end
-  for name, value in next, fields do rawset(self, name, value) end
+  local field = require('torch.t7_reader').field
+  for name, value in next, fields do rawset(self, name, field(file, name, value)) end
   parameters.link(self)
 end
 

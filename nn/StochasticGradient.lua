@@ -26,7 +26,7 @@ end
 
 local function order_of(self, count)
   return self.shuffleIndices and torch.randperm(count, 'torch.LongTensor')
-    or torch.range(1, count):long()
+    or torch.range(1, count):to('int64')
 end
 
 --- dataset:size() examples, dataset[i] = {input, target}. The fields hookExample(self, example) and

@@ -101,11 +101,18 @@ end
 
 local convert_fields
 
-local function convert_value(value, job)
-  if torch.isTensor(value) then
-    if not FLOATS[value.dtype] and not job.all or value:type() == job.name then return value end
-    return copy_tensor(value, job.how, job.cache)
+-- Tensors of indices and masks keep their type, and go where the others go.
+local function convert_tensor(tensor, job)
+  if FLOATS[tensor.dtype] or job.all then
+    if job.stays(tensor) then return tensor end
+    return copy_tensor(tensor, job.how, job.cache)
   end
+  if tensor.device == job.device then return tensor end
+  return copy_tensor(tensor, function(x) return x:to(job.device) end, job.cache)
+end
+
+local function convert_value(value, job)
+  if torch.isTensor(value) then return convert_tensor(value, job) end
   if type(value) == 'table' and is_module(value) then
     value[job.method](value, unpack(job.arguments))
   elseif type(value) == 'table' then
@@ -129,7 +136,6 @@ local function run_job(fn, value, job)
   local outer = current
   local inner = outer and outer.name == job.name and outer.method == job.method
   job.visited = inner and outer.visited or {}
-  job.cache = job.cache or inner and outer.cache or {}
   current = job
   local ok, result = pcall(torch.no_grad, fn, value, job)
   current = outer
@@ -143,15 +149,29 @@ local function cache_for(cache, name)
   return cache[name]
 end
 
+-- Of the conversion around this one, where that has the same aim: tensors go on sharing.
+local function common_cache(name)
+  return current and current.name == name and current.common or {}
+end
+
+-- Where tensors of the type are: the device of an empty one.
+local function probe_of(name)
+  local short = type(name) == 'string' and name:gsub('^torch%.', '')
+  return short and torch[short] and torch[short]()
+end
+
 local function type_job(name, cache)
-  cache = cache or {}
-  return {method = 'type', arguments = {name, cache}, name = name, cache = cache_for(cache, name),
+  cache = cache or common_cache(name)
+  local probe = probe_of(name)
+  return {method = 'type', arguments = {name, cache}, name = name, common = cache,
+    cache = cache_for(cache, name), device = probe and probe.device or 'cpu',
+    stays = function(tensor) return tensor:type() == name end,
     how = function(tensor) return tensor:type(name) end}
 end
 
 local function check_name(name)
-  local known = type(name) == 'string' and torch[(name:gsub('^torch%.', ''))]
-  if type(name) ~= 'string' or known and not FLOATS[known().dtype] then
+  local known = probe_of(name)
+  if type(name) ~= 'string' or known and not FLOATS[known.dtype] then
     error(("type: a floating-point type such as 'torch.DoubleTensor' expected, got %s"):format(
       tostring(name)), 4)
   end
@@ -171,13 +191,32 @@ function conversion.value_to_type(value, name, cache)
   return run_job(convert_value, value, job)
 end
 
---- Every tensor gets `tensor[method](tensor, ...)`, for example `to`; every module inside, too.
-function conversion.each(module, method, ...)
-  local arguments = {...}
-  run_job(convert_fields, module, {method = method, arguments = arguments, how = function(tensor)
-    local new = tensor[method](tensor, unpack(arguments))
-    return rawequal(new, tensor) and tensor:clone() or new
-  end})
+-- Every tensor gets `tensor[method](tensor, ...)`; every module inside, too.
+local function each(module, probe, method, ...)
+  local arguments, name = {...}, probe:type()
+  local common = common_cache(name)
+  local function how(tensor) return tensor[method](tensor, unpack(arguments)) end
+  run_job(convert_fields, module, {method = method, arguments = arguments, name = name, how = how,
+    common = common, cache = cache_for(common, name), device = probe.device,
+    stays = function(tensor)
+      local moved = how(tensor.new())
+      return moved.device == tensor.device and moved.dtype == tensor.dtype
+    end})
+end
+
+--- Module:cuda, Module:cpu, Module:to. base: Module or Criterion; a class that has a `type` of its
+-- own is converted by that, as Torch7's modules all are.
+function conversion.move(module, base, method, ...)
+  local probe = torch.Tensor():type(module._type or torch.getdefaulttensortype())
+  probe = probe[method](probe, ...)
+  local name = probe:type()
+  local own = module.type ~= base.type and FLOATS[probe.dtype]
+  if own and probe_of(name).device == probe.device then
+    module:type(name)
+  else
+    each(module, probe, method, ...)
+  end
+  module._type = name
 end
 
 return conversion

@@ -65,7 +65,7 @@ local function offsets(tensor)
   for d = 1, tensor:dim() do
     local shape = torch.LongStorage(tensor:dim()):fill(1)
     shape[d] = sizes[d]
-    local steps = torch.range(0, sizes[d] - 1):long():mul(tensor:stride(d))
+    local steps = torch.range(0, sizes[d] - 1):to('int64'):mul(tensor:stride(d))
     places:add(steps:view(shape):expand(sizes))
   end
   return places:contiguous():view(places:nElement())

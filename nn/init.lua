@@ -62,6 +62,9 @@ for _, name in ipairs {'Float', 'Double', 'Half', 'BFloat16', 'Cuda', 'CudaDoubl
 end
 torch.register_package('nn', nn)
 
+-- Files name the classes of Torch7's cudnn, which are nn's with other names.
+if packages.has('cudnn.classes') then torch.register_package('cudnn', require 'cudnn.classes') end
+
 -- The bases are there at once: programs derive their own classes from them by name.
 require 'nn.Module'
 require 'nn.Container'

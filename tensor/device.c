@@ -582,10 +582,24 @@ static tn_status give(tn_call *call, int i, tn_tensor *made, tn_tensor *given) {
   return s;
 }
 
+/* Rows may write into their inputs, as the steps of optimizers do: what they have written into copies
+ * goes back. A new copy's storage has version `fresh`. */
+static tn_status send_back(const tn_call *call, tn_tensor *const *in, const uint32_t *fresh) {
+  tn_status s = TN_OK;
+  for (int i = call->inplace ? 1 : 0; i < call->nin && i < FEW && s == TN_OK; i++) {
+    if (in[i] == NULL || in[i] == call->in[i] || in[i]->storage->version == fresh[i]) continue;
+    s = tn__copy_view(call->ctx, call->in[i], in[i]);
+    call->in[i]->storage->version++;
+    call->in[i]->storage->writer = call->op->name;
+  }
+  return s;
+}
+
 tn_status tn__device_detour(tn_call *call, tn_tensor *const *given) {
   tn_ctx *ctx = call->ctx;
   const int16_t device = ctx->device;
   tn_tensor *few[FEW] = {NULL}, **in = few, *out[TN_MAX_OUTPUTS] = {NULL};
+  uint32_t fresh[FEW] = {0};
   tn_status s = tn__device_refuse_capture(ctx, tn__backend_loaded(),
                                           "it has no CUDA kernel for this, and the CPU");
   if (s != TN_OK) return s;
@@ -598,9 +612,13 @@ tn_status tn__device_detour(tn_call *call, tn_tensor *const *given) {
   }
   detours[call->code]++;
   ctx->device = TN_CPU;
-  for (int i = 0; i < call->nin && s == TN_OK; i++) s = carried(ctx, &in[i], call->in[i], TN_CPU);
+  for (int i = 0; i < call->nin && s == TN_OK; i++) {
+    s = carried(ctx, &in[i], call->in[i], TN_CPU);
+    if (in[i] != NULL && i < FEW) fresh[i] = in[i]->storage->version;
+  }
   if (s == TN_OK) s = run_here(call, in, out);
   ctx->device = device;
+  if (s == TN_OK) s = send_back(call, in, fresh);
   for (int i = 0; i < call->op->nout; i++) {
     if (s == TN_OK) s = give(call, i, out[i], given[i]);
     tn_tensor_release(out[i]);

@@ -53,7 +53,9 @@ void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t) {
   tensor_box *box = (tensor_box *)lua_touserdata(L, index);
   box->t = t;
   b->boxes++;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, b->tensor_mt[tn_tensor_dtype(t)]);
+  int ref = b->tensor_mt[bind_place_of(tn_tensor_device(t))][tn_tensor_dtype(t)];
+  if (ref == 0) ref = b->tensor_mt[TN_CPU][tn_tensor_dtype(t)];
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
   lua_setmetatable(L, index);
 }
 
@@ -98,9 +100,18 @@ storage_box *bind_new_storage(lua_State *L, binding *b, tn_dtype dtype) {
   box->magic = &bind_storage_magic;
   box->s = NULL;
   box->dtype = dtype;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, b->storage_mt[dtype]);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, b->storage_mt[TN_CPU][dtype]);
   lua_setmetatable(L, -2);
   return box;
+}
+
+void bind_settle_storage(lua_State *L, binding *b, int index) {
+  const storage_box *box = (const storage_box *)lua_touserdata(L, index);
+  const int ref = b->storage_mt[bind_place_of(tn_storage_device(box->s))][box->dtype];
+  if (ref == 0) return;
+  index = lua_absindex(L, index);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+  lua_setmetatable(L, index);
 }
 
 void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes) {
@@ -262,6 +273,11 @@ int bind_sizes(lua_State *L, int first, int64_t *sizes, int most, int *last) {
 
 bool bind_dtype(const char *name, tn_dtype *out) {
   char text[40];
+  for (int d = 0; d < TN_DTYPE_COUNT; d++) {
+    if (strcmp(name, tn_dtype_name((tn_dtype)d)) != 0) continue;
+    *out = (tn_dtype)d;
+    return true;
+  }
   if (strncmp(name, "torch.", 6) == 0) name += 6;
   for (int d = 0; d < TN_DTYPE_COUNT; d++) {
     const char *torch = tn_dtype_torch_name((tn_dtype)d);
@@ -442,6 +458,7 @@ int luaopen_moonlet_core(lua_State *L) {
   lua_createtable(L, 0, METHODS); /* 2: methods of tensors */
   bind_open_calls(L, b, 1, 2);
   bind_open_tensor(L, b, 1, 2);
+  bind_open_types(L, b, 1, 2);
   bind_open_device(L, b, 1, 2);
   bind_open_make(L, b, 1, 2);
   bind_open_random(L, b, 1, 2);
@@ -455,16 +472,16 @@ int luaopen_moonlet_core(lua_State *L) {
   if (b->sandbox) bind_sandbox_core(L, 1, 2);
   lua_newtable(L); /* 3: metatables by name */
   for (int d = 0; d < TN_DTYPE_COUNT; d++) {
-    new_metatable(L, b, (tn_dtype)d, "Tensor", METHODS, tensor_gc, &b->tensor_mt[d]);
+    new_metatable(L, b, (tn_dtype)d, "Tensor", METHODS, tensor_gc, &b->tensor_mt[TN_CPU][d]);
     copy_fields(L, 2);
     bind_open_index(L, b, lua_gettop(L));
-    finish_metatable(L, b, tensor_gc, b->tensor_mt[d]);
+    finish_metatable(L, b, tensor_gc, b->tensor_mt[TN_CPU][d]);
     lua_getfield(L, -1, "__typename");
     lua_insert(L, -2);
     lua_rawset(L, 3);
-    new_metatable(L, b, (tn_dtype)d, "Storage", 32, storage_gc, &b->storage_mt[d]);
+    new_metatable(L, b, (tn_dtype)d, "Storage", 32, storage_gc, &b->storage_mt[TN_CPU][d]);
     bind_open_storage(L, b, 0, lua_gettop(L));
-    finish_metatable(L, b, storage_gc, b->storage_mt[d]);
+    finish_metatable(L, b, storage_gc, b->storage_mt[TN_CPU][d]);
     lua_getfield(L, -1, "__typename");
     lua_insert(L, -2);
     lua_rawset(L, 3);

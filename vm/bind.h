@@ -33,7 +33,8 @@ typedef struct binding {
   size_t room;        /* so many more than after it ran last, */
   double collected;   /* which was then, in seconds */
   int boxes, collect_boxes; /* or this many tensors made since it ran */
-  int tensor_mt[TN_DTYPE_COUNT], storage_mt[TN_DTYPE_COUNT]; /* registry references */
+  /* registry references, by where the memory lies; those of a GPU are 0 until they are needed */
+  int tensor_mt[TN_DEVICE_TYPES][TN_DTYPE_COUNT], storage_mt[TN_DEVICE_TYPES][TN_DTYPE_COUNT];
   bool ready; /* everything is in place */
   tn_device device; /* of new tensors, where nothing else is said */
   volatile sig_atomic_t *interrupt; /* not 0: Ctrl-C waits to be noticed */
@@ -104,6 +105,8 @@ void bind_fill(lua_State *L, binding *b, int index, tn_tensor *t);
  * number in it replaces the box. */
 void bind_result_at(lua_State *L, binding *b, int index, tn_tensor *t, bool as_number);
 storage_box *bind_new_storage(lua_State *L, binding *b, tn_dtype dtype);
+/* The storage in the box at `index` is there now: its metatable is that of its place. */
+void bind_settle_storage(lua_State *L, binding *b, int index);
 /* Pushes a LongStorage of these numbers. */
 void bind_push_sizes(lua_State *L, binding *b, int n, const int64_t *sizes);
 void bind_push_number(lua_State *L, const tn_tensor *t, int64_t index);
@@ -125,6 +128,30 @@ void bind_collect(lua_State *L, binding *b);
 int bind_sizes(lua_State *L, int first, int64_t *sizes, int most, int *last);
 /* "torch.FloatTensor", "float32", "Float" → dtype; false for anything else. */
 bool bind_dtype(const char *name, tn_dtype *out);
+
+/* bind_types.c: the types of tensors by name. "torch.FloatTensor" says a dtype and a place, the CPU,
+ * "torch.CudaTensor" another place; "float32" says a dtype alone: then `placed` is false. */
+typedef struct {
+  tn_dtype dtype;
+  tn_device_type where;
+  bool placed;
+} bind_type;
+
+enum { BIND_TYPE_TEXT = 32 };
+
+/* Which kind of place a device is. */
+static inline tn_device_type bind_place_of(tn_device device) {
+  return (tn_device_type)(device & 0xff);
+}
+
+bool bind_read_type(const char *name, bind_type *out);
+/* "Float", "CudaDouble", and "Cuda" for float32 on a GPU. */
+const char *bind_type_word(tn_device device, tn_dtype dtype, char text[BIND_TYPE_TEXT]);
+/* Makes the metatables of a GPU's tensors, unless they are there. Whoever lets the first tensor of a
+ * GPU in calls this. */
+void bind_device_types(lua_State *L, binding *b);
+/* The device that a type names: that of `now` where it is of this kind, else the current one. */
+tn_device bind_type_device(lua_State *L, binding *b, const bind_type *type, tn_device now);
 int64_t bind_check_int(lua_State *L, int index, const char *function, const char *what);
 /* A plain number as a tensor that is weak in promotion. */
 tn_status bind_number_tensor(tn_ctx *ctx, tn_tensor **out, double value);
@@ -149,8 +176,16 @@ void bind_register(lua_State *L, binding *b, const luaL_Reg *functions);
 void bind_open_calls(lua_State *L, binding *b, int core, int methods);
 void bind_open_tensor(lua_State *L, binding *b, int core, int methods);
 void bind_open_device(lua_State *L, binding *b, int core, int methods);
+void bind_open_types(lua_State *L, binding *b, int core, int methods);
 void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods); /* cuda: the table torch.cuda */
 void bind_open_index(lua_State *L, binding *b, int mt);
+/* What `x.name` and `s[i]` do, for the metatable at mt; names that it has not are looked for in the
+ * one at `more`. */
+void bind_tensor_index(lua_State *L, binding *b, int mt, int more);
+void bind_storage_index(lua_State *L, binding *b, int mt);
+/* Pushes torch.XTensor, torch.XStorage. */
+void bind_tensor_constructor(lua_State *L, binding *b, tn_dtype dtype, tn_device_type where);
+void bind_storage_constructor(lua_State *L, binding *b, tn_dtype dtype, tn_device_type where);
 void bind_open_make(lua_State *L, binding *b, int core, int methods);
 void bind_open_random(lua_State *L, binding *b, int core, int methods);
 void bind_open_memory(lua_State *L, binding *b, int core);

@@ -51,7 +51,7 @@ static entry *entry_of(lua_State *L) {
 
 /* What the arguments were: "FloatTensor 2x3, number, nil". */
 static void describe_arguments(lua_State *L, int top, luaL_Buffer *out) {
-  char text[96];
+  char text[96], word[BIND_TYPE_TEXT];
   for (int i = 1; i <= top; i++) {
     const tn_tensor *t = bind_to_tensor(L, i);
     if (i > 1) luaL_addstring(out, ", ");
@@ -59,7 +59,8 @@ static void describe_arguments(lua_State *L, int top, luaL_Buffer *out) {
       luaL_addstring(out, bind_to_storage(L, i) != NULL ? "storage" : luaL_typename(L, i));
       continue;
     }
-    snprintf(text, sizeof text, "%sTensor", tn_dtype_torch_name(tn_tensor_dtype(t)));
+    snprintf(text, sizeof text, "%sTensor",
+             bind_type_word(tn_tensor_device(t), tn_tensor_dtype(t), word));
     luaL_addstring(out, text);
     for (int d = 0; d < tn_tensor_ndim(t); d++) {
       snprintf(text, sizeof text, "%s%lld", d == 0 ? " " : "x",
@@ -100,6 +101,35 @@ static tn_status run(binding *b, bound_call *call, style how, tn_tensor **out) {
   return tn_apply(b->ctx, code, call->nin, call->in, call->attrs, out);
 }
 
+/* Operations that take indices and masks from where they are: as in Torch7, those of a GPU's tensor may
+ * be on the CPU. */
+static bool takes_indices(tn_opcode code) {
+  static const char *const beginnings[] = {"index", "masked", "gather", "scatter", "take", NULL};
+  const char *name = tn_op_describe(code).name;
+  for (const char *const *word = beginnings; *word; word++) {
+    if (strncmp(name, *word, strlen(*word)) == 0) return true;
+  }
+  return false;
+}
+
+/* Brings the call's indices and masks to the GPU where its first tensor is. False: there are none. */
+static bool bring_indices(binding *b, bound_call *call) {
+  bool brought = false;
+  if (call->nin == 0 || call->in[0] == NULL) return false;
+  const tn_device device = tn_tensor_device(call->in[0]);
+  if (device == TN_CPU || !takes_indices(call->form->code)) return false;
+  for (int i = 1; i < call->nin && i < 64; i++) {
+    tn_tensor *t = call->in[i], *there = NULL;
+    if (t == NULL || tn_tensor_device(t) != TN_CPU || tn_dtype_is_float(tn_tensor_dtype(t))) continue;
+    if (tn_tensor_to(b->ctx, &there, t, device, tn_tensor_dtype(t)) != TN_OK) return false;
+    if (call->made >> i & 1) tn_tensor_release(t);
+    call->in[i] = there;
+    call->made |= (uint64_t)1 << i;
+    brought = true;
+  }
+  return brought;
+}
+
 /* Binds and runs a matched form. `dest`: stack index of the first destination, for INTO. */
 static int perform(lua_State *L, binding *b, const entry *e, const form *f,
                    const form_arguments *args, style how, int first, int self, int dest) {
@@ -122,6 +152,7 @@ static int perform(lua_State *L, binding *b, const entry *e, const form *f,
     for (int i = 0; i < results; i++) out[i] = args->tensor[dest + i];
   }
   tn_status s = run(b, &call, how, out);
+  if (s == TN_EDEVICE && bring_indices(b, &call)) s = run(b, &call, how, out);
   if (s == TN_ENOMEM) { /* what the collector has not looked at yet may be what is missing */
     bind_collect(L, b);
     s = run(b, &call, how, out);

@@ -115,6 +115,7 @@ static void fill_from_table(lua_State *L, binding *b, int index, tn_tensor *t, n
   }
 }
 
+/* On the CPU. */
 static void from_table(lua_State *L, binding *b, tn_dtype dtype, int index) {
   nest m;
   int64_t at = 0;
@@ -157,6 +158,8 @@ static tn_dtype suggested(lua_State *L, int index, tn_dtype otherwise) {
 
 /* -- torch.XTensor(...) ------------------------------------------------------------------------ */
 
+static bool same_place(tn_device a, tn_device b) { return bind_place_of(a) == bind_place_of(b); }
+
 /* As x:set(storage, offset, 4, -1, 6, -1) of Torch7: a stride below 0 is to be found. */
 static void complete_strides(int n, const int64_t *sizes, int64_t *strides) {
   for (int d = n - 1; d >= 0; d--) {
@@ -169,15 +172,16 @@ static void complete_strides(int n, const int64_t *sizes, int64_t *strides) {
 }
 
 /* (storage[, offset[, sizes[, strides]]]) or (storage, offset, size1[, stride1, ...]) */
-static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
+static void from_storage(lua_State *L, binding *b, tn_dtype dtype, tn_device device, int first) {
   const storage_box *box = bind_to_storage(L, first);
   int64_t sizes[TN_MAX_DIMS], strides[TN_MAX_DIMS], offset = 0;
   int top = lua_gettop(L), last, n = 1;
   bool with_strides = false;
   tn_tensor *t = NULL;
-  if (box->dtype != dtype) {
-    bind_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(dtype),
-               tn_dtype_torch_name(box->dtype));
+  if (box->dtype != dtype || !same_place(tn_storage_device(box->s), device)) {
+    char want[BIND_TYPE_TEXT], got[BIND_TYPE_TEXT];
+    bind_error(L, "a %sStorage expected, got a %sStorage", bind_type_word(device, dtype, want),
+               bind_type_word(tn_storage_device(box->s), box->dtype, got));
   }
   while (top > first && lua_isnil(L, top)) top--;
   if (top > first) offset = bind_check_int(L, first + 1, "Tensor", "the storage offset");
@@ -212,11 +216,12 @@ static void from_storage(lua_State *L, binding *b, tn_dtype dtype, int first) {
 
 /* (size1, size2, ...), (sizes) or (sizes, strides): values undefined. As in Torch7 a size of 0 ends
  * the list. */
-static void from_sizes(lua_State *L, binding *b, tn_dtype dtype, int first) {
+static void from_sizes(lua_State *L, binding *b, tn_dtype dtype, tn_device device, int first) {
   int64_t sizes[TN_MAX_DIMS] = {0}, strides[TN_MAX_DIMS], none = 0;
-  const char *name = tn_dtype_torch_name(dtype);
+  char name[BIND_TYPE_TEXT];
   int last = first, n = 0, m = 0;
   tn_tensor *t = NULL;
+  bind_type_word(device, dtype, name);
   if (!lua_isnoneornil(L, first)) n = bind_sizes(L, first, sizes, TN_MAX_DIMS, &last);
   if (n >= 0 && lua_type(L, last + 1) == LUA_TNUMBER) {
     bind_error(L, "%sTensor: at most %d whole numbers expected as sizes, got %d", name,
@@ -234,45 +239,67 @@ static void from_sizes(lua_State *L, binding *b, tn_dtype dtype, int first) {
   }
   bind_new_box(L);
   bool plain = !apart || n == 0;
-  bind_check(L, b, plain ? tn_tensor_new(b->ctx, &t, dtype, n == 0 ? 1 : n, n == 0 ? &none : sizes)
-                         : tn_tensor_new(b->ctx, &t, dtype, 1, &none));
+  const int dims = plain && n > 0 ? n : 1;
+  bind_check(L, b, tn_tensor_new_on(b->ctx, &t, device, dtype, dims,
+                                    plain && n > 0 ? sizes : &none));
   bind_fill(L, b, lua_gettop(L), t);
   if (!plain) bind_check(L, b, tn_tensor_resize(b->ctx, t, n, sizes, strides));
 }
 
+/* A LongStorage is sizes, but for a tensor that could be a view of it. */
+static bool are_sizes(const storage_box *box, tn_dtype dtype, tn_device device) {
+  if (box->dtype != TN_I64 || tn_storage_device(box->s) != TN_CPU) return false;
+  return dtype != TN_I64 || device != TN_CPU;
+}
+
 /* Pushes torch.XTensor(...) from the arguments at `first` and on. */
-static int construct(lua_State *L, binding *b, tn_dtype dtype, int first) {
+static int construct(lua_State *L, binding *b, tn_dtype dtype, tn_device device, int first) {
   tn_tensor *source = bind_to_tensor(L, first), *t = NULL;
   const storage_box *box = bind_to_storage(L, first);
   bind_pressure(L, b);
   if (source != NULL) { /* a view of the same storage */
-    if (tn_tensor_dtype(source) != dtype) {
+    if (tn_tensor_dtype(source) != dtype || !same_place(tn_tensor_device(source), device)) {
+      char want[BIND_TYPE_TEXT], got[BIND_TYPE_TEXT];
+      bind_type_word(tn_tensor_device(source), tn_tensor_dtype(source), got);
       return bind_error(L, "a %sTensor expected, got a %sTensor: use :%s() to convert",
-                        tn_dtype_torch_name(dtype), tn_dtype_torch_name(tn_tensor_dtype(source)),
-                        "type");
+                        bind_type_word(device, dtype, want), got, "type");
     }
     bind_new_box(L);
     bind_check(L, b, tn_tensor_detach(b->ctx, &t, source));
     bind_fill(L, b, lua_gettop(L), t);
   } else if (lua_istable(L, first)) {
+    const make_options o = {dtype, false, device};
     from_table(L, b, dtype, first);
-  } else if (box != NULL && (box->dtype != TN_I64 || dtype == TN_I64) &&
+    bind_place(L, b, &o);
+  } else if (box != NULL && !are_sizes(box, dtype, device) &&
              bind_to_storage(L, first + 1) == NULL) {
-    from_storage(L, b, dtype, first);
+    from_storage(L, b, dtype, device, first);
   } else {
-    from_sizes(L, b, dtype, first);
+    from_sizes(L, b, dtype, device, first);
   }
   return 1;
 }
 
-/* upvalue 2: the dtype */
+/* upvalue 2: the dtype; 3: the kind of device. What is made of a GPU's tensor or storage stays where
+ * that is, else it comes to the current GPU. */
 static int typed(lua_State *L) {
-  return construct(L, bind_state(L), (tn_dtype)lua_tointeger(L, lua_upvalueindex(2)), 1);
+  binding *b = bind_state(L);
+  const bind_type type = {(tn_dtype)lua_tointeger(L, lua_upvalueindex(2)),
+                          (tn_device_type)lua_tointeger(L, lua_upvalueindex(3)), true};
+  if (type.where == TN_CPU) return construct(L, b, type.dtype, TN_CPU, 1);
+  return construct(L, b, type.dtype, bind_type_device(L, b, &type, TN_CPU), 1);
 }
 
 static int default_type(lua_State *L) {
   binding *b = bind_state(L);
-  return construct(L, b, tn_default_dtype(b->ctx), 1);
+  return construct(L, b, tn_default_dtype(b->ctx), b->device, 1);
+}
+
+void bind_tensor_constructor(lua_State *L, binding *b, tn_dtype dtype, tn_device_type where) {
+  lua_pushlightuserdata(L, b);
+  lua_pushinteger(L, dtype);
+  lua_pushinteger(L, where);
+  lua_pushcclosure(L, typed, 3);
 }
 
 /* -- torch.tensor(number, boolean, nested table or tensor [, options]): PyTorch's way ---------- */
@@ -337,18 +364,14 @@ static int new_tensor(lua_State *L) {
 static int new_like(lua_State *L) {
   const tn_tensor *t = bind_check_tensor(L, 1, "new");
   binding *b = bind_state(L);
-  if (lua_gettop(L) == 1) return construct(L, b, tn_tensor_dtype(t), 1);
-  make_options o = {tn_tensor_dtype(t), false, tn_tensor_device(t)};
-  construct(L, b, o.dtype, 2);
-  bind_place(L, b, &o);
-  return 1;
+  return construct(L, b, tn_tensor_dtype(t), tn_tensor_device(t), lua_gettop(L) == 1 ? 1 : 2);
 }
 
 /* x:set(tensor), x:set(storage, ...), x:set(): x becomes that view. */
 static int set(lua_State *L) {
   binding *b = bind_state(L);
   tn_tensor *t = bind_check_tensor(L, 1, "set");
-  construct(L, b, tn_tensor_dtype(t), 2);
+  construct(L, b, tn_tensor_dtype(t), tn_tensor_device(t), 2);
   bind_check(L, b, tn_tensor_set(b->ctx, t, bind_to_tensor(L, -1)));
   lua_settop(L, 1);
   return 1;
@@ -364,9 +387,7 @@ void bind_open_construct(lua_State *L, binding *b, int core, int methods) {
   bind_register(L, b, functions);
   for (int d = 0; d < TN_DTYPE_COUNT; d++) {
     lua_pushfstring(L, "%sTensor", tn_dtype_torch_name((tn_dtype)d));
-    lua_pushlightuserdata(L, b);
-    lua_pushinteger(L, d);
-    lua_pushcclosure(L, typed, 2);
+    bind_tensor_constructor(L, b, (tn_dtype)d, TN_CPU);
     lua_rawset(L, -3);
   }
   lua_pop(L, 1);

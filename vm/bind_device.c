@@ -39,6 +39,7 @@ tn_device bind_check_device(lua_State *L, binding *b, int index, const char *fun
   if (b->sandbox && strcmp(lua_tostring(L, index), "cpu") != 0)
     luaL_error(L, "%s: no devices in a sandbox", function);
   bind_check(L, b, tn_device_parse(b->ctx, &device, lua_tostring(L, index)));
+  if (device != TN_CPU) bind_device_types(L, b);
   return device;
 }
 
@@ -56,6 +57,7 @@ tn_device bind_check_gpu(lua_State *L, binding *b, int index, const char *functi
     tn_device_name(TN_DEVICE(TN_CUDA, (int)(i - 1)), name);
   }
   bind_check(L, b, tn_device_parse(b->ctx, &device, name));
+  bind_device_types(L, b);
   return device;
 }
 

@@ -165,6 +165,23 @@ static bool masks_slices(const tn_tensor *t, const tn_tensor *mask) {
          memcmp(tn_tensor_sizes(mask), tn_tensor_sizes(t), sizeof(int64_t) * (size_t)n) == 0;
 }
 
+/* The key where the tensor is: a copy on its GPU, which the box that is pushed keeps, where it is on
+ * the CPU. */
+static tn_tensor *beside(lua_State *L, binding *b, const tn_tensor *t, tn_tensor *key) {
+  tn_tensor *there = NULL;
+  const tn_device device = tn_tensor_device(t);
+  if (key == NULL || device == TN_CPU || tn_tensor_device(key) != TN_CPU) return key;
+  luaL_checkstack(L, 2, "index");
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_to(b->ctx, &there, key, device, tn_tensor_dtype(key)));
+  bind_fill(L, b, lua_gettop(L), there);
+  return there;
+}
+
+static void keys_beside(lua_State *L, binding *b, place *p) {
+  for (int k = 0; k < p->n; k++) p->keys[k] = beside(L, b, p->view, p->keys[k]);
+}
+
 /* -- Reading ----------------------------------------------------------------------------------- */
 
 /* Pushes the view, or the number in it. */
@@ -182,6 +199,7 @@ static int push_view(lua_State *L, binding *b, tn_tensor *t, bool number) {
 static int get_with_tensor(lua_State *L, binding *b, tn_tensor *t, tn_tensor *key) {
   tn_tensor *in[2] = {t, key}, *out[TN_MAX_OUTPUTS] = {NULL};
   bool elements = is_mask(key) && !masks_slices(t, key);
+  key = in[1] = beside(L, b, t, key);
   bind_new_box(L);
   bind_check(L, b, elements ? tn_apply(b->ctx, TN_OP_maskedSelect, 2, in, NULL, out)
                             : tn_index(b->ctx, out, t, 1, &key, NULL));
@@ -202,6 +220,7 @@ static int get_with_parts(lua_State *L, binding *b, tn_tensor *t) {
   if (p.n == 0) return push_view(L, b, p.view, true);
   bind_new_box(L);
   bind_fill(L, b, lua_gettop(L), p.view); /* the box lets go of it whatever happens */
+  keys_beside(L, b, &p);
   tn_tensor *out = NULL;
   bind_new_box(L);
   bind_check(L, b, tn_index(b->ctx, &out, p.view, p.n, p.keys, p.names));
@@ -286,13 +305,18 @@ static int property(lua_State *L, binding *b, tn_tensor *t) {
   return 1;
 }
 
-/* upvalue 2: the metatable, whose raw fields are the methods */
+/* upvalue 2: the metatable, whose raw fields are the methods; 3: another one, or none */
 static int tensor_index(lua_State *L) {
   tn_tensor *t = bind_to_tensor(L, 1);
   if (lua_type(L, 2) == LUA_TSTRING) {
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(2));
     if (!lua_isnil(L, -1) || t == NULL) return 1;
+    if (tn_tensor_device(t) != TN_CPU && lua_istable(L, lua_upvalueindex(3))) {
+      lua_pushvalue(L, 2);
+      lua_rawget(L, lua_upvalueindex(3));
+      if (!lua_isnil(L, -1)) return 1;
+    }
     return property(L, bind_state(L), t);
   }
   if (t == NULL) return bind_error(L, "a tensor expected, got %s", luaL_typename(L, 1));
@@ -349,6 +373,7 @@ static void put(lua_State *L, binding *b, tn_tensor *view, int n, tn_tensor *con
                 const int *names, bool accumulate) {
   source from;
   tn_status s = get_source(L, b, &from);
+  if (s == TN_OK && from.made == NULL) from.t = beside(L, b, view, from.t);
   if (s == TN_OK) s = tn_index_put(b->ctx, view, n, keys, names, from.t, accumulate);
   tn_tensor_release(from.made);
   bind_check(L, b, s);
@@ -360,6 +385,7 @@ static void set_masked(lua_State *L, binding *b, tn_tensor *t, tn_tensor *mask) 
   tn_tensor *one = NULL;
   tn_attrs none = {.ni = 0};
   tn_status s = get_source(L, b, &from);
+  if (s == TN_OK && from.made == NULL) from.t = beside(L, b, t, from.t);
   if (s == TN_OK && tn_tensor_numel(from.t) == 1) {
     s = tn_apply(b->ctx, TN_OP_view, 1, &from.t, &none, &one); /* without a dimension */
   }
@@ -388,6 +414,7 @@ static void set_with_parts(lua_State *L, binding *b, tn_tensor *t) {
   }
   bind_new_box(L);
   bind_fill(L, b, lua_gettop(L), p.view);
+  keys_beside(L, b, &p);
   put(L, b, p.view, p.n, p.keys, p.names, false);
 }
 
@@ -429,8 +456,9 @@ static int tensor_newindex(lua_State *L) {
     return bind_error(L, "a number, a table or a tensor expected as index, got %s",
                       luaL_typename(L, 2));
   } else if (is_mask(key) && !masks_slices(t, key)) {
-    set_masked(L, b, t, key);
+    set_masked(L, b, t, beside(L, b, t, key));
   } else {
+    key = beside(L, b, t, key);
     put(L, b, t, 1, &key, NULL, false);
   }
   return 0;
@@ -446,6 +474,7 @@ static int index_put(lua_State *L) {
   lua_settop(L, 3);
   check_source(L);
   if (key != NULL) {
+    key = beside(L, b, t, key);
     put(L, b, t, 1, &key, NULL, accumulate);
   } else {
     if (!lua_istable(L, 2)) return bind_error(L, "index_put: a table of indices expected, got %s",
@@ -454,6 +483,7 @@ static int index_put(lua_State *L) {
     find_place(L, b, t, parts, n, &p);
     bind_new_box(L);
     bind_fill(L, b, lua_gettop(L), p.view);
+    keys_beside(L, b, &p);
     put(L, b, p.view, p.n, p.keys, p.names, accumulate);
   }
   lua_settop(L, 1);
@@ -517,6 +547,16 @@ static void set_operator(lua_State *L, binding *b, int mt, const char *name, lua
 
 void bind_share_equality(lua_State *L, binding *b, int mt) {
   set_operator(L, b, mt, "__eq", same_object, NULL, NULL);
+}
+
+void bind_tensor_index(lua_State *L, binding *b, int mt, int more) {
+  mt = lua_absindex(L, mt);
+  more = lua_absindex(L, more);
+  lua_pushlightuserdata(L, b);
+  lua_pushvalue(L, mt);
+  lua_pushvalue(L, more);
+  lua_pushcclosure(L, tensor_index, 3);
+  lua_setfield(L, mt, "__index");
 }
 
 void bind_open_index(lua_State *L, binding *b, int mt) {

@@ -15,9 +15,12 @@ static void read_option(lua_State *L, binding *b, make_options *o, bool *given,
                         const char *function) {
   const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
   if (strcmp(key, "dtype") == 0) {
-    if (lua_type(L, -1) != LUA_TSTRING || !bind_dtype(lua_tostring(L, -1), &o->dtype)) {
+    bind_type type;
+    if (lua_type(L, -1) != LUA_TSTRING || !bind_read_type(lua_tostring(L, -1), &type)) {
       luaL_error(L, "%s: dtype must be the name of a type", function);
     }
+    o->dtype = type.dtype;
+    if (type.where != TN_CPU && o->device == TN_CPU) o->device = bind_type_device(L, b, &type, TN_CPU);
     *given = true;
   } else if (strcmp(key, "requires_grad") == 0) {
     o->requires_grad = lua_toboolean(L, -1);
@@ -37,9 +40,12 @@ make_options bind_read_options(lua_State *L, binding *b, make_options otherwise,
   *given = false;
   if (top == 0) return o; /* index 0 would be whatever lies above the stack */
   if (lua_type(L, top) == LUA_TSTRING) {
-    if (!bind_dtype(lua_tostring(L, top), &o.dtype)) {
+    bind_type type;
+    if (!bind_read_type(lua_tostring(L, top), &type)) {
       luaL_error(L, "%s: no such type of tensor: '%s'", function, lua_tostring(L, top));
     }
+    o.dtype = type.dtype;
+    if (type.where != TN_CPU && o.device == TN_CPU) o.device = bind_type_device(L, b, &type, TN_CPU);
     *given = true;
     lua_pop(L, 1);
     return o;
@@ -315,7 +321,7 @@ static int sequence(lua_State *L, const maker *m) {
   int64_t none = 0;
   if (m->whole && whole && !named && !o.requires_grad) o.dtype = TN_I64;
   bind_new_box(L);
-  tn_status s = tn_tensor_new(b->ctx, &like, o.dtype, 1, &none);
+  tn_status s = tn_tensor_new_on(b->ctx, &like, o.device, o.dtype, 1, &none);
   if (s == TN_OK) s = tn_apply(b->ctx, m->code, 1, &like, &attrs, out);
   tn_tensor_release(like);
   bind_check(L, b, s);
@@ -338,18 +344,21 @@ SEQUENCE(eye, 0, 2, 0, 1, false)
 
 static int set_default_type(lua_State *L) {
   binding *b = bind_state(L);
-  tn_dtype dtype;
-  if (!bind_dtype(luaL_checkstring(L, 1), &dtype) || !tn_dtype_is_float(dtype)) {
+  bind_type type;
+  if (!bind_read_type(luaL_checkstring(L, 1), &type) || !tn_dtype_is_float(type.dtype)) {
     return luaL_error(L, "setdefaulttensortype: a floating-point type expected, got '%s'",
                       lua_tostring(L, 1));
   }
-  bind_check(L, b, tn_set_default_dtype(b->ctx, dtype));
+  const tn_device device = bind_type_device(L, b, &type, b->device);
+  bind_check(L, b, tn_set_default_dtype(b->ctx, type.dtype));
+  b->device = device;
   return 0;
 }
 
 static int get_default_type(lua_State *L) {
-  tn_dtype d = tn_default_dtype(bind_state(L)->ctx);
-  lua_pushfstring(L, "torch.%sTensor", tn_dtype_torch_name(d));
+  binding *b = bind_state(L);
+  char word[BIND_TYPE_TEXT];
+  lua_pushfstring(L, "torch.%sTensor", bind_type_word(b->device, tn_default_dtype(b->ctx), word));
   return 1;
 }
 

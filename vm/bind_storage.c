@@ -52,6 +52,7 @@ static void make_flags(const storage_box *box, size_t first, size_t count) {
 static void share(lua_State *L, binding *b, storage_box *box) {
   const storage_box *of = bind_to_storage(L, 1);
   const int64_t have = count_of(of);
+  bind_bytes_on_cpu(L, of, "Storage");
   if (of->dtype != box->dtype) {
     bind_error(L, "a %sStorage expected, got a %sStorage", tn_dtype_torch_name(box->dtype),
                tn_dtype_torch_name(of->dtype));
@@ -115,6 +116,52 @@ static void borrow(lua_State *L, binding *b, storage_box *box) {
                bytes);
   }
   bind_check(L, b, tn_storage_borrow(b->ctx, &box->s, data, bytes, NULL, NULL));
+}
+
+/* The storage of a new tensor of the current GPU: of n elements, or with those of the table or the
+ * CPU's storage at index 1. */
+static void place_on_device(lua_State *L, binding *b, storage_box *box, int64_t n, bool values) {
+  const bind_type wanted = {box->dtype, TN_CUDA, true};
+  tn_device device = bind_type_device(L, b, &wanted, TN_CPU);
+  tn_tensor *there = NULL;
+  if (values) bind_check(L, b, tn_storage_new(b->ctx, &box->s, (size_t)n * tn_dtype_size(box->dtype)));
+  if (values) fill_from_table(L, b, box, n);
+  bind_new_box(L);
+  tn_tensor *here = values ? push_view(L, b, box) : NULL;
+  bind_check(L, b, values ? tn_tensor_to(b->ctx, &there, here, device, box->dtype)
+                          : tn_tensor_new_on(b->ctx, &there, device, box->dtype, 1, &n));
+  if (values) lua_pop(L, 1);
+  bind_fill(L, b, lua_gettop(L), there);
+  tn_storage *made = tn_storage_retain(tn_tensor_storage(there));
+  tn_storage_release(box->s);
+  box->s = made;
+  lua_pop(L, 1);
+  bind_settle_storage(L, b, -1);
+}
+
+/* torch.CudaStorage(...): (n), (table), (storage of this type) */
+static int new_device_storage(lua_State *L) {
+  binding *b = bind_state(L);
+  const tn_dtype dtype = (tn_dtype)lua_tointeger(L, lua_upvalueindex(2));
+  storage_box *of = bind_to_storage(L, 1);
+  char word[BIND_TYPE_TEXT];
+  lua_settop(L, 1);
+  bind_pressure(L, b);
+  storage_box *box = bind_new_storage(L, b, dtype);
+  if (of != NULL && of->dtype == dtype && tn_storage_device(of->s) != TN_CPU) {
+    box->s = tn_storage_retain(of->s);
+    bind_settle_storage(L, b, -1);
+    return 1;
+  }
+  if (of != NULL) {
+    return bind_error(L, "a %sStorage expected, got a %sStorage: use :type() to convert",
+                      bind_type_word(TN_CUDA, dtype, word), tn_dtype_torch_name(of->dtype));
+  }
+  const bool table = lua_istable(L, 1);
+  int64_t n = table ? (int64_t)lua_rawlen(L, 1) : 0;
+  if (!table && !lua_isnil(L, 1)) n = count_argument(L, 1, "Storage");
+  place_on_device(L, b, box, n, table);
+  return 1;
 }
 
 static int new_storage(lua_State *L) {
@@ -219,25 +266,29 @@ static int storage_resize(lua_State *L) {
 static int storage_type(lua_State *L) {
   binding *b = bind_state(L);
   const storage_box *box = bind_check_storage(L, 1, "type");
+  const tn_device now = tn_storage_device(box->s);
   char name[40];
-  tn_dtype dtype = box->dtype;
+  bind_type wanted;
   if (lua_isnoneornil(L, 2)) {
-    lua_pushfstring(L, "torch.%sStorage", tn_dtype_torch_name(dtype));
+    lua_pushfstring(L, "torch.%sStorage", bind_type_word(now, box->dtype, name));
     return 1;
   }
-  snprintf(name, sizeof name, "%s", luaL_checkstring(L, 2));
+  snprintf(name, sizeof name - 8, "%s", luaL_checkstring(L, 2));
   char *ending = strstr(name, "Storage");
-  if (ending != NULL && strcmp(ending, "Storage") == 0) *ending = 0;
-  if (!bind_dtype(name, &dtype)) {
+  if (ending != NULL && strcmp(ending, "Storage") == 0) strcpy(ending, "Tensor");
+  if (!bind_read_type(name, &wanted)) {
     return bind_error(L, "type: no such type of storage: '%s'", lua_tostring(L, 2));
   }
   lua_settop(L, 1);
-  if (dtype == box->dtype) return 1;
-  storage_box *made = bind_new_storage(L, b, dtype);
-  const size_t bytes = (size_t)count_of(box) * tn_dtype_size(dtype);
-  bind_check(L, b, tn_storage_new(b->ctx, &made->s, bytes));
-  tn_tensor *from = push_view(L, b, box), *to = push_view(L, b, made);
-  bind_check(L, b, tn_copy(b->ctx, to, from));
+  const tn_device device = bind_type_device(L, b, &wanted, now);
+  if (wanted.dtype == box->dtype && device == now) return 1;
+  storage_box *made = bind_new_storage(L, b, wanted.dtype);
+  bind_new_box(L);
+  tn_tensor *from = push_view(L, b, box), *to = NULL;
+  bind_check(L, b, tn_tensor_to(b->ctx, &to, from, device, wanted.dtype));
+  bind_fill(L, b, 3, to);
+  made->s = tn_storage_retain(tn_tensor_storage(to));
+  bind_settle_storage(L, b, 2);
   lua_settop(L, 2);
   return 1;
 }
@@ -305,6 +356,7 @@ static int tensor_storage(lua_State *L) {
   if (tn_tensor_numel(t) == 0 && tn_storage_bytes(tn_tensor_storage(t)) == 0) return 0;
   storage_box *box = bind_new_storage(L, b, tn_tensor_dtype(t));
   box->s = tn_storage_retain(tn_tensor_storage(t));
+  bind_settle_storage(L, b, -1);
   return 1;
 }
 
@@ -388,14 +440,26 @@ static int from_string(lua_State *L) {
   return 1;
 }
 
+void bind_storage_constructor(lua_State *L, binding *b, tn_dtype dtype, tn_device_type where) {
+  lua_pushlightuserdata(L, b);
+  lua_pushinteger(L, dtype);
+  lua_pushcclosure(L, where == TN_CPU ? new_storage : new_device_storage, 2);
+}
+
 static void add_constructors(lua_State *L, binding *b) {
   for (int d = 0; d < TN_DTYPE_COUNT; d++) {
     lua_pushfstring(L, "%sStorage", tn_dtype_torch_name((tn_dtype)d));
-    lua_pushlightuserdata(L, b);
-    lua_pushinteger(L, d);
-    lua_pushcclosure(L, new_storage, 2);
+    bind_storage_constructor(L, b, (tn_dtype)d, TN_CPU);
     lua_rawset(L, -3);
   }
+}
+
+void bind_storage_index(lua_State *L, binding *b, int mt) {
+  mt = lua_absindex(L, mt);
+  lua_pushlightuserdata(L, b);
+  lua_pushvalue(L, mt);
+  lua_pushcclosure(L, storage_index, 2);
+  lua_setfield(L, mt, "__index");
 }
 
 /* With a core table: its functions and the methods of tensors; without: methods of storages. */
@@ -424,10 +488,7 @@ void bind_open_storage(lua_State *L, binding *b, int core, int methods) {
   }
   lua_pushvalue(L, methods);
   bind_register(L, b, of_storages);
-  lua_pushlightuserdata(L, b);
-  lua_pushvalue(L, methods);
-  lua_pushcclosure(L, storage_index, 2);
-  lua_setfield(L, -2, "__index");
+  bind_storage_index(L, b, -1);
   bind_share_equality(L, b, lua_gettop(L));
   lua_pop(L, 1);
 }

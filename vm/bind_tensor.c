@@ -151,14 +151,6 @@ static int is_tensor(lua_State *L) {
   return 1;
 }
 
-/* torch.dtype_name('torch.LongTensor') → 'int64'; nil for what is no type */
-static int dtype_name(lua_State *L) {
-  tn_dtype dtype;
-  if (lua_type(L, 1) != LUA_TSTRING || !bind_dtype(lua_tostring(L, 1), &dtype)) return 0;
-  lua_pushstring(L, tn_dtype_name(dtype));
-  return 1;
-}
-
 static int is_floating_point(lua_State *L) {
   tn_dtype d = tn_tensor_dtype(bind_check_tensor(L, 1, "is_floating_point"));
   lua_pushboolean(L, tn_dtype_is_float(d));
@@ -186,8 +178,20 @@ static int item(lua_State *L) {
   return 1;
 }
 
+/* The tensor at index 1, or a copy of it in the host's memory, which takes its place. */
+static const tn_tensor *readable(lua_State *L) {
+  binding *b = bind_state(L);
+  tn_tensor *t = bind_check_tensor(L, 1, "totable"), *here = NULL;
+  if (tn_tensor_device(t) == TN_CPU) return t;
+  bind_new_box(L);
+  bind_check(L, b, tn_tensor_to(b->ctx, &here, t, TN_CPU, tn_tensor_dtype(t)));
+  bind_fill(L, b, lua_gettop(L), here);
+  lua_replace(L, 1);
+  return here;
+}
+
 static int totable_flat(lua_State *L) {
-  const tn_tensor *t = bind_check_tensor(L, 1, "totable");
+  const tn_tensor *t = readable(L);
   int64_t n = tn_tensor_numel(t);
   lua_createtable(L, n < 1 << 26 ? (int)n : 0, 0);
   for (int64_t i = 0; i < n; i++) {
@@ -221,64 +225,12 @@ static int totable(lua_State *L) {
     bind_fill(L, b, lua_gettop(L), t);
     lua_replace(L, 1);
   }
-  const tn_tensor *t = bind_check_tensor(L, 1, "totable");
+  const tn_tensor *t = readable(L);
   if (tn_tensor_numel(t) == 0) lua_newtable(L);
   else if (tn_tensor_ndim(t) == 0) bind_push_number(L, t, 0);
   else nested(L, t, 0, 0, tn_tensor_numel(t));
   return 1;
 }
-
-/* -- Types ------------------------------------------------------------------------------------- */
-
-static int convert(lua_State *L, tn_dtype dtype) {
-  binding *b = bind_state(L);
-  tn_tensor *t = bind_check_tensor(L, 1, "type"), *out = NULL;
-  tn_attrs attrs = {.i = {dtype}, .ni = 1};
-  if (tn_tensor_dtype(t) == dtype) {
-    lua_pushvalue(L, 1);
-    return 1;
-  }
-  bind_pressure(L, b);
-  bind_new_box(L);
-  bind_check(L, b, tn_apply(b->ctx, TN_OP_to, 1, &t, &attrs, &out));
-  bind_fill(L, b, lua_gettop(L), out);
-  return 1;
-}
-
-/* t:type() → "torch.FloatTensor"; t:type("torch.DoubleTensor"), t:to("float64") → converted. */
-static int type(lua_State *L) {
-  tn_tensor *t = bind_check_tensor(L, 1, "type");
-  tn_dtype dtype;
-  if (lua_isnoneornil(L, 2)) {
-    lua_pushfstring(L, "torch.%sTensor", tn_dtype_torch_name(tn_tensor_dtype(t)));
-    return 1;
-  }
-  if (!bind_dtype(luaL_checkstring(L, 2), &dtype)) {
-    return bind_error(L, "type: no such type of tensor: '%s'", lua_tostring(L, 2));
-  }
-  lua_settop(L, 1);
-  return convert(L, dtype);
-}
-
-static int type_as(lua_State *L) {
-  return convert(L, tn_tensor_dtype(bind_check_tensor(L, 2, "typeAs")));
-}
-
-/* x:real(): of the default type. */
-static int to_real(lua_State *L) { return convert(L, tn_default_dtype(bind_state(L)->ctx)); }
-
-#define CONVERSION(name, dtype)                                                                   \
-  static int to_##name(lua_State *L) { return convert(L, dtype); }
-CONVERSION(byte, TN_U8)
-CONVERSION(char, TN_I8)
-CONVERSION(short, TN_I16)
-CONVERSION(int, TN_I32)
-CONVERSION(long, TN_I64)
-CONVERSION(half, TN_F16)
-CONVERSION(bfloat16, TN_BF16)
-CONVERSION(float, TN_F32)
-CONVERSION(double, TN_F64)
-CONVERSION(bool, TN_BOOL)
 
 /* -- Shape in place ---------------------------------------------------------------------------- */
 
@@ -504,22 +456,18 @@ void bind_open_tensor(lua_State *L, binding *b, int core, int methods) {
       {"numel", numel}, {"storageOffset", storage_offset}, {"isContiguous", is_contiguous},
       {"elementSize", element_size}, {"isSameSizeAs", is_same_size}, {"isSize", is_size},
       {"isSetTo", is_set_to}, {"equal", equal}, {"item", item}, {"totable", totable},
-      {"type", type},
-      {"typeAs", type_as}, {"byte", to_byte}, {"char", to_char}, {"short", to_short},
-      {"int", to_int}, {"long", to_long}, {"half", to_half}, {"bfloat16", to_bfloat16},
-      {"float", to_float}, {"double", to_double}, {"bool", to_bool}, {"resize", resize},
-      {"resizeAs", resize_as}, {"resize_as", resize_as},
+      {"resize", resize}, {"resizeAs", resize_as}, {"resize_as", resize_as},
       {"contiguous", contiguous}, {"reshapeAs", reshape_as}, {"reshape_as", reshape_as},
       {"sub", sub}, {"split", split},
-      {"chunk", chunk}, {"real", to_real}, {"as_strided", as_strided}, {"data_ptr", data_ptr},
+      {"chunk", chunk}, {"as_strided", as_strided}, {"data_ptr", data_ptr},
       {"is_floating_point", is_floating_point}, {"tolist", totable}, {"ndimension", dim},
       {"nelement", numel}, {"element_size", element_size}, {"is_contiguous", is_contiguous},
       {"storage_offset", storage_offset}, {"is_same_size", is_same_size},
-      {"is_set_to", is_set_to}, {"type_as", type_as}, {NULL, NULL}};
+      {"is_set_to", is_set_to}, {NULL, NULL}};
   static const luaL_Reg also_functions[] = {
       {"numel", numel}, {"equal", equal}, {"totable", totable}, {"split", split}, {"chunk", chunk},
       {"as_strided", as_strided}, {"is_floating_point", is_floating_point},
-      {"is_tensor", is_tensor}, {"dtype_name", dtype_name},
+      {"is_tensor", is_tensor},
       {"totable_flat", totable_flat}, {"pointer", pointer}, {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, functions);

@@ -58,6 +58,7 @@ void moonlet__push_tensor(lua_State *L, moonlet *m, moonlet_tensor *t) {
   moonlet__find_torch(L, m, true);
   binding *b = m->binding;
   bind_pressure(L, b);
+  if (tn_tensor_device(t) != TN_CPU) bind_device_types(L, b);
   bind_new_box(L);
   bind_check(L, b, tn_tensor_detach(b->ctx, &alias, t));
   bind_fill(L, b, lua_gettop(L), alias);
@@ -96,6 +97,7 @@ void moonlet__set_defaults(lua_State *L, moonlet *m, const char *dtype, const ch
   if (!device || strcmp(device, "cpu") == 0) return;
   moonlet__find_torch(L, m, true);
   bind_check(L, m->binding, tn_device_parse(m->binding->ctx, &m->binding->device, device));
+  bind_device_types(L, m->binding);
 }
 
 void moonlet__swap_mode(lua_State *L, moonlet *m, moonlet_mode *mode) {

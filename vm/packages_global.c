@@ -9,7 +9,8 @@ static const char *const own_names[] = {"torch", "nn", "optim", "moonlet", NULL}
 
 /* Names that become globals with the package that loads them, as Torch7's do: `require 'nngraph'`
  * makes `graph`, too. */
-static const char *const made_global[] = {"graph", "nngraph", "rnn", "dpnn", NULL};
+static const char *const made_global[] = {"graph", "nngraph", "rnn", "dpnn", "cutorch", "cunn",
+                                          "cudnn", NULL};
 
 /* Makes the packages of made_global that are loaded by now globals, where there is none. */
 static void add_made_globals(lua_State *L) {

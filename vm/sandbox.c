@@ -164,8 +164,12 @@ void bind_sandbox_core(lua_State *L, int core, int methods) {
       "fsync_rename", "executable_dir", "set_memory_limit", "remove", "file_stamp",
       "folder_names", NULL};
   static const char *const of_file[] = {"open_disk", "open_pipe", NULL};
-  static const char *const of_tensors[] = {"data_ptr", "cuda", NULL};
+  static const char *const of_tensors[] = {
+      "data_ptr", "cuda", "cudaByte", "cudaChar", "cudaShort", "cudaInt", "cudaLong", "cudaHalf",
+      "cudaFloat", "cudaDouble", "cudaBFloat16", "cudaBool", NULL};
   static const char *const of_cuda[] = {"synchronize", NULL};
+  lua_pushnil(L);
+  lua_setfield(L, core, "device_types");
   lua_pushvalue(L, core);
   bind_sandbox_refuse(L, of_core);
   lua_getfield(L, core, "file");

@@ -23,20 +23,21 @@ local tables = setmetatable({}, {__mode = 'k'})
 
 -- (length, channel): sin(t base^(-2 i / dim)) in channels 2 i, counted from 0, its cosine behind
 -- it.
-local function encode(self, length, kind)
+local function encode(self, length, like)
   local half = math.ceil(self.dim / 2)
-  local rates = torch.range(0, half - 1):double():mul(-2 / self.dim * math.log(self.base)):exp()
-  local angle = torch.ger(torch.range(0, length - 1):double(), rates)
+  local rates = torch.range(0, half - 1, {dtype = 'float64'})
+    :mul(-2 / self.dim * math.log(self.base)):exp()
+  local angle = torch.ger(torch.range(0, length - 1, {dtype = 'float64'}), rates)
   local both = torch.cat({torch.sin(angle):unsqueeze(3), torch.cos(angle):unsqueeze(3)}, 3)
-  return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous():type(kind)
+  return both:view(length, 2 * half):narrow(2, 1, self.dim):contiguous():to(like)
 end
 
-local function encoding(self, first, time, kind)
-  local entry = tables[self]
+local function encoding(self, first, time, like)
+  local entry, kind = tables[self], like.dtype .. like.device
   local known = entry and entry.kind == kind and entry.base == self.base
   if not known or entry.values:size(1) < first + time - 1 then
     local length = math.max(64, 2 * (first + time))
-    entry = {kind = kind, base = self.base, values = torch.no_grad(encode, self, length, kind)}
+    entry = {kind = kind, base = self.base, values = torch.no_grad(encode, self, length, like)}
     tables[self] = entry
   end
   return entry.values:narrow(1, first, time)
@@ -58,7 +59,7 @@ function PositionalEncoding:updateOutput(input)
   local entry, time = cache.of(self), input:size(n - 1)
   local offset = entry and entry.count or 0
   if entry then entry.count = offset + time end
-  local output = input + encoding(self, offset + 1, time, input:type())
+  local output = input + encoding(self, offset + 1, time, input)
   return self.p > 0 and self.train ~= false and torch.dropout(output, self.p) or output
 end
 

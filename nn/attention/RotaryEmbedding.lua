@@ -29,18 +29,21 @@ end
 -- Row t (from 1) and column i hold the angle (t - 1) scale base^(-2 (i - 1) / dim).
 local function angles(self, length)
   local pairs_of = self.dim / 2
-  local rates = torch.range(0, pairs_of - 1):double():mul(-2 / self.dim * math.log(self.base)):exp()
-  local positions = torch.range(0, length - 1):double():mul(self.scale)
+  local rates = torch.range(0, pairs_of - 1, {dtype = 'float64'})
+    :mul(-2 / self.dim * math.log(self.base)):exp()
+  local positions = torch.range(0, length - 1, {dtype = 'float64'}):mul(self.scale)
   return torch.ger(positions, rates)
 end
 
-local function tables_for(self, length, kind)
+local function tables_for(self, length, x)
+  local kind = x.dtype == 'float64' and 'float64' or 'float32'
   local entry = tables[self]
-  local key = ('%g %g'):format(self.base, self.scale)
-  if not entry or entry.length < length or entry.kind ~= kind or entry.key ~= key then
+  local key = ('%g %g %s %s'):format(self.base, self.scale, kind, x.device)
+  if not entry or entry.length < length or entry.key ~= key then
     local angle = torch.no_grad(angles, self, math.max(length, 2 * (entry and entry.length or 32)))
-    entry = {length = angle:size(1), kind = kind, key = key, cos = torch.cos(angle):type(kind),
-      sin = torch.sin(angle):type(kind)}
+    local there = {dtype = kind, device = x.device}
+    entry = {length = angle:size(1), key = key, cos = torch.cos(angle):to(there),
+      sin = torch.sin(angle):to(there)}
     tables[self] = entry
   end
   return entry.cos, entry.sin
@@ -54,8 +57,7 @@ function RotaryEmbedding:rotate(x, offset)
     error(('an input (..., time, dim) with %d or more numbers in dim expected, got %s'):format(
       self.dim, n < 1 and 'no dimension' or ('%d'):format(x:size(n))), 0)
   end
-  local kind = x.dtype == 'float64' and 'torch.DoubleTensor' or 'torch.FloatTensor'
-  local cos, sin = tables_for(self, offset + x:size(n - 1), kind)
+  local cos, sin = tables_for(self, offset + x:size(n - 1), x)
   return torch.rotary_embedding(x, cos, sin, self.interleaved, offset)
 end
 

@@ -19,7 +19,7 @@ end
 
 --- Query i of `time` sees keys up to i + offset.
 function masks.causal(time, keys, offset)
-  return torch.ones(time, keys):tril(offset):byte()
+  return torch.ones(time, keys):tril(offset):to('uint8')
 end
 
 --- A mask as attention takes it, from (time, keys), (batch, time, keys), or

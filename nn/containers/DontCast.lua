@@ -33,3 +33,11 @@ function DontCast:type(name)
   self._type = name
   return self
 end
+
+-- The same of its place.
+for method in pairs {cuda = true, cpu = true, to = true} do
+  DontCast[method] = function(self, ...)
+    local probe = torch.Tensor():type(self._type)
+    return self:type(probe[method](probe, ...):type())
+  end
+end

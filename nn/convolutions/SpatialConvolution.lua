@@ -25,15 +25,17 @@ end
 --- Drops the bias.
 SpatialConvolution.noBias = space.no_bias
 
--- Files of old keep the weight as a matrix, or one padding for both sides.
+-- Files of old keep the weight as a matrix, or one padding for both sides; cudnn's layers have
+-- groups.
 function SpatialConvolution:updateOutput(input)
   local weight, padding = self.weight, self.padding or 0
   if weight:dim() == 2 then
-    weight = weight:view(self.nOutputPlane, self.nInputPlane, self.kH, self.kW)
+    local inputs = self.nInputPlane / (self.groups or 1)
+    weight = weight:view(self.nOutputPlane, inputs, self.kH, self.kW)
   end
   return torch.conv2d(space.check(input, 2, self.nInputPlane, weight), weight, self.bias,
     {self.dH, self.dW}, {self.padH or padding, self.padW or padding},
-    {self.dilationH or 1, self.dilationW or 1})
+    {self.dilationH or 1, self.dilationW or 1}, self.groups or 1)
 end
 
 function SpatialConvolution:__tostring__()

@@ -32,7 +32,7 @@ function VolumetricConvolution:updateOutput(input)
   end
   return torch.conv3d(space.check(input, 3, self.nInputPlane, weight), weight, self.bias,
     {self.dT, self.dH, self.dW}, {self.padT or 0, self.padH or 0, self.padW or 0},
-    {self.dilationT or 1, self.dilationH or 1, self.dilationW or 1})
+    {self.dilationT or 1, self.dilationH or 1, self.dilationW or 1}, self.groups or 1)
 end
 
 function VolumetricConvolution:__tostring__()

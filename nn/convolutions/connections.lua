@@ -8,7 +8,7 @@ function connections.begin(module, rows, kH, kW)
   if not torch.isTensor(rows) or rows:dim() ~= 2 or rows:size(2) ~= 2 or rows:nElement() == 0 then
     error(torch.type(module) .. ': a table of rows {from, to} expected, as nn.tables makes it', 0)
   end
-  if rows:min() < 1 or (rows:double() - rows:double():floor()):abs():max() > 0 then
+  if rows:min() < 1 or (rows:to('float64') - rows:to('float64'):floor()):abs():max() > 0 then
     error(torch.type(module) .. ': rows {from, to} of whole numbers from 1 on expected', 0)
   end
   module.connTable = rows
@@ -41,7 +41,7 @@ end
 --- The kernels as a whole matrix of them, (a, b, height, width), 0 where there is no connection;
 -- `first`: which column of the table is a. Rows that say the same add up.
 function connections.dense(module, first)
-  local rows = module.connTable:long()
+  local rows = module.connTable:to('int64')
   local n_first = first == 1 and module.nInputPlane or module.nOutputPlane
   local n_second = first == 1 and module.nOutputPlane or module.nInputPlane
   local places = (rows:select(2, first) - 1) * n_second + rows:select(2, 3 - first)

@@ -15,6 +15,6 @@ function BinaryClassReward:right(scores, target)
     error(('a target for each of %d examples expected, got %d'):format(scores:nElement(),
       target:nElement()), 0)
   end
-  local guess = scores:view(-1):gt(0.5):long()
-  return guess:eq(target:view(-1):long()):typeAs(scores)
+  local guess = scores:view(-1):gt(0.5):to('int64')
+  return guess:eq(target:view(-1):to('int64')):typeAs(scores)
 end

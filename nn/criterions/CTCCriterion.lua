@@ -58,6 +58,7 @@ end
 -- Rows (batch, label), filled up with blanks at their ends.
 local function lengths_of(rows, blank)
   local lengths = torch.LongTensor(rows:size(1)):zero()
+  rows = rows:cpu()
   for i = 1, rows:size(1) do
     for k = 1, rows:size(2) do
       if rows[i][k] ~= blank then lengths[i] = k end
@@ -89,6 +90,11 @@ local function read_sizes(packed, time, batch)
   return type(sizes) == 'table' and torch.LongTensor(sizes) or sizes
 end
 
+-- Labels and lengths go where the input is.
+local function beside(input, value)
+  return torch.isTensor(value) and value:to(input.device) or value
+end
+
 -- ---------------------------------------------------------------------------------------------
 
 --- input: (time, batch, class) or (time, class), before or after a LogSoftMax. As in warp-ctc and
@@ -106,8 +112,8 @@ function CTCCriterion:updateOutput(input, ...)
   if self.batchFirst and not single then input = input:transpose(1, 2) end
   local targets, lengths = read_targets(self, packed, single)
   local sizes = read_sizes(packed, input:size(1), single and 1 or input:size(2))
-  local values = torch.ctc_loss(torch.log_softmax(input, input:dim()), targets, sizes, lengths,
-    self.blank, self.zero_infinity, 0)
+  local values = torch.ctc_loss(torch.log_softmax(input, input:dim()), beside(input, targets),
+    beside(input, sizes), beside(input, lengths), self.blank, self.zero_infinity, 0)
   if self.reduction == 'none' or single and self.reduction == 'sum' then return values end
   if self.reduction == 'sum' then return values:sum() end
   local count = type(lengths) == 'number' and math.max(lengths, 1)

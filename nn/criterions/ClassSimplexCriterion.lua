@@ -10,7 +10,7 @@ local ClassSimplexCriterion, MSECriterion = torch.class('nn.ClassSimplexCriterio
 -- The n + 1 corners, of length 1, with -1/n between any two; each has one coordinate more than the
 -- one before, and what follows agrees with it in all earlier ones.
 local function corners(n)
-  local points = torch.zeros(n + 1, n):double()
+  local points = torch.zeros(n + 1, n):to('float64')
   local rest = 1 -- of the squared length
   for k = 1, n do
     local height = math.sqrt(rest)

@@ -25,7 +25,7 @@ function VRClassReward:right(scores, target)
       .. 'classes'):format(scores:dim(), target:nElement()), 0)
   end
   local _, best = torch.max(scores, 2)
-  return best:view(-1):long():eq(target:view(-1):long()):typeAs(scores)
+  return best:view(-1):to('int64'):eq(target:view(-1):to('int64')):typeAs(scores)
 end
 
 function VRClassReward:updateOutput(input, target)

@@ -18,10 +18,10 @@ end
 function classes.check(labels, count, low)
   labels = labels:reshape(labels:nElement())
   low = low or 1
-  local whole = labels:long()
+  local whole = labels:to('int64')
   if labels:nElement() > 0 and not (labels:min() >= low and labels:max() <= count)
-    or getmetatable(labels) ~= getmetatable(whole) and not torch.equal(labels:double(),
-      whole:double()) then
+    or getmetatable(labels) ~= getmetatable(whole) and not torch.equal(labels:to('float64'),
+      whole:to('float64')) then
     out_of_range(labels, low, count)
   end
   return whole
@@ -91,7 +91,7 @@ function classes.each(rows, target, weights, ignore)
   if type(target) == 'number' then target = torch.LongTensor{target} end
   if rows:dim() == 1 then rows = rows:view(1, rows:size(1)) end
   local keep = ignore and losses.typed_as(target:ne(ignore), rows)
-  local labels = target:long():clone()
+  local labels = target:to('int64'):clone()
   if ignore then labels:maskedFill(target:eq(ignore), 1) end
   local values = -torch.gather(rows, 2, labels:view(-1, 1)):view(labels:nElement())
   if weights then values = torch.cmul(values, losses.typed_as(weights, rows):index(1, labels)) end

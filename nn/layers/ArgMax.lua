@@ -20,7 +20,7 @@ function ArgMax:updateOutput(input)
   local plain = input:detach()
   local _, indices = torch.max(plain, dim)
   if plain:dim() > 1 then indices = indices:select(dim, 1) end
-  return self.asLong and indices:long() or indices:typeAs(plain)
+  return self.asLong and indices:to('int64') or indices:typeAs(plain)
 end
 
 function ArgMax:__tostring__()

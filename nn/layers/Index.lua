@@ -12,5 +12,5 @@ end
 function Index:updateOutput(input)
   dims.check_table(input, 2)
   dims.check(input[2], 1)
-  return torch.index(input[1], dims.at(input[1], self.dimension), input[2]:long())
+  return torch.index(input[1], dims.at(input[1], self.dimension), input[2]:to('int64'))
 end

@@ -63,7 +63,7 @@ local function flat(input)
     error(('%d keys and %d values for examples of %d entries'):format(keys:nElement(),
       vals:nElement(), total), 0)
   end
-  return torch.reshape(keys:detach(), total):long(), torch.reshape(vals, total), counts
+  return torch.reshape(keys:detach(), total):to('int64'), torch.reshape(vals, total), counts
 end
 
 -- Values by the greatest that each feature has had; in training this batch counts.

@@ -53,7 +53,7 @@ end
 function Kmeans:initRandom(input)
   local rows = rows_of(self, input)
   check_count(self, rows)
-  local chosen = torch.randperm(rows:size(1)):narrow(1, 1, self.k):long()
+  local chosen = torch.randperm(rows:size(1)):narrow(1, 1, self.k):to('int64')
   torch.no_grad(self.weight.copy, self.weight, rows:index(1, chosen))
   return self
 end

@@ -12,5 +12,5 @@ function MaskedSelect:updateOutput(input)
     error(('a tensor of size [%s] and a mask of size [%s] do not match'):format(dims.text(tensor),
       dims.text(mask)), 0)
   end
-  return torch.maskedSelect(tensor, torch.ne(mask, 0):byte())
+  return torch.maskedSelect(tensor, torch.ne(mask, 0):to('uint8'))
 end

@@ -13,7 +13,7 @@ end
 
 function OneHot:updateOutput(input)
   dims.check(input)
-  local rows = torch.one_hot(input:long(), self.outputSize)
+  local rows = torch.one_hot(input:to('int64'), self.outputSize)
   return rows:type(self._type or torch.getdefaulttensortype())
 end
 

@@ -9,7 +9,7 @@ local PartialLinear, Linear = torch.class('nn.PartialLinear', 'nn.Linear')
 function PartialLinear:__init(inputSize, outputSize, bias)
   Linear.__init(self, inputSize, outputSize, bias)
   self.inputsize, self.outputsize = inputSize, outputSize
-  self.allOutputs = torch.range(1, outputSize):long()
+  self.allOutputs = torch.range(1, outputSize):to('int64')
   self:resetPartition()
 end
 
@@ -19,7 +19,7 @@ function PartialLinear:setPartition(indices)
   if not torch.isTensor(indices) or indices:dim() ~= 1 then
     error('nn.PartialLinear: a list of numbers of outputs expected', 2)
   end
-  indices = indices:long()
+  indices = indices:to('int64')
   local low, high = indices:min(), indices:max()
   if low < 1 or high > self.outputsize then
     error(('nn.PartialLinear: outputs from 1 to %d expected, got %d'):format(self.outputsize,

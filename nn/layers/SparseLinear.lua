@@ -56,7 +56,7 @@ end
 
 function SparseLinear:updateOutput(input)
   local entries, counts = entries_of(input)
-  local keys = torch.select(entries:detach(), 2, 1):long()
+  local keys = torch.select(entries:detach(), 2, 1):to('int64')
   if not self.doGradInput then entries = entries:detach() end
   local rows = torch.index(torch.transpose(self.weight, 1, 2), 1, keys)
   local output = sparse.product(rows, torch.select(entries, 2, 2):contiguous(),

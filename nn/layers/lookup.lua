@@ -9,7 +9,7 @@ local lookup = {}
 local function flat_indices(input)
   dims.check(input)
   local flat = input:detach():reshape(input:nElement())
-  return flat.dtype == 'int64' and flat or flat:long()
+  return flat.dtype == 'int64' and flat or flat:to('int64')
 end
 
 --- Scales those rows of `weight` that are used and whose norm is above max_norm down to it.

@@ -65,6 +65,7 @@ function language.generate(model, step, tokens, count, options, finish)
   if not torch.isTensor(tokens) or tokens:nElement() == 0 or tokens:dim() > 2 then
     error('generate: tokens (time) or (batch, time) expected to begin with', 3)
   end
+  tokens = tokens:to((model:parameters())[1].device)
   local was_training = model.train
   local home, weights = tokens.device, model:parameters()
   model:evaluate()

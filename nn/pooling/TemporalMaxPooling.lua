@@ -19,7 +19,8 @@ window.forgets_indices(TemporalMaxPooling, parent)
 function TemporalMaxPooling:updateOutput(input)
   local x, batched = frames.check(input, nil, self.kW)
   local output, places = torch.max_pool2d(x, {self.kW, 1}, {self.dW, 1})
-  self.indices = frames.plain(torch.floor((places - 1):double() / x:size(3)):long() + 1, batched)
+  self.indices = frames.plain(torch.floor((places - 1):to('float64') / x:size(3)):to('int64') + 1,
+    batched)
   return frames.plain(output, batched)
 end
 

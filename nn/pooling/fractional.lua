@@ -34,18 +34,19 @@ end
 -- Where the windows begin, from 0: floor((i + u) a) - floor(u a) for one number u of each row.
 local function begins(samples, size, window, out)
   local rows = samples:size(1)
-  local last = torch.zeros(rows, 1, {dtype = 'float64'}) + (size - window)
+  local last = torch.zeros(rows, 1, {dtype = 'float64', device = samples.device}) + (size - window)
   if out == 1 then return last end
   local step = (size - window) / (out - 1)
-  local u = samples:double():view(rows, 1)
-  local i = torch.range(0, out - 2):double():view(1, out - 1)
+  local u = samples:to('float64'):view(rows, 1)
+  local i = torch.range(0, out - 2, {dtype = 'float64', device = samples.device}):view(1, out - 1)
   return torch.cat((u + i):mul(step):floor() - torch.floor(u * step), last, 2)
 end
 
 -- Elements under each window along one dimension: (row, out, window), from 0.
 local function elements(samples, size, window, out)
   local first = begins(samples, size, window, out)
-  return first:view(first:size(1), out, 1) + torch.range(0, window - 1):double():view(1, 1, window)
+  local within = torch.range(0, window - 1, {dtype = 'float64', device = first.device})
+  return first:view(first:size(1), out, 1) + within:view(1, 1, window)
 end
 
 local function out_of(module, name, size)
@@ -58,13 +59,13 @@ local function out_of(module, name, size)
   return out
 end
 
-local function draw(module, rows, n)
+local function draw(module, rows, n, device)
   local samples = module.randomSamples
   if not (module.fixRandomSamples and samples and samples:nElement() == rows * n) then
-    samples = torch.rand(rows, n)
+    samples = torch.rand(rows, n, {device = device})
     module.randomSamples = samples
   end
-  return samples:view(rows, n)
+  return samples:to(device):view(rows, n)
 end
 
 --- batch: (batch, channel, ...). names: of its last dimensions, in order; column: which of the
@@ -72,7 +73,7 @@ end
 function fractional.pool(module, batch, names, column)
   local images, channels = batch:size(1), batch:size(2)
   local rows, cells = images * channels, 1
-  local samples = draw(module, rows, #names)
+  local samples = draw(module, rows, #names, batch.device)
   local places, sizes, windows = nil, {}, 1
   for d, name in ipairs(names) do
     local size, window = batch:size(2 + d), module['poolSize' .. name]
@@ -86,7 +87,7 @@ function fractional.pool(module, batch, names, column)
     cells, windows, sizes[d] = cells * out, windows * window, out
     places = places:view(rows, cells, windows)
   end
-  places = places:long():add(1)
+  places = places:to('int64'):add(1)
   local values = torch.gather(batch:reshape(rows, batch:nElement() / rows), 2,
     places:view(rows, cells * windows)):view(rows, cells, windows)
   local output, best = torch.max(values, 3)

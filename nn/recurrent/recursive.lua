@@ -45,7 +45,7 @@ end
 function recursive.recursiveTensorEq(a, b)
   if torch.isTensor(a) and torch.isTensor(b) then
     if not a:isSameSizeAs(b) then return false end
-    return a:nElement() == 0 or (a:double() - b:double()):abs():max() < 1e-6
+    return a:nElement() == 0 or (a:to('float64') - b:to('float64')):abs():max() < 1e-6
   end
   if type(a) ~= 'table' or type(b) ~= 'table' then
     error('nn.rnn: two tensors, or two tables of them, expected', 2)
@@ -94,7 +94,7 @@ end
 --- The sum of all numbers.
 function recursive.recursiveSum(value)
   local sum = 0
-  each(value, function(tensor) sum = sum + tensor:detach():double():sum() end)
+  each(value, function(tensor) sum = sum + tensor:detach():to('float64'):sum() end)
   return sum
 end
 

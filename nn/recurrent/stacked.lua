@@ -221,7 +221,7 @@ function stacked.of_rows(self, weight, tokens)
   end
   if self.batch_first then tokens = tokens:t() end
   local rows = {weight = weight, time = tokens:size(1), batch = tokens:size(2)}
-  rows.tokens = tokens:reshape(tokens:nElement()):long()
+  rows.tokens = tokens:reshape(tokens:nElement()):to('int64')
   local x = all_layers(self, rows, {}, nil)
   return self.batch_first and x:transpose(1, 2) or x
 end

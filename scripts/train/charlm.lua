@@ -45,7 +45,7 @@ local function parse_options()
   cmd:option('-warmup', 100, 'steps in which the rate rises')
   cmd:option('-clip', 1, 'the most that the norm of all gradients may be; 0: any')
   cmd:option('-every', 250, 'steps between looks at the other text, which end in a checkpoint')
-  cmd:option('-bf16', false, 'calculate products in bfloat16: faster where the processor knows it')
+  script.device_options(cmd)
   cmd:option('-seed', 1, 'seed of the random numbers')
   cmd:option('-threads', 0, 'threads; 0: as the program starts')
   cmd:option('-save', 'charlm-checkpoint.t7', "checkpoint to write; '': none")
@@ -60,6 +60,7 @@ local function parse_options()
   script.one_of(cmd, options, 'model', {'gpt', 'lstm'})
   script.whole(cmd, options, {'layers', 'width', 'heads', 'context', 'batch', 'every'}, 1)
   script.whole(cmd, options, {'steps', 'warmup', 'sample', 'top_k'}, 0)
+  script.check_device(cmd, options)
   return options
 end
 
@@ -97,7 +98,7 @@ local function draw(classes, options)
     inputs[i] = classes:narrow(1, at, length)
     targets[i] = classes:narrow(1, at + 1, length)
   end
-  return torch.stack(inputs), torch.stack(targets)
+  return torch.stack(inputs):to(options.device), torch.stack(targets):to(options.device)
 end
 
 -- ---------------------------------------------------------------------------------------------
@@ -105,14 +106,15 @@ end
 
 local FORMAT = 'moonlet charlm checkpoint 1'
 local KEPT = {'data', 'model', 'layers', 'width', 'heads', 'context', 'dropout', 'batch', 'steps',
-  'lr', 'warmup', 'clip', 'every', 'bf16', 'seed'}
+  'lr', 'warmup', 'clip', 'every', 'bf16', 'fp16', 'seed'}
 
 local function new_run(options)
   torch.manualSeed(options.seed)
   local run = {step = 0}
   run.alphabet, run.train, run.validation = load_text(options)
-  run.model = MODELS[options.model](run.alphabet.size, options)
+  run.model = MODELS[options.model](run.alphabet.size, options):to(options.device)
   run.optimizer = optim.Adam(run.model:parameters(), {lr = options.lr})
+  run.scaler = torch.GradScaler{enabled = options.fp16}
   return run
 end
 
@@ -123,8 +125,11 @@ local function resume_run(options)
   if options.steps > run.step then
     run.alphabet, run.train, run.validation = load_text(options, run.alphabet)
   end
+  run.model:to(options.device)
   run.optimizer = optim.Adam(run.model:parameters(), {lr = options.lr})
   run.optimizer:load_state_dict(saved.optimizer)
+  run.scaler = torch.GradScaler{enabled = options.fp16}
+  if saved.scaler and saved.scaler.scale then run.scaler:load_state_dict(saved.scaler) end
   print(('going on after step %d of %s'):format(run.step, options.resume))
   return run
 end
@@ -132,8 +137,8 @@ end
 local function save(options, run)
   if options.save == '' then return end
   checkpoint.save(options.save, FORMAT, {model = run.model:clearState(),
-    optimizer = run.optimizer:state_dict(), step = run.step, alphabet = run.alphabet.text,
-    options = checkpoint.pick(options, KEPT)})
+    optimizer = run.optimizer:state_dict(), scaler = run.scaler:state_dict(), step = run.step,
+    alphabet = run.alphabet.text, options = checkpoint.pick(options, KEPT)})
   options.saved = ('step %d'):format(run.step)
 end
 
@@ -149,7 +154,7 @@ end
 
 local function loss_of(run, classes, options)
   local inputs, targets = draw(classes, options)
-  return torch.autocast(options.bf16 and 'bfloat16', run.model.loss, run.model, inputs, targets)
+  return torch.autocast(script.precision(options), run.model.loss, run.model, inputs, targets)
 end
 
 -- Steps to the next look. Returns the mean loss.
@@ -157,14 +162,12 @@ local function train(run, last, options)
   local label = ('step %d/%d'):format(last, options.steps)
   local bar = progress.new{total = last - run.step, label = label, unit = 'steps'}
   local sum, first = 0, run.step
+  local function clip() optim.clip_grad_norm_(run.model, options.clip) end
   run.model:training()
   for step = first + 1, last do
     run.optimizer.options.lr = rate_at(step, options)
     local loss = loss_of(run, run.train, options)
-    run.optimizer:zero_grad()
-    loss:backward()
-    if options.clip > 0 then optim.clip_grad_norm_(run.model, options.clip) end
-    run.optimizer:step()
+    script.step(loss, run.optimizer, run.scaler, options.clip > 0 and clip)
     sum = sum + loss:item()
     bar:update(step - first, {loss = sum / (step - first)})
   end

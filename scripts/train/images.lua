@@ -1,6 +1,6 @@
 -- Trains a network for images on handwritten digits:
 --
---   moonlet scripts/train/images.lua [-model lenet] [-epochs 20] [-bf16] [-help]
+--   moonlet scripts/train/images.lua [-model lenet] [-epochs 20] [-device cuda] [-bf16] [-help]
 --
 -- The models are those of nn/models, in sizes that suit 28 x 28 pixels. Each batch is distorted a
 -- little. After each epoch all that is needed to go on is saved; -resume goes on from there, and
@@ -43,7 +43,7 @@ local function parse_options()
   cmd:option('-batch', 64, 'digits for one step')
   cmd:option('-lr', 2e-3, 'learning rate of Adam at the start; it falls along a cosine')
   cmd:option('-distort', 0.8, 'how much to distort digits in training; 0: not at all')
-  cmd:option('-bf16', false, 'calculate products in bfloat16: faster where the processor knows it')
+  script.device_options(cmd)
   cmd:option('-seed', 1, 'seed of the random numbers')
   cmd:option('-threads', 0, 'threads; 0: as the program starts')
   cmd:option('-train', 9000, 'digits to train on, of 10000; the others are for testing')
@@ -55,6 +55,7 @@ local function parse_options()
   script.one_of(cmd, options, 'model', names)
   script.whole(cmd, options, {'width', 'epochs', 'batch'}, 1)
   script.whole(cmd, options, {'test'}, 0)
+  script.check_device(cmd, options)
   return options
 end
 
@@ -62,27 +63,32 @@ end
 -- Checkpoints: {format, model, optimizer, epoch, random, options}, see train.checkpoint.
 
 local FORMAT = 'moonlet images checkpoint 1'
-local KEPT = {'model', 'width', 'epochs', 'batch', 'lr', 'distort', 'bf16', 'seed', 'train'}
+local KEPT = {'model', 'width', 'epochs', 'batch', 'lr', 'distort', 'bf16', 'fp16', 'seed',
+  'train'}
 
 local function new_run(options)
   torch.manualSeed(options.seed)
-  local model = MODELS[options.model](options.width)
-  return model, optim.Adam(model:parameters(), {lr = options.lr}), 0
+  local model = MODELS[options.model](options.width):to(options.device)
+  return model, optim.Adam(model:parameters(), {lr = options.lr}), 0,
+    torch.GradScaler{enabled = options.fp16}
 end
 
 local function resume_run(options)
   local saved = checkpoint.load(options.resume, FORMAT)
   checkpoint.merge(options, saved.options, arg)
-  local optimizer = optim.Adam(saved.model:parameters(), {lr = options.lr})
+  local optimizer = optim.Adam(saved.model:to(options.device):parameters(), {lr = options.lr})
+  local scaler = torch.GradScaler{enabled = options.fp16}
   optimizer:load_state_dict(saved.optimizer)
+  if saved.scaler and saved.scaler.scale then scaler:load_state_dict(saved.scaler) end
   print(('going on after epoch %d of %s'):format(saved.epoch, options.resume))
-  return saved.model, optimizer, saved.epoch
+  return saved.model, optimizer, saved.epoch, scaler
 end
 
-local function save(options, model, optimizer, epoch)
+local function save(options, model, optimizer, epoch, scaler)
   if options.save == '' then return end
   checkpoint.save(options.save, FORMAT, {model = model:clearState(),
-    optimizer = optimizer:state_dict(), epoch = epoch, options = checkpoint.pick(options, KEPT)})
+    optimizer = optimizer:state_dict(), scaler = scaler:state_dict(), epoch = epoch,
+    options = checkpoint.pick(options, KEPT)})
   options.saved = ('epoch %d'):format(epoch)
 end
 
@@ -95,10 +101,10 @@ end
 
 local function count_right(output, labels)
   local _, best = output:max(2)
-  return best:view(-1):eq(labels):long():sum()
+  return best:view(-1):eq(labels):to('int64'):sum()
 end
 
-local function train_epoch(model, criterion, optimizer, set, label, options)
+local function train_epoch(model, criterion, optimizer, scaler, set, label, options)
   local count = set.images:size(1)
   local order = torch.randperm(count, 'torch.LongTensor')
   local bar = progress.new{total = count, label = label}
@@ -106,15 +112,14 @@ local function train_epoch(model, criterion, optimizer, set, label, options)
   model:training()
   while done < count do
     local chosen = order:narrow(1, done + 1, math.min(options.batch, count - done))
-    local labels = set.labels:index(1, chosen)
+    local labels = set.labels:index(1, chosen):to(options.device)
     local images = as_images(distort(set.images:index(1, chosen), options.distort))
-    local output, loss = torch.autocast(options.bf16 and 'bfloat16', function()
+      :to(options.device)
+    local output, loss = torch.autocast(script.precision(options), function()
       local result = model(images)
       return result, criterion(result, labels)
     end)
-    optimizer:zero_grad()
-    loss:backward()
-    optimizer:step()
+    script.step(loss, optimizer, scaler)
 
     local n = chosen:size(1)
     done = done + n
@@ -128,11 +133,11 @@ end
 local function accuracy(model, set, options)
   local count, right = set.labels:size(1), 0
   model:evaluate()
-  torch.no_grad(torch.autocast, options.bf16 and 'bfloat16', function()
+  torch.no_grad(torch.autocast, script.precision(options), function()
     for first = 1, count, 250 do
       local n = math.min(250, count - first + 1)
-      right = right + count_right(model(as_images(set.images:narrow(1, first, n))),
-        set.labels:narrow(1, first, n))
+      local images = as_images(set.images:narrow(1, first, n)):to(options.device)
+      right = right + count_right(model(images), set.labels:narrow(1, first, n):to(options.device))
     end
   end)
   return right / count
@@ -146,8 +151,8 @@ end
 
 local function main(options)
   local start = options.resume ~= '' and resume_run or new_run
-  local model, optimizer, done = start(options)
-  local criterion = nn.CrossEntropyCriterion()
+  local model, optimizer, done, scaler = start(options)
+  local criterion = nn.CrossEntropyCriterion():to(options.device)
   local digits = data.mnist{path = options.data ~= '' and options.data or nil,
     train = options.train}
   if options.test > 0 and options.test < digits.test.labels:size(1) then
@@ -161,10 +166,10 @@ local function main(options)
   for epoch = done + 1, options.epochs do
     local label = ('epoch %d/%d'):format(epoch, options.epochs)
     optimizer.options.lr = options.lr * (1 + math.cos(math.pi * (epoch - 1) / options.epochs)) / 2
-    train_epoch(model, criterion, optimizer, digits.train, label, options)
+    train_epoch(model, criterion, optimizer, scaler, digits.train, label, options)
     right = accuracy(model, digits.test, options)
     print(('%s  test accuracy %.2f %%'):format(label, 100 * right))
-    save(options, model, optimizer, epoch)
+    save(options, model, optimizer, epoch, scaler)
   end
   print(('test accuracy: %.2f %%'):format(100 * (right or accuracy(model, digits.test, options))))
 end

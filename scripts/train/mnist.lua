@@ -1,6 +1,6 @@
 -- Trains a network of 784, 128 and 10 units to read handwritten digits:
 --
---   moonlet scripts/train/mnist.lua [-epochs 60] [-help]
+--   moonlet scripts/train/mnist.lua [-epochs 60] [-device cuda] [-help]
 --
 -- 9,000 digits are few for 100,000 weights, so that each batch is distorted a little: turned,
 -- shifted, bent. After each epoch all that is needed to go on is saved; -resume goes on from there,
@@ -24,6 +24,7 @@ local function parse_options()
   cmd:option('-lr', 1e-3, 'learning rate of Adam at the start; it falls along a cosine')
   cmd:option('-distort', 0.8, 'how much to distort digits in training; 0: not at all')
   cmd:option('-hidden', 128, 'hidden units')
+  cmd:option('-device', 'cpu', 'where to calculate: cpu; cuda, a GPU; cuda:1, the second one')
   cmd:option('-seed', 1, 'seed of the random numbers')
   cmd:option('-threads', 0, 'threads; 0: as the program starts')
   cmd:option('-train', 9000, 'digits to train on, of 10000; the others are for testing')
@@ -32,6 +33,7 @@ local function parse_options()
   cmd:option('-resume', '', 'checkpoint to go on from, with the options of its run')
   local options = cmd:parse(arg)
   script.whole(cmd, options, {'epochs', 'batch', 'hidden'}, 1)
+  script.check_device(cmd, options)
   return options
 end
 
@@ -46,14 +48,14 @@ local function new_run(options)
   local model = nn.Sequential(
     nn.Linear(784, options.hidden),
     nn.ReLU(),
-    nn.Linear(options.hidden, 10))
+    nn.Linear(options.hidden, 10)):to(options.device)
   return model, optim.Adam(model:parameters(), {lr = options.lr}), 0
 end
 
 local function resume_run(options)
   local saved = checkpoint.load(options.resume, FORMAT)
   checkpoint.merge(options, saved.options, arg)
-  local model = saved.model
+  local model = saved.model:to(options.device)
   local optimizer = optim.Adam(model:parameters(), {lr = options.lr})
   optimizer:load_state_dict(saved.optimizer)
   print(('going on after epoch %d of %s'):format(saved.epoch, options.resume))
@@ -77,7 +79,7 @@ local function classes(output)
 end
 
 local function count_equal(a, b)
-  return a:eq(b):long():sum()
+  return a:eq(b):to('int64'):sum()
 end
 
 local function train_epoch(model, criterion, optimizer, set, label, options)
@@ -89,7 +91,8 @@ local function train_epoch(model, criterion, optimizer, set, label, options)
   while done < count do
     local chosen = order:narrow(1, done + 1, math.min(options.batch, count - done))
     local images, labels = set.images:index(1, chosen), set.labels:index(1, chosen)
-    images = distort(images, options.distort)
+    images = distort(images, options.distort):to(options.device)
+    labels = labels:to(options.device)
     local output = model(images)
     local loss = criterion(output, labels)
     optimizer:zero_grad()
@@ -105,18 +108,19 @@ local function train_epoch(model, criterion, optimizer, set, label, options)
   bar:finish()
 end
 
-local function accuracy(model, set)
+local function accuracy(model, set, device)
   model:evaluate()
   return torch.no_grad(function()
-    return count_equal(classes(model(set.images)), set.labels) / set.labels:nElement()
+    local read = classes(model(set.images:to(device)))
+    return count_equal(read, set.labels:to(device)) / set.labels:nElement()
   end)
 end
 
 -- A few test digits as text, and below each what the network read.
-local function show(model, set)
+local function show(model, set, device)
   local count = math.min(SHOWN, set.images:size(1))
   local images = set.images:narrow(1, 1, count)
-  local read = torch.no_grad(function() return classes(model(images)) end)
+  local read = torch.no_grad(function() return classes(model(images:to(device))):cpu() end)
   local captions = {}
   for i = 1, count do
     captions[i] = ('read %d'):format(read[i] - 1)
@@ -130,7 +134,7 @@ end
 local function main(options)
   local start = options.resume ~= '' and resume_run or new_run
   local model, optimizer, done = start(options)
-  local criterion = nn.CrossEntropyCriterion()
+  local criterion = nn.CrossEntropyCriterion():to(options.device)
   local digits = data.mnist{path = options.data ~= '' and options.data or nil,
     train = options.train}
 
@@ -141,11 +145,12 @@ local function main(options)
     local label = ('epoch %d/%d'):format(epoch, options.epochs)
     optimizer.options.lr = options.lr * (1 + math.cos(math.pi * (epoch - 1) / options.epochs)) / 2
     train_epoch(model, criterion, optimizer, digits.train, label, options)
-    print(('%s  test accuracy %.2f %%'):format(label, 100 * accuracy(model, digits.test)))
+    print(('%s  test accuracy %.2f %%'):format(label, 100 * accuracy(model, digits.test,
+      options.device)))
     save(options, model, optimizer, epoch)
   end
-  show(model, digits.test)
-  print(('test accuracy: %.2f %%'):format(100 * accuracy(model, digits.test)))
+  show(model, digits.test, options.device)
+  print(('test accuracy: %.2f %%'):format(100 * accuracy(model, digits.test, options.device)))
 end
 
 script.run(main, parse_options())

@@ -228,7 +228,7 @@ describe('on a GPU', function()
     s[4] = 40
     assert.are.equal(40, x[{ 2, 1 }])
     assert.are.same({ 1, 2, 3, 40, 5, 6 }, s:totable())
-    local y = torch.FloatTensor(s, 2, torch.LongStorage { 2 })
+    local y = torch.CudaTensor(s, 2, torch.LongStorage { 2 })
     assert.are.equal('cuda:0', y.device)
     y:fill(7)
     assert.are.same({ 1, 7, 7, 40, 5, 6 }, x:cpu():view(-1):totable())

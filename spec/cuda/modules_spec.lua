@@ -8,17 +8,6 @@ if not torch.cuda.is_available() then return end
 
 local TOLERANCE = 2e-4
 
--- Keep something of their own on the CPU, which will go along once the tensors of a GPU have types
--- of their own.
-local NOT_YET = {}
-for name in ([[RotaryEmbedding VolumetricMaxUnpooling SpatialMaxUnpooling SpatialFullConvolutionMap
-    SpatialConvolutionMap PositionalEncoding PartialLinear MultiMarginCriterion
-    ClassSimplexCriterion SparseLinear IndexLinear NTXentCriterion CTCCriterion SeqLSTM SeqLSTMP
-    SpatialSubtractiveNormalization SpatialDivisiveNormalization SpatialContrastiveNormalization
-    StackedLSTM SeqGRU SeqBRNN MultiHeadAttention TransformerEncoderLayer]]):gmatch('%S+') do
-  NOT_YET[name] = true
-end
-
 local function map(fn, value)
   if torch.isTensor(value) then return fn(value) end
   if type(value) ~= 'table' then return value end
@@ -71,23 +60,16 @@ local function check(name, case)
   input, target = map(float, input), target ~= nil and map(float, target) or nil
   local there = module:clone()
   local output, gradient, grads = run(module, input, target)
-  local ok, message = pcall(function()
-    there:cuda()
-    local o, g, p = run(there, to_gpu(input), target ~= nil and to_gpu(target) or nil)
-    same(o, output, name .. ': output')
-    if not case.discrete then same(g, gradient, name .. ': gradInput') end
-    same(p, grads, name .. ': gradients of parameters')
-  end)
-  if not ok and NOT_YET[name:match('^%w+')] then
-    assert.is_truthy(tostring(message):find('is on cpu, but others are on cuda', 1, true), message)
-    return
-  end
-  if not ok then error(message, 0) end
+  there:cuda()
+  local o, g, p = run(there, to_gpu(input), target ~= nil and to_gpu(target) or nil)
+  same(o, output, name .. ': output')
+  if not case.discrete then same(g, gradient, name .. ': gradInput') end
+  same(p, grads, name .. ': gradients of parameters')
 end
 
 describe('modules on a GPU', function()
   for _, file in ipairs { 'simple', 'basic', 'transfer', 'containers', 'tables', 'criterions',
-      'spatial', 'sequences', 'normalization', 'attention' } do
+      'spatial', 'sequences', 'normalization', 'attention', 'rnn', 'dpnn', 'nngraph' } do
     local cases = dofile('spec/nn/cases/' .. file .. '.lua')
     for name, case in pairs(cases) do
       it(name .. ' does what it does on the CPU', function() check(name, case) end)
@@ -96,7 +78,8 @@ describe('modules on a GPU', function()
 
   it('lists the operations that have no kernel', function()
     local names = {}
-    for op, count in pairs(torch.cuda.detours()) do names[#names + 1] = ('%s (%d)'):format(op, count) end
+    for op, count in pairs(torch.cuda.detours()) do names[#names + 1] = ('%s (%d)'):format(op,
+      count) end
     table.sort(names)
     if #names > 0 and os.getenv('MOONLET_GPU_REPORT') then
       local file = assert(io.open(os.getenv('MOONLET_GPU_REPORT'), 'w'))

@@ -366,7 +366,7 @@ describe('objects in files', function()
     assert.is_false(file:isWritableObject(io.stdout))
   end)
 
-  it('of the GPU are read into memory', function()
+  it('of the GPU go to one, or into memory', function()
     local bytes = torch.serialize(torch.FloatTensor {1, 2})
     local function cuda(what)
       return '\16\0\0\0torch.Cuda' .. what
@@ -374,8 +374,12 @@ describe('objects in files', function()
     bytes = bytes:gsub('\17%z%z%ztorch%.FloatTensor', cuda 'Tensor')
       :gsub('\18%z%z%ztorch%.FloatStorage', '\17\0\0\0torch.CudaStorage')
     local tensor = torch.deserialize(bytes)
-    assert.equal('torch.FloatTensor', torch.type(tensor))
+    local there = torch.cuda.is_available() and 'Cuda' or 'Float'
+    assert.equal(('torch.%sTensor'):format(there), torch.type(tensor))
     assert.same({1, 2}, tensor:totable())
+    tensor = torch.deserialize(bytes, {device = 'cpu'})
+    assert.equal('torch.FloatTensor', torch.type(tensor))
+    assert.has_error(function() torch.serialize(tensor, {device = 'cpu'}) end)
   end)
 
   it('write and read themselves without a name', function()

@@ -28,8 +28,21 @@ local function check_limit(name, limit)
   end
 end
 
+-- Of a GPU one number is read in all.
+local function total_norm_there(gradients, p)
+  local norms = {}
+  for _, gradient in ipairs(gradients) do
+    if gradient:nElement() > 0 then
+      local norm = gradient:reshape(gradient:nElement()):norm(p, 1)
+      norms[#norms + 1] = norm:to {dtype = 'float32', device = gradients[1].device}
+    end
+  end
+  return #norms > 0 and torch.cat(norms, 1):norm(p) or 0
+end
+
 -- The norm of all gradients as one vector.
 local function total_norm(gradients, p)
+  if gradients[1] and gradients[1].is_cuda then return total_norm_there(gradients, p) end
   local total = 0
   for _, gradient in ipairs(gradients) do
     local norm = gradient:nElement() > 0 and gradient:norm(p) or 0

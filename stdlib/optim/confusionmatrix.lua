@@ -56,7 +56,7 @@ function ConfusionMatrix:add(prediction, target)
   self.mat[t][p] = self.mat[t][p] + 1
 end
 
--- (batch) or (batch, class) as a LongTensor (batch).
+-- (batch) or (batch, class) as a LongTensor (batch) of the CPU.
 local function classes_of(self, values, what)
   if not torch.isTensor(values) then
     error(('optim.ConfusionMatrix: %s: a tensor expected, got %s'):format(what,
@@ -70,7 +70,7 @@ local function classes_of(self, values, what)
         self.nclasses), 4)
     end
     local _, best = values:max(2)
-    return best:view(best:nElement())
+    return best:view(best:nElement()):cpu()
   end
   values = values:reshape(values:nElement()):long()
   if values:nElement() > 0 then

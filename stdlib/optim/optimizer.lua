@@ -181,10 +181,14 @@ function Optimizer:load_state_dict(dict)
   check_state(self, dict)
   self.steps = dict.steps
   for key, value in pairs(dict.options) do self.options[key] = value end
-  for i = 1, #self.parameters do
+  for i, parameter in ipairs(self.parameters) do
     local copy = {}
     for key, value in pairs(dict.state[i] or {}) do
-      copy[key] = torch.isTensor(value) and value:clone() or value
+      copy[key] = value
+      if torch.isTensor(value) then
+        local there = value:to(parameter.device)
+        copy[key] = rawequal(there, value) and value:clone() or there
+      end
     end
     self.state[i] = dict.state[i] and copy or nil
   end

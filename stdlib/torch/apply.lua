@@ -5,6 +5,8 @@
 local core = require 'torch.core'
 local class = require 'torch.class'
 
+local unpack = table.unpack or unpack
+
 local has_ffi, ffi = pcall(require, 'ffi')
 local compiles = has_ffi and rawget(_G, 'jit') and rawget(_G, 'loadstring')
   and rawget(_G, 'debug') and debug.getinfo
@@ -140,10 +142,23 @@ local function run(f, tensors, count)
   return #keep > 0
 end
 
+-- Of a GPU's tensors a copy is changed, and comes back.
+local function through_cpu(wanted, plain, x, ...)
+  local others = {...}
+  for k = 1, wanted - 1 do
+    if core.is_tensor(others[k]) then others[k] = others[k]:cpu() end
+  end
+  return x:copy(plain(x:cpu(), unpack(others, 1, wanted)))
+end
+
 local function mapper(wanted)
   local name = names[wanted]
   local plain = core[name]
   return function(...)
+    local x = ...
+    if type(x) == 'userdata' and core.is_tensor(x) and x.is_cuda then
+      return through_cpu(wanted, plain, ...)
+    end
     local good, count = pcall(core.begin_map, wanted, name, ...)
     if not good then error(count, 2) end
     if not compiles or not count or count < FEW or not jit.status() then -- luacheck: ignore

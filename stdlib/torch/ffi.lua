@@ -32,7 +32,11 @@ end
 
 -- 'Float' and 'Tensor' of a FloatTensor.
 local function kind_of(object, name)
-  local kind, what = (class.typename(object) or ''):match('^torch%.(%a+%d*)(%u%l+)$')
+  local full = class.typename(object) or ''
+  local kind, what = full:match('^torch%.(%a+%d*)(%u%l+)$')
+  if full:find('^torch%.Cuda') and type(object) == 'userdata' then
+    core.data_pointer(object) -- an error: the host cannot read it
+  end
   if not elements[kind] or (what ~= 'Tensor' and what ~= 'Storage') then
     error(('%s: tensor or storage expected, got %s'):format(name, class.type(object)), 3)
   end

@@ -72,7 +72,8 @@ local texts = {
   plan = 'torch.plan\n  What model:freeze() is made of: p = begin{examples} notes all operations '
     .. 'on input(p, i) until\n  finish(p, {results}); then run(p, x, ...) repeats them, and '
     .. 'output(p, i) has what they give;\n  describe(p), release(p), active().',
-  autocast = "torch.autocast(['bfloat16',] f, ...)\n  Calls f(...); meanwhile matrix products and "
+  autocast = "torch.autocast(['cuda',] ['bfloat16',] f, ...)\n"
+    .. "  Calls f(...); meanwhile matrix products and "
     .. 'convolutions of float32 tensors\n  calculate in 16 bits, and what needs more precision '
     .. "does not. 'float16': in that type;\n  false: switches it off inside.",
   set_autocast = 'torch.set_autocast(dtype or false)\n'
@@ -160,10 +161,12 @@ local texts = {
   set = 'x:set(y)  x:set(storage [, offset, sizes, strides])\n  Makes x that view.',
   new = 'x.new(...)\n  What the constructor of x\'s type makes; x:new() is a view of x.',
   type = "x:type(['torch.FloatTensor'])  torch.type(anything)\n"
-    .. '  The name of the type; with a name, x converted to it.',
+    .. "  The name of the type, 'torch.CudaTensor' for float32 on a GPU; with a name, x converted\n"
+    .. "  to it, and brought to where such tensors are: 'float32' alone leaves x where it is.",
   to = "x:to('float32')  x:to('cuda:1')  x:to{dtype=, device=}  x:to(y)\n"
     .. '  x as that type, on that device; x itself where it is so already.',
-  cuda = 'x:cuda([number])\n  x on the first GPU, or on the one of that number, from 1.',
+  cuda = 'x:cuda([number])\n  x on the current GPU, or on the one of that number, from 1.',
+  getDevice = 'x:getDevice()\n  The number of the GPU that x is on, from 1; 0: the CPU.',
   cpu = 'x:cpu()\n  x in the memory of the CPU.',
   is_tensor = 'torch.is_tensor(anything)\n  Whether it is a tensor.',
   is_floating_point = 'x:is_floating_point()\n  Whether the type has fractions.',
@@ -174,7 +177,7 @@ local texts = {
     .. '  Whether the kind of the values survives the conversion.',
   finfo = "torch.finfo(['float32'])\n  Its eps, max, min, tiny, resolution and bits.",
   iinfo = "torch.iinfo('int64')\n  Its max, min and bits.",
-  typeAs = 'x:typeAs(y)\n  x converted to the type of y.',
+  typeAs = 'x:typeAs(y)\n  x converted to the type of y, on the device of y.',
   apply = 'x:apply(f)\n  Replaces each element by what f(element) returns, unless that is nil.',
   map = 'x:map(y, f)\n  Replaces each element by what f(of x, of y) returns, unless that is nil.',
   map2 = 'x:map2(y, z, f)\n  The same with three tensors.',
@@ -239,7 +242,14 @@ texts.data_ptr = 'x:data_ptr()\n  The address of the first element as a number.'
 
 for _, kind in ipairs {'byte', 'char', 'short', 'int', 'long', 'half', 'bfloat16', 'float',
     'double', 'bool'} do
-  texts[kind] = ('x:%s()\n  x converted to that type of elements.'):format(kind)
+  texts[kind] = ('x:%s()\n  x converted to that type of elements, on the CPU.'):format(kind)
+end
+for _, kind in ipairs {'bfloat16', 'bool'} do
+  texts[kind] = ('x:%s()\n  x converted to that type of elements, where it is.'):format(kind)
+end
+for _, kind in ipairs {'Byte', 'Char', 'Short', 'Int', 'Long', 'Half', 'BFloat16', 'Float',
+    'Double', 'Bool'} do
+  texts['cuda' .. kind] = ('x:cuda%s()\n  x as a tensor of that type on a GPU.'):format(kind)
 end
 
 return texts

@@ -7,6 +7,7 @@ for name, value in pairs(core) do torch[name] = value end
 torch.describe, torch.file, torch.remove = nil, nil, nil -- torch.ops is what it gives; torch.File
 torch.json, torch.file_stamp, torch.folder_names = nil, nil, nil -- for the package serve
 torch.generator_metatable, torch.begin_map, torch.data_cell, torch.data_address = nil, nil, nil, nil
+torch.device_types = nil
 
 -- ---------------------------------------------------------------------------------------------
 -- Classes.
@@ -59,9 +60,14 @@ function torch.enable_grad(f, ...)
   return restored(core.set_grad_enabled, core.set_grad_enabled(true), pcall(f, ...))
 end
 
---- torch.autocast([dtype,] f, ...): calls f(...), where products calculate in that dtype.
+--- torch.autocast([dtype,] f, ...): calls f(...), where products calculate in that dtype. With the
+-- name of a device in front, torch.autocast('cuda', f), the dtype is by default float16 for a GPU.
 function torch.autocast(dtype, ...)
   if type(dtype) == 'function' then return torch.autocast('bfloat16', dtype, ...) end
+  if type(dtype) == 'string' and (dtype:match('^cuda') or dtype == 'cpu') then
+    if type((...)) ~= 'function' then return torch.autocast(...) end
+    return torch.autocast(dtype == 'cpu' and 'bfloat16' or 'float16', ...)
+  end
   check_function('autocast', (...))
   return restored(core.set_autocast, core.set_autocast(dtype), pcall(...))
 end
@@ -99,16 +105,33 @@ local function new_of(name, like, make)
   end
 end
 
-for name, mt in pairs(core.metatables) do
-  local short = name:match('^torch%.(.+)$')
-  if short and type(core[short]) == 'function' then
-    local make, like = core[short], rawget(mt, 'new')
-    torch[short] = class.register_native(name, mt, make)
-    if like and is_tensor_type(name) then mt.new = new_of(name, like, make) end
-  end
-  mt.__tostring__ = is_tensor_type(name) and print_tensor or print_storage
+local function register_type(name, mt, make, like)
+  torch[name:match('^torch%.(.+)$')] = class.register_native(name, mt, make)
+  if like and is_tensor_type(name) then mt.new = new_of(name, like, make) end
   -- Looked up anew each time, so that a program may print its tensors in its own way.
   mt.__tostring = function(object) return mt.__tostring__(object) end
+end
+
+local new_like = rawget(core.metatables['torch.FloatTensor'], 'new')
+for name, mt in pairs(core.metatables) do
+  mt.__tostring__ = is_tensor_type(name) and print_tensor or print_storage
+  register_type(name, mt, core[name:match('^torch%.(.+)$')], new_like)
+end
+
+-- The types of a GPU, torch.CudaTensor and its relatives, are made when one is first needed: copies
+-- of the CPU's, from which they differ in this.
+if core.device_types then
+  core.device_types(function(metatables, constructors)
+    for name, mt in pairs(metatables) do
+      mt.__constructor, mt.__factory, mt.new = nil, nil, nil
+      core.metatables[name], core[name:match('^torch%.(.+)$')] = mt, constructors[name]
+      register_type(name, mt, constructors[name], new_like)
+    end
+  end)
+end
+local function is_device_type(name)
+  return type(name) == 'string' and (name:find('^Cuda%u?%l*%d*%u?%l*Tensor$')
+    or name:find('^Cuda%u?%l*%d*%u?%l*Storage$')) and core.device_types ~= nil
 end
 
 -- torch.Generator() makes a source of random numbers; files keep its state.
@@ -158,9 +181,23 @@ function torch.isStorage(object)
 end
 torch.is_storage = torch.isStorage
 
---- The defaults of Torch7, for old programs: float64, gradients inside of modules only, and the
--- globals of Torch7's Lua.
+-- Torch7's x:cuda() gives a CudaTensor, of float32, whatever x is.
+local function cuda_of_floats(mt)
+  local cuda = mt.cuda
+  function mt.cuda(x, i)
+    x = cuda(x, i)
+    return x.dtype == 'float32' and x or x:to('float32')
+  end
+end
+
+--- The defaults of Torch7, for old programs: float64, gradients inside of modules only, x:cuda() of
+-- float32, and the globals of Torch7's Lua.
 function torch.th_defaults()
+  if not require('torch.th').installed then
+    for name, mt in pairs(core.metatables) do
+      if is_tensor_type(name) then cuda_of_floats(mt) end
+    end
+  end
   require('torch.th').install(_G)
   torch.setdefaulttensortype('torch.DoubleTensor')
   torch.set_grad_enabled(false)
@@ -248,6 +285,7 @@ local lazy = {
   fft = 'torch.fft',
   File = 'torch.File',
   gradcheck = 'torch.gradcheck',
+  GradScaler = 'torch.GradScaler',
   linalg = 'torch.linalg',
   MemoryFile = 'torch.File',
   ops = 'torch.ops',
@@ -261,6 +299,10 @@ return setmetatable(torch, {
   lazy = lazy,
   deferred = deferred_from,
   __index = function(tbl, name)
+    if is_device_type(name) then
+      core.device_types()
+      return rawget(tbl, name)
+    end
     local module = lazy[name]
     if not module then return nil end
     local value = require(module)

@@ -1,7 +1,9 @@
 --- torch.save, torch.load and their relatives: values in files and strings, in Torch7's layout.
 -- All of them accept a table of options at the end: mode ('binary', 'ascii', and 'b32' or 'b64'
--- for the size of a Long), referenced (false: write what is shared as often as it appears), and
--- functions (true: functions are written and read; reading one can run code of the file).
+-- for the size of a Long), referenced (false: write what is shared as often as it appears),
+-- functions (true: functions are written and read; reading one can run code of the file), and
+-- device (what a file has of a GPU's tensors is read to there; by default to the current GPU, or to
+-- the CPU where there is none).
 local core = require 'torch.core'
 local files = require 'torch.File'
 local writer = require 'torch.t7_writer'
@@ -23,6 +25,7 @@ end
 local function read_options(operation, mode, referenced, options)
   local out = {mode = 'binary', referenced = true, pause = false}
   out.functions = WRITES[operation] and th.installed or false
+  if not WRITES[operation] then out.device = false end
   local function refuse(message, ...)
     error(('torch.%s: '):format(operation) .. message:format(...), 4)
   end
@@ -45,7 +48,7 @@ local function prepare(file, options)
   if options.mode == 'b32' then file:longSize(4) end
   file:referenced(options.referenced)
   file:functions(options.functions)
-  file.pause = options.pause or nil
+  file.pause, file.device = options.pause or nil, options.device or nil
   return file
 end
 
@@ -140,9 +143,10 @@ local function read_all(file, label, options)
 end
 
 --- torch.load(path [, mode] [, options]): runs no code of the file; functions in it are refused,
--- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. With
--- {pause = f}, f() is called before each value that is read, and each million bytes of a large
--- one, and may yield: others get their turn.
+-- but for torch.load(path, {functions = true}). mode: 'binary', 'ascii', 'b32' or 'b64'. Tensors of
+-- a GPU go back to one, or to the CPU where there is none or {device = 'cpu'} asks for it. With
+-- {pause = f}, f() is called before each value that is read, and each million bytes of a large one,
+-- and may yield: others get their turn.
 function serialize.load(path, mode, referenced, options)
   check_path('load', path)
   local chosen = read_options('load', mode, referenced, options)

@@ -108,7 +108,7 @@ local function window(name, n, periodic, options, f)
   local values = torch.zeros(n, {dtype = 'float64'})
   if n == 1 then values:fill(1) end
   if n > 1 then
-    values = f(torch.range(0, n - 1):double():div(last))
+    values = f(torch.range(0, n - 1):to('float64'):div(last))
   end
   return values:to(options and options.dtype or torch.zeros(1).dtype)
 end

@@ -73,13 +73,38 @@ end
 -- ---------------------------------------------------------------------------------------------
 -- Tensors and storages.
 
--- Files of GPU tensors are read into the memory of the CPU: 'torch.CudaTensor' was one of floats.
-local function name_here(name)
-  local kind, ending = name:match('^torch%.Cuda(%a-)(Tensor)$')
-  if not kind then kind, ending = name:match('^torch%.Cuda(%a-)(Storage)$') end
+-- The CPU's type for a GPU's: 'torch.CudaTensor' is one of floats.
+local function cpu_name(name)
+  local kind, ending = name:match('^torch%.Cuda(%w-)(Tensor)$')
+  if not kind then kind, ending = name:match('^torch%.Cuda(%w-)(Storage)$') end
   if not kind then return name end
   local here = ('torch.%s%s'):format(kind == '' and 'Float' or kind, ending)
   return core.metatables[here] and here or name
+end
+
+-- Where tensors of a GPU go: to the device that the file was told, else to the current GPU, and to
+-- the CPU where there is none.
+local function device_of(file)
+  if file.device then return file.device end
+  file.device = core.cuda and core.cuda.is_available() and core.device_types and 'cuda' or 'cpu'
+  return file.device
+end
+
+-- The name of the type that a tensor or storage of this name gets here.
+local function name_here(file, name)
+  local here = cpu_name(name)
+  if here == name or device_of(file) == 'cpu' then return here end
+  core.device_types()
+  return core.metatables[name] and name or here
+end
+
+-- The storage of a GPU's type, with what was read.
+local function placed(file, storage, name)
+  local here = cpu_name(name)
+  if here == name then return storage end
+  if storage:size() == 0 then return core[name:gsub('^torch%.', '')](0) end
+  local short = here:gsub('^torch%.', ''):gsub('Storage$', 'Tensor')
+  return core[short](storage):to(device_of(file)):storage()
 end
 
 -- Index of the last element of a view, which has to lie inside of its storage. Computed in
@@ -139,7 +164,7 @@ local function read_in_pieces(file, make, read, count)
   return storage
 end
 
-local function storage_of(file, name)
+local function cpu_storage_of(file, name)
   local short = name:gsub('^torch%.', '')
   local count, size = file:readLong(), core[short](1):elementSize()
   check_count(file, count, short == 'LongStorage' and 4 or size, name) -- 4 bytes in 'b32'
@@ -150,8 +175,24 @@ local function storage_of(file, name)
   return read_storage(file.stream, name:gsub('Storage$', 'Tensor'), count)
 end
 
+local function storage_of(file, name)
+  return placed(file, cpu_storage_of(file, cpu_name(name)), name)
+end
+
 -- ---------------------------------------------------------------------------------------------
 -- Objects of classes.
+
+-- Fields of modules that name types.
+local TYPE_FIELDS = {_type = true, intype = true, outtype = true, moduleType = true,
+  tensortype = true}
+
+--- What such a field of an object is where the object is read to.
+function reader.field(file, key, value)
+  if TYPE_FIELDS[key] and type(value) == 'string' and value:find('^torch%.Cuda') then
+    return name_here(file, value)
+  end
+  return value
+end
 
 local function read_class_object(file, objects, name, id, version)
   local factory = class.factory(name)
@@ -174,7 +215,7 @@ local function read_class_object(file, objects, name, id, version)
   if type(fields) ~= 'table' then
     fail('the fields of a %s at byte %d are a %s', name, where, type(fields))
   end
-  for key, value in next, fields do rawset(object, key, value) end
+  for key, value in next, fields do rawset(object, key, reader.field(file, key, value)) end
   return object
 end
 
@@ -183,7 +224,7 @@ local function read_torch_object(file, state, id)
   local version = tonumber(name:match('^V (%d+)$'))
   -- Very old files have no version string: then the first string is the name.
   if version then name = counted(file, 'a class name') end
-  local here = name_here(name)
+  local here = name_here(file, name)
   local object
   if core.metatables[here] and here:find('Tensor$') then
     object = read_tensor(file, here, version or 0)

@@ -112,7 +112,6 @@ local function long_storage(count, get, tensor)
 end
 
 local function put_tensor(file, state, tensor, hook)
-  if not pcall(tensor.storage, tensor) then tensor = tensor:cpu() end -- it is on a device
   local dims = tensor:dim()
   -- An empty tensor has no dimension in Torch7, and no storage.
   if dims <= 1 and tensor:nElement() == 0 then
@@ -127,9 +126,16 @@ local function put_tensor(file, state, tensor, hook)
   write_object(file, state, tensor:storage(), hook)
 end
 
+-- 'torch.CudaStorage' is one of floats; all others have the CPU's name behind 'Cuda'.
+local function on_cpu(storage)
+  local kind = class.typename(storage):match('^torch%.Cuda(.*)Storage$')
+  if not kind then return storage end
+  return storage:type(('torch.%sStorage'):format(kind == '' and 'Float' or kind))
+end
+
 local function put_storage(file, storage)
   file:writeLong(storage:size())
-  native.write_storage(file.stream, storage)
+  native.write_storage(file.stream, on_cpu(storage))
 end
 
 local function put_class_object(file, state, object, hook)

@@ -64,7 +64,7 @@ local function fetch(x, height, width, row, column)
   inside = torch.cmul(inside, torch.ge(column, 0))
   inside = torch.cmul(inside, torch.le(column, width - 1))
   -- what is no number lies outside, too
-  local index = torch.where(inside, row * width + column + 1, torch.ones_like(row)):long()
+  local index = torch.where(inside, row * width + column + 1, torch.ones_like(row)):to('int64')
   local batch, channels, places = x:size(1), x:size(2), row:size(2)
   index = index:view(batch, 1, places):expand(batch, channels, places)
   return torch.cmul(x:gather(3, index), inside:typeAs(x):view(batch, 1, places))

@@ -13,9 +13,10 @@ function checkpoint.save(path, format, state)
   torch.save(path, copy)
 end
 
---- The table of such a file; random numbers go on from where they were.
-function checkpoint.load(path, format)
-  local state = torch.load(path)
+--- The table of such a file, with its tensors on a device; random numbers go on from where they
+-- were.
+function checkpoint.load(path, format, device)
+  local state = torch.load(path, {device = device or 'cpu'})
   if type(state) ~= 'table' or state.format ~= format then
     error(('%s is not a checkpoint of this script'):format(path), 0)
   end

@@ -23,6 +23,38 @@ function script.one_of(cmd, options, name, words)
     options[name]))
 end
 
+--- The options that say where and in what precision to calculate; `device` reads the first.
+function script.device_options(cmd)
+  cmd:option('-device', 'cpu', "where to calculate: cpu; cuda, a GPU; cuda:1, the second one")
+  cmd:option('-bf16', false, 'calculate products in bfloat16: faster where the processor knows it')
+  cmd:option('-fp16', false, 'calculate products in float16, with scaled gradients')
+end
+
+--- Ends the program unless the device can be used, and one precision at most is asked for.
+function script.check_device(cmd, options)
+  local ok, message = pcall(torch.empty, 1, {device = options.device})
+  if not ok then cmd:error(('-device: %s'):format(tostring(message):gsub('^.-:%d+: ', ''))) end
+  if options.bf16 and options.fp16 then cmd:error('-bf16 or -fp16, not both') end
+end
+
+--- What torch.autocast takes: 'bfloat16', 'float16' or false.
+function script.precision(options)
+  return options.bf16 and 'bfloat16' or options.fp16 and 'float16'
+end
+
+--- loss:backward() and the optimizer's step, with scaled gradients where the scaler is in use.
+-- between(): called before the step, with gradients that are not scaled any more.
+function script.step(loss, optimizer, scaler, between)
+  optimizer:zero_grad()
+  scaler:scale(loss):backward()
+  if between then
+    scaler:unscale_(optimizer)
+    between()
+  end
+  scaler:step(optimizer)
+  scaler:update()
+end
+
 -- Ctrl-C ends an epoch in the middle, but not the writing of a file.
 local function report(options, message)
   if not tostring(message):find('interrupted') then
