@@ -23,6 +23,7 @@ typedef struct {
   tn_cuda_arena *arena;
   tn_random_shift *shift; /* on the device */
   bool draws;             /* some kernel reads it */
+  uint64_t runs;
   kept *tables;
 } graph_box;
 
@@ -143,7 +144,7 @@ tn_status tn_cuda_graph_end(void *graph) {
 
 tn_status tn_cuda_graph_run(void *graph, uint64_t seed, uint64_t offset) {
   graph_box *g = graph;
-  const tn_random_shift shift = {seed, offset};
+  const tn_random_shift shift = {seed, offset, g->runs};
   int before;
   if (capture != NULL) return tn_cuda_no_capture("replaying a graph");
   if (g->exec == NULL) return tn_cuda_fail(TN_EDEVICE, "this graph was not captured to its end");
@@ -157,6 +158,7 @@ tn_status tn_cuda_graph_run(void *graph, uint64_t seed, uint64_t offset) {
                                       handle));
   }
   if (s == TN_OK) s = tn_cuda_check(cudaGraphLaunch(g->exec, handle));
+  if (s == TN_OK) g->runs++;
   tn_cuda_leave(g->device, before);
   return s;
 }

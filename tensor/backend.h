@@ -52,7 +52,7 @@ typedef struct {
   const tn_attrs *attrs;
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
-  bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
+  bool replayable;       /* set by the kernel: they, or a step's number, change with each replay */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);

@@ -143,6 +143,25 @@ describe('a graph', function()
     still_works()
   end)
 
+  it('lets the host count along', function()
+    local x, steps, seen = torch.zeros(2):cuda(), 0, {}
+    local g = cuda.graph(function()
+      assert.is_true(cuda.is_current_stream_capturing())
+      steps = steps + 1
+      x:add(1)
+      cuda.on_replay(function(n)
+        seen[#seen + 1] = n
+        if n > 1 then steps = steps + 1 end
+      end)
+    end)
+    assert.is_false(cuda.is_current_stream_capturing())
+    assert.are.equal(1, steps)
+    for _ = 1, 3 do g() end
+    assert.are.equal(3, steps)
+    assert.are.same({ 1, 2, 3 }, seen)
+    fails('no graph is captured', cuda.on_replay, print)
+  end)
+
   it('runs on the stream that is current', function()
     local x, s = torch.zeros(4):cuda(), cuda.Stream()
     local g = cuda.graph(function() x:add(1) end)
