@@ -170,7 +170,9 @@ describe('memory of the GPU', function()
         garbage = nil
       end
       local all = {}
-      pcall(function() for i = 1, 20 do all[i] = torch.zeros(n, {dtype = 'uint8', device = 'cuda'}) end end)
+      pcall(function()
+        for i = 1, 20 do all[i] = torch.zeros(n, {dtype = 'uint8', device = 'cuda'}) end
+      end)
       local before = torch.cuda.memory_stats().num_ooms
       all = nil
       y:backward(seed)

@@ -110,9 +110,9 @@ function Graph.__tostring() return 'torch.cuda.Graph' end
 -- What is to happen at each replay of the graph that is being captured.
 local noted
 
---- torch.cuda.on_replay(f): while a graph is captured; f(n) is called after each of its replays, the
--- first of which has the number 1. For counters of the host: they have been counted once when the
--- graph was captured.
+--- torch.cuda.on_replay(f): while a graph is captured; f(n) is called after each of its replays,
+-- the first of which has the number 1. For counters of the host: they have been counted once when
+-- the graph was captured.
 function cuda.on_replay(f)
   check_function('on_replay', f)
   if not noted then error('on_replay: no graph is captured', 2) end
