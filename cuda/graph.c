@@ -84,7 +84,7 @@ static tn_status begin(graph_box *g) {
   g->shift = shift;
   s = tn_cuda_check(cudaMemsetAsync(shift, 0, sizeof *g->shift,
                                     tn_cuda_handle(g->device, tn_cuda_current(g->device))));
-  if (s == TN_OK) s = tn_cuda_stream_new(g->device, 0, &g->stream);
+  if (s == TN_OK) s = tn_cuda_stream_new(g->device, TN_CUDA_FOR_CAPTURE, &g->stream);
   if (s != TN_OK) return s;
   g->arena = tn_cuda_arena_new(g->device);
   if (g->arena == NULL) return tn_cuda_fail(TN_ENOMEM, "not enough memory");
@@ -121,9 +121,13 @@ static cudaError_t end_capture(graph_box *g, cudaGraph_t *graph) {
   g->capturing = false;
   if (capture == g) capture = NULL;
   tn_cuda_make_current(g->device, g->stream_before);
-  if (tn_cuda_is_lost()) return cudaSuccess;
-  cudaError_t error = cudaStreamEndCapture(tn_cuda_handle(g->device, g->stream), graph);
+  cudaError_t error = cudaSuccess;
+  if (!tn_cuda_is_lost()) {
+    error = cudaStreamEndCapture(tn_cuda_handle(g->device, g->stream), graph);
+  }
   if (error != cudaSuccess) cudaGetLastError();
+  tn_cuda_stream_free(g->device, g->stream);
+  g->stream = 0;
   return error;
 }
 

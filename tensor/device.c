@@ -145,8 +145,11 @@ tn_status tn__device_grow(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   const tn_backend *b = tn__backend_loaded();
   const int number = number_of(s->device);
   void *data;
-  tn_status status = allocate(ctx, b, s->device, bytes, &data);
+  tn_status status = s->bytes == 0 ? TN_OK
+                                   : tn__device_refuse_capture(ctx, b, "a tensor that grows");
+  if (status == TN_OK) status = allocate(ctx, b, s->device, bytes, &data);
   if (status != TN_OK) return status;
+  if (*b->streams) b->uses(number, s->data);
   status = failed(ctx, b, b->peer(number, data, number, s->data, s->bytes));
   if (status == TN_OK && !tn__recount(s->allocator, s->bytes, bytes)) {
     status = tn_fail(ctx, TN_ENOMEM, "not enough memory for %.1f MiB below the limit",

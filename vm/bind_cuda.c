@@ -224,6 +224,9 @@ static int new_stream(lua_State *L) {
   const tn_device device = bind_check_gpu(L, b, 1, "Stream");
   const int priority = lua_isnoneornil(L, 2)
                            ? 0 : (int)bind_check_int(L, 2, "Stream", "a priority");
+  if (priority < -100 || priority > 100) {
+    return luaL_error(L, "Stream: a priority of %d: -1 is high, 0 is low", priority);
+  }
   stream_box *box = push_stream(L, device);
   bind_check(L, b, tn_stream_new(b->ctx, device, priority, &box->stream));
   box->holds = true;

@@ -221,6 +221,13 @@ describe('what a graph cannot repeat', function()
     still_works()
   end)
 
+  it('is growing', function()
+    local y = torch.ones(4, { device = 'cuda' })
+    fails('a tensor that grows', cuda.graph, function() y:resize(10000) end)
+    assert.are.equal(4, y:cpu():sum())
+    still_works()
+  end)
+
   it('is another graph', function()
     local g = cuda.graph(function() x:add(1) end)
     fails('replaying a graph', cuda.graph, function() g() end)
