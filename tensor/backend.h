@@ -46,6 +46,7 @@ typedef struct {
   tn_opcode code;
   int device, nin, nout;
   int dim; /* what the shape rule noted for the kernel; not of gradients */
+  int index_base; /* from which indices count: 1 in Lua */
   const tn_view *in;
   tn_view *out;
   const bool *need; /* of gradients only */

@@ -432,8 +432,9 @@ static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel
     return tn_fail(call->ctx, TN_ENOMEM, "not enough memory");
   }
   tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
-                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim, .in = in,
-                      .out = out, .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim,
+                      .index_base = call->ctx->index_base, .in = in, .out = out,
+                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
   for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
   for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
   tn_status s = launch(call->ctx, b, kernel, &k);
@@ -458,6 +459,11 @@ tn_status tn__device_run(tn_call *call) {
 static _Atomic(uint64_t) detours[TN_OP_COUNT];
 
 uint64_t tn_device_detours(tn_opcode code) { return detours[code]; }
+
+bool tn_device_has_kernel(tn_ctx *ctx, tn_opcode code) {
+  const tn_call call = {.ctx = ctx, .op = tn__ops[code], .code = code};
+  return tn__backend(ctx) != NULL && tn__device_serves(&call);
+}
 
 /* A new reference to t on `device`: itself, or a copy that is not recorded. NULL stays NULL. */
 static tn_status carried(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, int16_t device) {
@@ -586,7 +592,8 @@ static tn_status run_fused(tn_grad_call *g, const tn_backend *b) {
   tn_view in[TN_MAX_INPUTS + 2 * TN_MAX_OUTPUTS], out[TN_MAX_INPUTS];
   const int nout = g->node_op->nout;
   tn_kernel_call k = {.code = g->code, .device = number_of(g->ctx->device), .nout = nout,
-                      .in = in, .out = out, .need = g->need, .attrs = g->attrs};
+                      .index_base = g->ctx->index_base, .in = in, .out = out,
+                      .need = g->need, .attrs = g->attrs};
   tn_status s = TN_OK;
   for (int i = 0; i < nout; i++) view_of(&in[k.nin++], g->dout[i]);
   for (int i = 0; i < g->nin; i++) view_of(&in[k.nin++], g->in[i]);

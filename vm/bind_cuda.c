@@ -157,6 +157,16 @@ static int detours(lua_State *L) {
   return 1;
 }
 
+/* has_kernel() → {operation = whether a GPU does it itself} */
+static int has_kernel(lua_State *L) {
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    lua_pushboolean(L, tn_device_has_kernel(bind_state(L)->ctx, (tn_opcode)code));
+    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
+  }
+  return 1;
+}
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 static tn_device_memory memory_here(lua_State *L, const char *function, bool forget_most) {
@@ -509,7 +519,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"max_memory_allocated", max_memory_allocated}, {"memory_reserved", memory_reserved},
       {"max_memory_reserved", max_memory_reserved},
       {"reset_peak_memory_stats", reset_peak_memory_stats}, {"empty_cache", empty_cache},
-      {"detours", detours},
+      {"detours", detours}, {"has_kernel", has_kernel},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
       {"Event", new_event}, {"graph_begin", graph_begin},
