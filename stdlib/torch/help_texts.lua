@@ -162,11 +162,12 @@ local texts = {
   type = "x:type(['torch.FloatTensor'])  torch.type(anything)\n"
     .. '  The name of the type; with a name, x converted to it.',
   to = "x:to('float32')  x:to('cuda:1')  x:to{dtype=, device=}  x:to(y)\n"
-    .. '  x as that type, on that device; x itself where it is so already. With {non_blocking = true}\n'
-    .. '  as a last argument, a copy between pinned memory and a GPU is not waited for.',
+    .. '  x as that type, on that device; x itself where it is so already. {non_blocking = true}\n'
+    .. '  as a last argument: a copy between pinned memory and a GPU is not waited for.',
   cuda = 'x:cuda([number] [, {non_blocking = true}])\n'
     .. '  x on the current GPU, or on the one of that number, from 1.',
-  pin_memory = 'x:pin_memory()\n  x in memory that a GPU reaches by itself, for copies beside work.',
+  pin_memory = 'x:pin_memory()\n'
+    .. '  x in memory that a GPU reaches by itself, for copies that go on beside other work.',
   is_pinned = 'x:is_pinned()\n  Whether pin_memory made it.',
   copyAsync = 'x:copyAsync(y)\n'
     .. '  x:copy(y), but between pinned memory and a GPU without waiting until it is done.',
