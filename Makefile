@@ -141,9 +141,10 @@ test_c := $(wildcard spec/tensor/*.c)
 first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/,init.lua \
   Module.lua run.lua values.lua parameters.lua flatten.lua conversion.lua Container.lua \
   Criterion.lua))
-# The digits are more than the embedded build may weigh.
+# The digits are more than the embedded build may weigh, and devices it has none.
 packages := $(first) $(filter-out $(first),$(sort \
-  $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))
+  $(shell find stdlib nn -name '*.lua' $(if $(EMBED),! -path stdlib/torch/cuda.lua,-o -name '*.gz') \
+    2>/dev/null)))
 
 # What WITHOUT may name: sources of operations, which nothing else calls, or Lua files.
 parts_c := attention convolution ctc fft linalg recurrent statistics

@@ -334,6 +334,17 @@ describe('a captured training step', function()
     assert.are.equal(30, results:nElement())
   end)
 
+  it('is not the first one of an optimizer that keeps something', function()
+    local w = torch.ones(3):cuda()
+    w.requires_grad = true
+    torch.mul(w, 2):backward(torch.ones(3):cuda())
+    local optim = require 'optim'
+    for _, optimizer in ipairs { optim.SGD({ w }, { momentum = 0.9 }), optim.Adam({ w }) } do
+      fails('the first one cannot be captured', cuda.graph, function() optimizer:step() end)
+      still_works()
+    end
+  end)
+
   it('of a network of linear layers does, too', function()
     local function start()
       torch.manualSeed(1)
