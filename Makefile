@@ -142,7 +142,7 @@ first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/
   Module.lua run.lua values.lua parameters.lua flatten.lua conversion.lua Container.lua \
   Criterion.lua))
 # The embedded build has no devices, and the digits are more than it may weigh.
-devices_lua := stdlib/cutorch/% nn/packages/cunn/% nn/packages/cudnn/% \
+devices_lua := stdlib/torch/cuda.lua stdlib/cutorch/% nn/packages/cunn/% nn/packages/cudnn/% \
   nn/containers/DataParallelTable.lua
 packages := $(first) $(filter-out $(first) $(if $(EMBED),$(devices_lua)),$(sort \
   $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))

@@ -54,7 +54,7 @@ typedef struct {
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
   bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
-  bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
+  bool replayable;       /* set by the kernel: they, or a step's number, change with each replay */
   int cudnn; /* TN_CUDNN_*: what is wanted of the library */
 } tn_kernel_call;
 

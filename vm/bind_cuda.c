@@ -272,6 +272,9 @@ static int new_stream(lua_State *L) {
   const tn_device device = bind_check_gpu(L, b, 1, "Stream");
   const int priority = lua_isnoneornil(L, 2)
                            ? 0 : (int)bind_check_int(L, 2, "Stream", "a priority");
+  if (priority < -100 || priority > 100) {
+    return luaL_error(L, "Stream: a priority of %d: -1 is high, 0 is low", priority);
+  }
   stream_box *box = push_stream(L, device);
   bind_check(L, b, tn_stream_new(b->ctx, device, priority, &box->stream));
   box->holds = true;
@@ -445,6 +448,11 @@ static int graph_begin(lua_State *L) {
   return 1;
 }
 
+static int is_capturing(lua_State *L) {
+  lua_pushboolean(L, tn_capturing());
+  return 1;
+}
+
 static int graph_gc(lua_State *L) {
   held_box *box = (held_box *)lua_touserdata(L, 1);
   tn_graph_release((tn_graph *)box->held);
@@ -524,6 +532,22 @@ static void new_class(lua_State *L, binding *b, const char *key, const char *nam
   lua_setfield(L, LUA_REGISTRYINDEX, key);
 }
 
+static int collect(lua_State *L) {
+  bind_collect(L, (binding *)lua_touserdata(L, 1));
+  return 0;
+}
+
+/* An error in a finalizer must not pass through the core. */
+static bool reclaim(void *user) {
+  binding *b = (binding *)user;
+  if (b->L == NULL || !lua_checkstack(b->L, 4)) return false;
+  lua_pushcfunction(b->L, collect);
+  lua_pushlightuserdata(b->L, b);
+  const bool done = lua_pcall(b->L, 1, 0, 0) == 0;
+  if (!done) lua_pop(b->L, 1);
+  return done;
+}
+
 void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
   static const luaL_Reg functions[] = {
       {"current_device", current_device}, {"set_device", set_device},
@@ -537,7 +561,8 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"cudnn", cudnn},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
-      {"Event", new_event}, {"graph_begin", graph_begin}, {NULL, NULL}};
+      {"Event", new_event}, {"graph_begin", graph_begin},
+      {"is_current_stream_capturing", is_capturing}, {NULL, NULL}};
   static const luaL_Reg of_streams[] = {
       {"synchronize", stream_synchronize}, {"query", stream_query}, {"device", stream_device},
       {"handle", stream_handle}, {"wait_event", stream_wait_event}, {"__eq", stream_eq},
@@ -549,6 +574,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
                                        {"replay", graph_replay}, {NULL, NULL}};
   static const luaL_Reg of_tensors[] = {{"pin_memory", pin_memory}, {"is_pinned", is_pinned},
                                         {"copyAsync", copy_async}, {NULL, NULL}};
+  tn_set_reclaim(b->ctx, reclaim);
   new_class(L, b, "moonlet.cuda.Stream", "torch.cuda.Stream", of_streams, stream_gc);
   new_class(L, b, "moonlet.cuda.Event", "torch.cuda.Event", of_events, event_gc);
   new_class(L, b, "moonlet.cuda.Graph", "torch.cuda.CapturedGraph", of_graphs, graph_gc);

@@ -75,6 +75,10 @@ void bind_bytes_on_cpu(lua_State *L, const storage_box *box, const char *functio
              tn_device_name(tn_storage_device(box->s), name));
 }
 
+#ifdef MOONLET_EMBED
+#define wants_later(L, index) false
+#define tn_tensor_to_later tn_tensor_to
+#else
 /* Is the option `non_blocking` in the table at `index`? */
 static bool wants_later(lua_State *L, int index) {
   if (!lua_istable(L, index)) return false;
@@ -83,14 +87,9 @@ static bool wants_later(lua_State *L, int index) {
   lua_pop(L, 1);
   return wants;
 }
-
-static way *way_of(bool later) {
-#ifndef MOONLET_EMBED
-  if (later) return tn_tensor_to_later;
 #endif
-  (void)later;
-  return tn_tensor_to;
-}
+
+static way *way_of(bool later) { return later ? tn_tensor_to_later : tn_tensor_to; }
 
 /* x:cuda([i] [, {non_blocking = true}]): on the current GPU, or on the i-th. */
 static int cuda(lua_State *L) {

@@ -39,7 +39,7 @@ local EVERY_WAY = [[
   try(torch.cuda.graph, function() end)
   try(torch.cuda.set_device, 1)
   try(function() torch.randn(3):pin_memory() end)
-  print(torch.ones(3):sum())
+  print(('%d'):format(torch.ones(3):sum()))
 ]]
 
 -- The same in every line but the first and the last.
@@ -75,7 +75,8 @@ describe('with one GPU', function()
       print(torch.cuda.device_count())
       try(function() torch.randn(2):cuda(2) end)
       try(torch.cuda.with_device, 2, print)
-      print(torch.add(torch.ones(3):cuda(), 1):cpu():sum(), torch.cuda.current_device())]])
+      print(('%d'):format(torch.add(torch.ones(3):cuda(), 1):cpu():sum()),
+        torch.cuda.current_device())]])
     says(output, "no such device: 'cuda:1' (the last one is 'cuda:0')")
     says(output, '6\t1')
   end)
@@ -106,7 +107,7 @@ describe('a GPU that fails for good', function()
       try(e.record, e)
       try(torch.cuda.Stream)
       try(torch.cuda.graph, function() x:add(1) end)
-      print(torch.add(h, 1):sum())
+      print(('%d'):format(torch.add(h, 1):sum()))
       x, s, e = nil, nil, nil
       collectgarbage() collectgarbage()
       print('the end')]])
@@ -158,7 +159,7 @@ describe('an index that only the GPU sees', function()
       try(function() return x[1][1] end)
       torch.index_select(x, 1, i)
       try(function() return y:cpu() end)
-      print(torch.add(torch.ones(3):cuda(), 1):cpu():sum())]])
+      print(('%d'):format(torch.add(torch.ones(3):cuda(), 1):cpu():sum()))]])
     local n = 0
     for line in output:gmatch('[^\n]+') do
       if line:find('the index 8 (counted from 0) is out of range for 4', 1, true) then

@@ -143,6 +143,25 @@ describe('a graph', function()
     still_works()
   end)
 
+  it('lets the host count along', function()
+    local x, steps, seen = torch.zeros(2):cuda(), 0, {}
+    local g = cuda.graph(function()
+      assert.is_true(cuda.is_current_stream_capturing())
+      steps = steps + 1
+      x:add(1)
+      cuda.on_replay(function(n)
+        seen[#seen + 1] = n
+        if n > 1 then steps = steps + 1 end
+      end)
+    end)
+    assert.is_false(cuda.is_current_stream_capturing())
+    assert.are.equal(1, steps)
+    for _ = 1, 3 do g() end
+    assert.are.equal(3, steps)
+    assert.are.same({ 1, 2, 3 }, seen)
+    fails('no graph is captured', cuda.on_replay, print)
+  end)
+
   it('runs on the stream that is current', function()
     local x, s = torch.zeros(4):cuda(), cuda.Stream()
     local g = cuda.graph(function() x:add(1) end)
@@ -199,6 +218,13 @@ describe('what a graph cannot repeat', function()
       cuda.stream(cuda.Stream(), function() x:add(1) end)
     end)
     fails('giving back memory', cuda.graph, cuda.empty_cache)
+    still_works()
+  end)
+
+  it('is growing', function()
+    local y = torch.ones(4, { device = 'cuda' })
+    fails('a tensor that grows', cuda.graph, function() y:resize(10000) end)
+    assert.are.equal(4, y:cpu():sum())
     still_works()
   end)
 
@@ -306,6 +332,17 @@ describe('a captured training step', function()
     end
     assert.are.same(plain.w:detach():cpu():totable(), captured.w:detach():cpu():totable())
     assert.are.equal(30, results:nElement())
+  end)
+
+  it('is not the first one of an optimizer that keeps something', function()
+    local w = torch.ones(3):cuda()
+    w.requires_grad = true
+    torch.mul(w, 2):backward(torch.ones(3):cuda())
+    local optim = require 'optim'
+    for _, optimizer in ipairs { optim.SGD({ w }, { momentum = 0.9 }), optim.Adam({ w }) } do
+      fails('the first one cannot be captured', cuda.graph, function() optimizer:step() end)
+      still_works()
+    end
   end)
 
   it('of a network of linear layers does, too', function()

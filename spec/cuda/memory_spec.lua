@@ -157,6 +157,31 @@ describe('memory of the GPU', function()
     assert.is_truthy(output:find('done\ttrue', 1, true), output)
   end)
 
+  it('that runs out in a backward pass makes garbage go, too', function()
+    local output, status = with('memory=60', [[
+      local n = 1048576
+      local x = torch.ones(n, {device = 'cuda'})
+      x.requires_grad = true
+      local live = torch.zeros(30 * n, {dtype = 'uint8', device = 'cuda'})
+      local y = torch.mul(torch.exp(torch.mul(x, 0.5)), 2)
+      local seed = torch.ones(n, {device = 'cuda'})
+      do
+        local garbage = torch.zeros(1.5 * n, {dtype = 'uint8', device = 'cuda'})
+        garbage = nil
+      end
+      local all = {}
+      pcall(function()
+        for i = 1, 20 do all[i] = torch.zeros(n, {dtype = 'uint8', device = 'cuda'}) end
+      end)
+      local before = torch.cuda.memory_stats().num_ooms
+      all = nil
+      y:backward(seed)
+      print('done', torch.cuda.memory_stats().num_ooms > before, x.grad:cpu():sum() > n,
+        live:nElement() / n)]])
+    assert.are.equal(0, status, output)
+    assert.is_truthy(output:find('done\ttrue\ttrue\t30', 1, true), output)
+  end)
+
   it('a refusal of the driver is tried again', function()
     local output = with('malloc=2', [[
       local x = torch.zeros(3, {device = 'cuda'})

@@ -81,6 +81,19 @@ function Optimizer.decayed(parameter, gradient, options)
   return torch.add(gradient, options.weight_decay, parameter)
 end
 
+--- Does a step keep nothing of its own for the next one?
+function Optimizer:keeps_nothing() return false end
+
+-- What is kept has to be there before: a captured graph would begin it anew at each replay.
+local function new_state(self)
+  local capturing = torch.cuda.is_current_stream_capturing
+  if capturing and capturing() and not self:keeps_nothing() then
+    error('step: the first one cannot be captured: take it before, as '
+      .. 'torch.cuda.graph({warmup = 1}, ...) does', 3)
+  end
+  return {}
+end
+
 --- Sets all gradients to zero, in place.
 function Optimizer:zero_grad()
   local parameters = self.parameters
@@ -103,7 +116,7 @@ function Optimizer:step()
     if gradient then
       local state = states[i]
       if not state then
-        state = {}
+        state = new_state(self)
         states[i] = state
       end
       if many and parameter.device ~= 'cpu' then

@@ -7,6 +7,8 @@ local SGD = torch.class('optim.SGD', 'optim.Optimizer', package)
 
 local DEFAULTS = {lr = 1e-3, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false}
 
+function SGD:keeps_nothing() return self.options.momentum == 0 end
+
 --- parameters: as model:parameters() gives them.
 -- options: lr = 1e-3, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false.
 function SGD:__init(parameters, options)

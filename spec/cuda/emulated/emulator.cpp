@@ -54,8 +54,13 @@ void give_back(void *block) { unused.emplace(sizes.at(block), block); }
 
 }  // namespace
 
+/* Work that does not go through emulated_work spoils a capture, which knows nothing of it. */
+static int working;
+static void spoil_capture();
+
 device_memory::device_memory() {
   if (opened++ == 0) protect(PROT_READ | PROT_WRITE);
+  if (working == 0) spoil_capture();
 }
 
 device_memory::~device_memory() {
@@ -346,7 +351,15 @@ cudaError_t emulated_work(void *stream, std::function<cudaError_t()> work) {
     return cudaSuccess;
   }
   if (++done == dies) return note(lost = cudaErrorIllegalAddress);
-  return note(work());
+  working++;
+  const cudaError_t error = work();
+  working--;
+  return note(error);
+}
+
+static void spoil_capture() {
+  cudaStream_t stream = static_cast<cudaStream_t>(tn_cuda_stream());
+  if (stream != NULL && stream->capturing != NULL) stream->spoilt = true;
 }
 
 /* What waits for a stream that is being captured spoils the capture. */
