@@ -488,12 +488,15 @@ inline tn_status reduce_as_floats(tn_kernel_call *call, unsigned mask, const set
   return g.outputs == 0 ? TN_OK : run_reduction<Op<double>, any_type>(call->device, g, s);
 }
 
-inline unsigned mask_of(int dim) { return dim < 0 ? ~0u : 1u << dim; }
+inline unsigned mask_of(int dim) {
+  if (dim < -1) return (unsigned)TN_SEVERAL_DIMS(dim); /* its own inverse */
+  return dim < 0 ? ~0u : 1u << dim;
+}
 
 /* How many elements each result is made of. */
-inline double count_of(const tn_view &x, int dim) {
+inline double count_of(const tn_view &x, unsigned mask) {
   double n = 1;
-  for (int d = 0; d < x.ndim; d++) n *= dim < 0 || d == dim ? (double)x.sizes[d] : 1;
+  for (int d = 0; d < x.ndim; d++) n *= mask >> d & 1 ? (double)x.sizes[d] : 1;
   return n;
 }
 

@@ -173,6 +173,29 @@ describe('a reduction on a device:', function()
       end
     end
     check('norm', function(t) return torch.norm(t, 2, { 1, 3 }) end, { x })
+    check('not kept', function(t) return torch.sum(t, { -1, 2 }, false) end, { x }, 1e-4)
+    check('permuted', function(t) return torch.var(t, { 1, 4 }, true, false) end,
+      { x:permute(3, 1, 4, 2) })
+    check('renorm', function(t) return torch.renorm(t, 2, 2, 0.5) end, { x })
+    for _, dims in ipairs { { 2, 2 }, { 1, 5 } } do
+      local here, there = pcall(torch.sum, x, dims), pcall(torch.sum, x:cuda(), dims)
+      assert.is_false(here or there)
+    end
+  end)
+
+  it('gradients over several dimensions', function()
+    local base = numbers('float64', 0.5, 1, 3, 4, 5)
+    for _, name in ipairs { 'sum', 'mean', 'prod', 'amax', 'logsumexp', 'var', 'std', 'norm',
+        'nansum', 'nanmean' } do
+      for _, dims in ipairs { { 1, 3 }, { 2, 3 }, { -1, 2 }, { 1, 2, 3 } } do
+        check('gradient of ' .. name, function(t)
+          local x = tracked(t)
+          local y = name == 'norm' and torch.norm(x, 3, dims) or torch[name](x, dims)
+          torch.sum(torch.cmul(y, y)):backward()
+          return x.grad
+        end, { base }, 1e-10)
+      end
+    end
   end)
 
   it('many elements, by several blocks for each result', function()
@@ -271,6 +294,11 @@ describe('a reduction on a device:', function()
 
   it('the gradient of broadcasting', function()
     local base = numbers('float32', 0.5, 2, 30, 20)
+    check('over three dimensions', function(a, b)
+      local y = tracked(b)
+      torch.sum(torch.cmul(a, y)):backward()
+      return y.grad
+    end, { numbers('float32', 0.5, 2, 4, 5, 6, 7), numbers('float32', 0.5, 2, 1, 5, 1, 1) })
     for _, sizes in ipairs { { 20 }, { 1, 20 }, { 30, 1 }, { 1, 1 }, { 1 } } do
       local small = numbers('float32', 1, 2, unpack(sizes))
       check('to ' .. table.concat(sizes, 'x'), function(a, b)
