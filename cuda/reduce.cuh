@@ -67,6 +67,23 @@ template <class V> struct reader<any_type, V> {
   __device__ static V get(const operand<V> &x, int64_t at) { return fetch(x, at); }
 };
 
+/* fetch() and store() for values carried in double or int64, with the usual floating types inline: their
+ * way of doing so out of line would cost more than the rest of a simple kernel. */
+template <class V> __device__ inline V fetch_near(const operand<V> &x, int64_t at) {
+  if (x.data != nullptr) {
+    if (x.dtype == TN_F32) return number_of<V>(element<float>(x.data, at));
+    if (x.dtype == TN_BF16) return number_of<V>(element<__nv_bfloat16>(x.data, at));
+    if (x.dtype == TN_F16) return number_of<V>(element<__half>(x.data, at));
+  }
+  return fetch(x, at);
+}
+
+template <class V> __device__ inline void store_near(void *data, int32_t dtype, int64_t at, V v) {
+  if (dtype == TN_F32) static_cast<float *>(data)[at] = static_cast<float>(v);
+  else if (dtype == TN_BF16 || dtype == TN_F16) store<float>(data, dtype, at, static_cast<float>(v));
+  else store<V>(data, dtype, at, v);
+}
+
 template <class E, int W> struct alignas(sizeof(E) * W) elements_side_by_side { E e[W]; };
 
 /* Where an operation has nothing better for several elements at once. */
