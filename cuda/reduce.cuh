@@ -2,9 +2,9 @@
  *
  * Rows: some lanes of a warp, a warp or a block take one result each, with loads of 16 bytes where
  * the reduced elements lie side by side. Columns: neighbouring threads take neighbouring results,
- * several each where they lie side by side, and the rows of a block share what is reduced. Where there
- * are too few results to fill the device, several blocks share one: their parts go to memory, and a
- * second kernel joins them. The order is always the same, and so is every sum.
+ * several each where they lie side by side, and the rows of a block share what is reduced. Where
+ * there are too few results to fill the device, several blocks share one: their parts go to memory,
+ * and a second kernel joins them. The order is always the same, and so is every sum.
  *
  * An operation is a structure Op with
  *   value       in which elements are read: float, double or int64
@@ -67,8 +67,8 @@ template <class V> struct reader<any_type, V> {
   __device__ static V get(const operand<V> &x, int64_t at) { return fetch(x, at); }
 };
 
-/* fetch() and store() for values carried in double or int64, with the usual floating types inline: their
- * way of doing so out of line would cost more than the rest of a simple kernel. */
+/* fetch() and store() for values carried in double or int64, with the usual floating types inline:
+ * their way of doing so out of line would cost more than the rest of a simple kernel. */
 template <class V> __device__ inline V fetch_near(const operand<V> &x, int64_t at) {
   if (x.data != nullptr) {
     if (x.dtype == TN_F32) return number_of<V>(element<float>(x.data, at));
@@ -79,8 +79,9 @@ template <class V> __device__ inline V fetch_near(const operand<V> &x, int64_t a
 }
 
 template <class V> __device__ inline void store_near(void *data, int32_t dtype, int64_t at, V v) {
-  if (dtype == TN_F32) static_cast<float *>(data)[at] = static_cast<float>(v);
-  else if (dtype == TN_BF16 || dtype == TN_F16) store<float>(data, dtype, at, static_cast<float>(v));
+  const float narrow = static_cast<float>(v);
+  if (dtype == TN_F32) static_cast<float *>(data)[at] = narrow;
+  else if (dtype == TN_BF16 || dtype == TN_F16) store<float>(data, dtype, at, narrow);
   else store<V>(data, dtype, at, v);
 }
 
@@ -454,8 +455,8 @@ inline tn_status run_reduction(int device, reduction<typename Op::value> &g, con
 
 /* -- which types ------------------------------------------------------------------------------- */
 
-/* in[0] over the dimensions of `mask` (all bits: everything). ordered: `at` counts in row-major order,
- * which sums do not need. */
+/* in[0] over the dimensions of `mask` (all bits: everything). ordered: `at` counts in row-major
+ * order, which sums do not need. */
 template <template <class> class Op>
 inline tn_status reduce_floats(tn_kernel_call *call, unsigned mask, bool ordered,
                                const settings &s) {

@@ -1,4 +1,4 @@
-/* pairs.cu -- sums over pairs of elements: dot, mse_loss and its gradient, and the distances of rows. */
+/* pairs.cu -- sums over pairs of elements: dot, mse_loss and its gradient, distances of rows. */
 #include "cuda/reduce.cuh"
 
 namespace {
@@ -45,7 +45,7 @@ template <class V> __device__ inline V second_of(const pairs<V> &p, uint64_t i) 
   return fetch(p.b, at[0]);
 }
 
-/* The sum of each block's pairs. E: both lie one after another, aligned, as elements of that type. */
+/* The sum of each block's pairs. E: both lie one after another, aligned, as elements of it. */
 template <class Rule, class V, class E>
 __global__ void __launch_bounds__(BLOCK) add_pairs(pairs<V> p, settings s, V *parts) {
   constexpr int W = reader<E, V>::width;

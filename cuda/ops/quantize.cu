@@ -51,8 +51,8 @@ tn_status refuse() {
   return tn_cuda_fail(TN_EARG, "a positive scale and a zero point of 32 bits expected");
 }
 
-/* TN_EARG where a scale or a zero point is none. Those of channels are on the device, which this waits
- * for. */
+/* TN_EARG where a scale or a zero point is none. Those of channels are on the device, which this
+ * waits for. */
 tn_status check(int device, const scales &s) {
   void *flag;
   int found = 0;

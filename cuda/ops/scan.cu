@@ -1,9 +1,10 @@
 /* scan.cu -- running sums, products and extremes along a dimension.
  *
- * Lines whose elements lie close together: a block goes along a line, 256 elements at a time. Others:
- * a thread goes along each line, and neighbouring threads along neighbouring lines. Where there are
- * too few lines to fill the device each is cut into chunks: first every chunk's total, then the totals
- * of those before, then the results. What is carried of floats is of float64, as on the CPU. */
+ * Lines whose elements lie close together: a block goes along a line, 256 elements at a time.
+ * Others: a thread goes along each line, and neighbouring threads along neighbouring lines. Where
+ * there are too few lines to fill the device each is cut into chunks: first every chunk's total, then
+ * the totals of those before, then the results. What is carried of floats is of float64, as on the
+ * CPU. */
 #include "cuda/reduce.cuh"
 
 namespace {

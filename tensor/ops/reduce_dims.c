@@ -1,5 +1,5 @@
-/* reduce_dims.c -- reductions over several dimensions at once: x:sum({1, 3}). A device's kernels take
- * the set as it is. On the CPU:
+/* reduce_dims.c -- reductions over several dimensions at once: x:sum({1, 3}). The kernels of a
+ * device take the set as it is. On the CPU:
  *
  * The dimensions are brought together into one, without a copy where they are neighbours, and the
  * reduction of one dimension does the rest. So the common case costs nothing here. */
