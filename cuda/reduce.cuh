@@ -2,9 +2,9 @@
  *
  * Rows: some lanes of a warp, a warp or a block take one result each, with loads of 16 bytes where
  * the reduced elements lie side by side. Columns: neighbouring threads take neighbouring results,
- * several each where they lie side by side, and the rows of a block share what is reduced. Where there
- * are too few results to fill the device, several blocks share one: their parts go to memory, and a
- * second kernel joins them. The order is always the same, and so is every sum.
+ * several each where they lie side by side, and the rows of a block share what is reduced. Where
+ * there are too few results to fill the device, several blocks share one: their parts go to memory,
+ * and a second kernel joins them. The order is always the same, and so is every sum.
  *
  * An operation is a structure Op with
  *   value       in which elements are read: float, double or int64
@@ -66,6 +66,24 @@ template <class V> struct reader<any_type, V> {
   static const int width = 1;
   __device__ static V get(const operand<V> &x, int64_t at) { return fetch(x, at); }
 };
+
+/* fetch() and store() for values carried in double or int64, with the usual floating types inline:
+ * their way of doing so out of line would cost more than the rest of a simple kernel. */
+template <class V> __device__ inline V fetch_near(const operand<V> &x, int64_t at) {
+  if (x.data != nullptr) {
+    if (x.dtype == TN_F32) return number_of<V>(element<float>(x.data, at));
+    if (x.dtype == TN_BF16) return number_of<V>(element<__nv_bfloat16>(x.data, at));
+    if (x.dtype == TN_F16) return number_of<V>(element<__half>(x.data, at));
+  }
+  return fetch(x, at);
+}
+
+template <class V> __device__ inline void store_near(void *data, int32_t dtype, int64_t at, V v) {
+  const float narrow = static_cast<float>(v);
+  if (dtype == TN_F32) static_cast<float *>(data)[at] = narrow;
+  else if (dtype == TN_BF16 || dtype == TN_F16) store<float>(data, dtype, at, narrow);
+  else store<V>(data, dtype, at, v);
+}
 
 template <class E, int W> struct alignas(sizeof(E) * W) elements_side_by_side { E e[W]; };
 
@@ -437,8 +455,8 @@ inline tn_status run_reduction(int device, reduction<typename Op::value> &g, con
 
 /* -- which types ------------------------------------------------------------------------------- */
 
-/* in[0] over the dimensions of `mask` (all bits: everything). ordered: `at` counts in row-major order,
- * which sums do not need. */
+/* in[0] over the dimensions of `mask` (all bits: everything). ordered: `at` counts in row-major
+ * order, which sums do not need. */
 template <template <class> class Op>
 inline tn_status reduce_floats(tn_kernel_call *call, unsigned mask, bool ordered,
                                const settings &s) {
@@ -488,12 +506,15 @@ inline tn_status reduce_as_floats(tn_kernel_call *call, unsigned mask, const set
   return g.outputs == 0 ? TN_OK : run_reduction<Op<double>, any_type>(call->device, g, s);
 }
 
-inline unsigned mask_of(int dim) { return dim < 0 ? ~0u : 1u << dim; }
+inline unsigned mask_of(int dim) {
+  if (dim < -1) return (unsigned)TN_SEVERAL_DIMS(dim); /* its own inverse */
+  return dim < 0 ? ~0u : 1u << dim;
+}
 
 /* How many elements each result is made of. */
-inline double count_of(const tn_view &x, int dim) {
+inline double count_of(const tn_view &x, unsigned mask) {
   double n = 1;
-  for (int d = 0; d < x.ndim; d++) n *= dim < 0 || d == dim ? (double)x.sizes[d] : 1;
+  for (int d = 0; d < x.ndim; d++) n *= mask >> d & 1 ? (double)x.sizes[d] : 1;
   return n;
 }
 

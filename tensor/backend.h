@@ -27,6 +27,9 @@ extern "C" {
  * by the CPU or, of a gradient, by the operations that it is written with. */
 #define TN_DECLINED ((tn_status)-1)
 
+/* tn_kernel_call.dim of a reduction over a set of dimensions, given as bits; -1: over all. */
+#define TN_SEVERAL_DIMS(bits) (-2 - (int)(bits))
+
 /* A tensor as kernels see it. */
 typedef struct {
   void *data;   /* first element, on the device; NULL: all elements are one number of the host */

@@ -541,7 +541,7 @@ uint64_t tn_device_detours(tn_opcode code) { return detours[code]; }
 
 bool tn_device_has_kernel(tn_ctx *ctx, tn_opcode code) {
   const tn_call call = {.ctx = ctx, .op = tn__ops[code], .code = code};
-  return tn__backend(ctx) != NULL && tn__device_serves(&call);
+  return TN_DEVICES && tn__backend(ctx) != NULL && tn__device_serves(&call);
 }
 
 /* A new reference to t on `device`: itself, or a copy that is not recorded. NULL stays NULL. */

@@ -1,6 +1,8 @@
 /* eval.c -- temporaries of gradients that are written with operations. */
 #include "tensor/eval.h"
 
+#include "tensor/device.h"
+
 tn_status tn__eval_end(tn_eval *e) {
   for (int i = 0; i < e->count; i++) tn_tensor_release(e->temps[i]);
   e->count = 0;
@@ -105,11 +107,15 @@ tn_status tn__reduce_to(tn_ctx *ctx, tn_tensor **t, const tn_meta *meta) {
   int64_t count = 1;
   for (int d = 0; d < meta->ndim; d++) count *= meta->sizes[d];
   if (!same && count != tn__numel(g)) {
+    const bool at_once = TN_DEVICES && g->storage->device != TN_CPU;
+    int64_t dims = 0;
     for (int d = 0; d < g->ndim; d++) { /* sums keep their dimension, so positions stay */
       int own = d - (g->ndim - meta->ndim);
       if (own >= 0 && meta->sizes[own] == g->sizes[d]) continue;
-      r = tn__with_dim(&e, TN_OP_sum, r, d);
+      dims |= (int64_t)1 << d;
+      if (!at_once) r = tn__with_dim(&e, TN_OP_sum, r, d);
     }
+    if (at_once) r = tn__with_dim(&e, TN_OP_sum, r, TN_DIM_SET(dims));
   }
   if (!same) r = tn__reshaped(&e, r, meta->ndim, meta->sizes);
   if (g->dtype != meta->dtype) {

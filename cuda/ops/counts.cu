@@ -27,7 +27,7 @@ struct counted {
 __device__ inline double element_of(const counted &c, uint64_t row, uint64_t i) {
   int64_t at[1];
   tn_index_at(&c.index, row * c.n + i, 1, at);
-  return fetch(c.x, at[0]);
+  return fetch_near(c.x, at[0]);
 }
 
 /* -- the range of each row --------------------------------------------------------------------- */
@@ -239,10 +239,10 @@ __global__ void __launch_bounds__(BLOCK) search_values(searched<V> g, int64_t *o
     int64_t at[1], row[1], low = 0, high = g.n;
     tn_index_at(&g.index, i, 1, at);
     tn_index_at(&g.rows, i / g.per_row, 1, row);
-    const V v = fetch(g.values, at[0]);
+    const V v = fetch_near(g.values, at[0]);
     while (low < high) {
       const int64_t middle = low + (high - low) / 2;
-      const V there = fetch(g.sorted, row[0] + middle * g.step);
+      const V there = fetch_near(g.sorted, row[0] + middle * g.step);
       if (g.right ? !(there > v) : !(there >= v)) low = middle + 1;
       else high = middle;
     }

@@ -95,7 +95,8 @@ static tn_status variance(tn_kernel_call *call, bool root) {
   const tn_attrs *attrs = call->attrs;
   const bool biased = attrs->ni > 1 && attrs->i[1] != TN_NONE && attrs->i[1] != 0;
   const int64_t correction = attrs->ni > 3 && attrs->i[3] != TN_NONE ? attrs->i[3] : 1;
-  const double freedom = count_of(call->in[0], call->dim) - (biased ? 0 : (double)correction);
+  const double n = count_of(call->in[0], mask_of(call->dim));
+  const double freedom = n - (biased ? 0 : (double)correction);
   settings s = settings_of(call);
   s.scale = 1 / (freedom > 0 ? freedom : 0.0);
   s.absolute = root;

@@ -88,13 +88,13 @@ template <class V> tn_status find(tn_kernel_call *call) {
   cudaError_t error = cudaMemsetAsync(table, 0xff, slots * sizeof *m.table,
                                       static_cast<cudaStream_t>(tn_cuda_stream()));
   if (error == cudaSuccess && m.index.count > 0) {
-    error = tn_launch(enter_members<V>, tn_cuda_blocks(call->device, m.index.count, BLOCK), BLOCK, 0,
-                      m);
+    const int blocks = tn_cuda_blocks(call->device, m.index.count, BLOCK);
+    error = tn_launch(enter_members<V>, blocks, BLOCK, 0, m);
   }
   if (error == cudaSuccess) {
-    error = tn_launch(find_members<V>, tn_cuda_blocks(call->device, index.count, BLOCK), BLOCK, 0, m,
-                      index, operand_of<V>(call->in[0]), static_cast<uint8_t *>(call->out[0].data),
-                      invert);
+    const int blocks = tn_cuda_blocks(call->device, index.count, BLOCK);
+    error = tn_launch(find_members<V>, blocks, BLOCK, 0, m, index, operand_of<V>(call->in[0]),
+                      static_cast<uint8_t *>(call->out[0].data), invert);
   }
   tn_cuda_free(call->device, table);
   return tn_cuda_check(error);

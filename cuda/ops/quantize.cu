@@ -37,7 +37,7 @@ convert_elements(tn_positions index, operand<double> x, void *out, int32_t dtype
   }
 }
 
-__device__ inline bool is_fit(double scale, double zero) {
+__host__ __device__ inline bool is_fit(double scale, double zero) {
   return scale > 0 && scale < (double)INFINITY && zero >= -2147483648.0 && zero <= 2147483647.0;
 }
 
@@ -47,10 +47,18 @@ __global__ void __launch_bounds__(BLOCK) find_unfit(scales s, int *found) {
   }
 }
 
-/* TN_EARG where a scale or a zero point is none: this waits for the device. */
+tn_status refuse() {
+  return tn_cuda_fail(TN_EARG, "a positive scale and a zero point of 32 bits expected");
+}
+
+/* TN_EARG where a scale or a zero point is none. Those of channels are on the device, which this
+ * waits for. */
 tn_status check(int device, const scales &s) {
   void *flag;
   int found = 0;
+  if (s.scale.data == nullptr && s.zero.data == nullptr) {
+    return is_fit(s.scale.number, s.zero.number) ? TN_OK : refuse();
+  }
   tn_status status = tn_cuda_alloc(device, sizeof found, &flag);
   if (status != TN_OK) return status;
   cudaError_t error = cudaMemsetAsync(flag, 0, sizeof found,
@@ -61,8 +69,7 @@ tn_status check(int device, const scales &s) {
   status = tn_cuda_check(error);
   if (status == TN_OK) status = tn_cuda_read(device, &found, flag, sizeof found);
   tn_cuda_free(device, flag);
-  if (status != TN_OK || !found) return status;
-  return tn_cuda_fail(TN_EARG, "a positive scale and a zero point of 32 bits expected");
+  return status == TN_OK && found ? refuse() : status;
 }
 
 tn_status run(tn_kernel_call *call, scales &s, int word) {

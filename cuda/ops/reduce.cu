@@ -101,7 +101,7 @@ extern "C" tn_status tn_cuda_sum(tn_kernel_call *call) {
 }
 
 extern "C" tn_status tn_cuda_mean(tn_kernel_call *call) {
-  const double n = count_of(call->in[0], call->dim);
+  const double n = count_of(call->in[0], mask_of(call->dim));
   settings s = settings_of(call);
   s.scale = n > 0 ? 1 / n : (double)NAN;
   return reduce_any<sum_op>(call, mask_of(call->dim), false, s);
@@ -118,7 +118,7 @@ extern "C" tn_status tn_cuda_norm(tn_kernel_call *call) {
   s.smallest = s.p < 0;
   if (s.p == 2) return reduce_as_floats<norm2_op>(call, mask, s);
   if (!isinf(s.p)) return reduce_as_floats<norm_op>(call, mask, s);
-  if (count_of(call->in[0], call->dim) == 0) {
+  if (count_of(call->in[0], mask_of(call->dim)) == 0) {
     return tn_cuda_fail(TN_ESHAPE, "an empty tensor has no such norm");
   }
   return reduce_as_floats<size_op>(call, mask, s);

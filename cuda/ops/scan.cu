@@ -1,9 +1,10 @@
 /* scan.cu -- running sums, products and extremes along a dimension.
  *
- * Lines whose elements lie close together: a block goes along a line, 256 elements at a time. Others:
- * a thread goes along each line, and neighbouring threads along neighbouring lines. Where there are
- * too few lines to fill the device each is cut into chunks: first every chunk's total, then the totals
- * of those before, then the results. What is carried of floats is of float64, as on the CPU. */
+ * Lines whose elements lie close together: a block goes along a line, 256 elements at a time.
+ * Others: a thread goes along each line, and neighbouring threads along neighbouring lines. Where
+ * there are too few lines to fill the device each is cut into chunks: first every chunk's total, then
+ * the totals of those before, then the results. What is carried of floats is of float64, as on the
+ * CPU. */
 #include "cuda/reduce.cuh"
 
 namespace {
@@ -63,7 +64,7 @@ template <class Rule, class V> struct number_scan {
     return Rule::join(a, b);
   }
   __device__ static void write(const settings &s, const part &p, int64_t at) {
-    store<V>(s.out[0], s.dtype[0], at, p);
+    store_near<V>(s.out[0], s.dtype[0], at, p);
   }
 };
 
@@ -84,7 +85,7 @@ template <class V> struct extreme_scan {
     return (s.smallest ? b.value <= a.value : b.value >= a.value) ? b : a;
   }
   __device__ static void write(const settings &s, const part &p, int64_t at) {
-    store<V>(s.out[0], s.dtype[0], at, p.value);
+    store_near<V>(s.out[0], s.dtype[0], at, p.value);
     store<int64_t>(s.out[1], s.dtype[1], at, p.at + s.base);
   }
 };
@@ -139,7 +140,7 @@ __global__ void __launch_bounds__(BLOCK) scan_lines(lines<typename Op::value> l,
   for (int64_t k = first; k < last; k += BLOCK) {
     const int64_t mine = k + threadIdx.x, to = place(l, mine);
     typename Op::part part = Op::start(s);
-    if (mine < last) part = Op::of(fetch(l.x, at[1] + to * l.x_step), to);
+    if (mine < last) part = Op::of(fetch_near(l.x, at[1] + to * l.x_step), to);
     part = Op::join(before, scanned<Op>(part, &all, s), s);
     before = Op::join(before, all, s);
     if (mine < last && !l.totals) Op::write(s, part, at[0] + to * l.out_step);
@@ -166,7 +167,7 @@ scan_columns(lines<typename Op::value> l, uint64_t count, settings s) {
 #pragma unroll 4
   for (int64_t k = first; k < last; k++) {
     const int64_t to = place(l, k);
-    part = Op::join(part, Op::of(fetch(l.x, at[1] + to * l.x_step), to), s);
+    part = Op::join(part, Op::of(fetch_near(l.x, at[1] + to * l.x_step), to), s);
     if (!l.totals) Op::write(s, part, at[0] + to * l.out_step);
   }
   if (l.totals) carried[line * l.chunks + chunk] = part;

@@ -1,5 +1,5 @@
--- What is made from numbers and positions, members of sets, and quantized numbers: on a device as on
--- the CPU.
+-- What is made from numbers and positions, members of sets, and quantized numbers: on a device as
+-- on the CPU.
 local torch = require('torch')
 local compare = require('spec.cuda.compare')
 
@@ -48,7 +48,8 @@ describe('on a device', function()
         end
         if math.abs(k) < 10 then
           check('diag' .. k, function(t) return torch.diag(t, k) end, { x:select(2, 4) })
-          check('diag' .. k, function(t) return torch.diag(t, k) end, { x:select(1, 1):select(2, 3) })
+          check('diag' .. k, function(t) return torch.diag(t, k) end,
+            { x:select(1, 1):select(2, 3) })
         end
       end
       check('trace', torch.trace, { x:select(1, 1) })

@@ -12,7 +12,7 @@ local views = {
   { 'a vector', { 1000 } },
   { 'a matrix', { 37, 53 } },
   { 'rows of 16 bytes', { 8, 64 } },
-  { 'many short rows', { 3000, 3 } },
+  { 'many short rows', { 900, 3 } },
   { 'few long rows', { 3, 3001 } },
   { 'few long columns', { 2050, 5 } },
   { 'columns of 16 bytes', { 70, 96 } },
@@ -32,7 +32,7 @@ local views = {
 -- Not every type walks in every way: some see each third view.
 local function each_view(dtype, low, high, f)
   torch.manualSeed(11)
-  local all = dtype == 'float32' or dtype == 'bfloat16'
+  local all = dtype == 'float32'
   for i, v in ipairs(views) do
     if all or (i + #dtype) % 3 == 0 then
       local x = numbers(dtype, low, high, unpack(v[2]))
@@ -99,7 +99,7 @@ describe('a reduction on a device:', function()
 
   it('extremes with their places, the first of equal ones', function()
     local before = torch.cuda.detours()
-    for _, dtype in ipairs(every) do
+    for _, dtype in ipairs { 'float32', 'float64', 'float16', 'int64', 'uint8' } do
       each_view(dtype, -5, 5, function(what, x)
         for _, name in ipairs { 'max', 'min' } do
           local f = torch[name]
@@ -145,7 +145,8 @@ describe('a reduction on a device:', function()
     local inf = math.huge
     for _, dtype in ipairs(compare.floats) do
       each_view(dtype, -2, 2, function(what, x)
-        for _, p in ipairs { 2, 1, 0, 3, 0.5, -1, inf, -inf } do
+        local few = x:nElement() < 700 or x:nElement() > 2000
+        for _, p in ipairs(few and { 2, inf } or { 2, 1, 0, 3, 0.5, -1, inf, -inf }) do
           -- the sum of roots and of inverses is large, and the CPU rounds it to 16 bits on the way
           local rough = p ~= 2 and (loose[dtype] or 1e-9)
           if not dtype:match('16') or (p >= 1 and x:nElement() < 1000) then
@@ -173,22 +174,45 @@ describe('a reduction on a device:', function()
       end
     end
     check('norm', function(t) return torch.norm(t, 2, { 1, 3 }) end, { x })
+    check('not kept', function(t) return torch.sum(t, { -1, 2 }, false) end, { x }, 1e-4)
+    check('permuted', function(t) return torch.var(t, { 1, 4 }, true, false) end,
+      { x:permute(3, 1, 4, 2) })
+    check('renorm', function(t) return torch.renorm(t, 2, 2, 0.5) end, { x })
+    for _, dims in ipairs { { 2, 2 }, { 1, 5 } } do
+      local here, there = pcall(torch.sum, x, dims), pcall(torch.sum, x:cuda(), dims)
+      assert.is_false(here or there)
+    end
+  end)
+
+  it('gradients over several dimensions', function()
+    local base = numbers('float64', 0.5, 1, 3, 4, 5)
+    for _, name in ipairs { 'sum', 'mean', 'prod', 'amax', 'logsumexp', 'var', 'std', 'norm',
+        'nansum', 'nanmean' } do
+      for _, dims in ipairs { { 1, 3 }, { 2, 3 }, { -1, 2 }, { 1, 2, 3 } } do
+        check('gradient of ' .. name, function(t)
+          local x = tracked(t)
+          local y = name == 'norm' and torch.norm(x, 3, dims) or torch[name](x, dims)
+          torch.sum(torch.cmul(y, y)):backward()
+          return x.grad
+        end, { base }, 1e-10)
+      end
+    end
   end)
 
   it('many elements, by several blocks for each result', function()
     for _, dtype in ipairs { 'float32', 'bfloat16', 'int64', 'uint8' } do
-      local x = numbers(dtype, -3, 3, 100003)
+      local x = numbers(dtype, -3, 3, 50003)
       check('sum ' .. dtype, torch.sum, { x }, dtype == 'bfloat16' and 0.5 or 1e-4)
-      check('sum of a part ' .. dtype, torch.sum, { x:narrow(1, 2, 99999) },
+      check('sum of a part ' .. dtype, torch.sum, { x:narrow(1, 2, 49999) },
         dtype == 'bfloat16' and 0.5 or 1e-4)
       check('argmax ' .. dtype, torch.argmax, { x })
       check('max ' .. dtype, torch.max, { x })
-      local columns = numbers(dtype, -3, 3, 20000, 3)
+      local columns = numbers(dtype, -3, 3, 9000, 3)
       check('sum of columns ' .. dtype, function(t) return torch.sum(t, 1) end, { columns },
         dtype == 'bfloat16' and 0.5 or 1e-4)
       check('argmin of columns ' .. dtype, function(t) return torch.argmin(t, 1) end, { columns })
       check('sum of rows ' .. dtype, function(t) return torch.sum(t, 2) end,
-        { x:narrow(1, 1, 100000):view(4, 25000) }, dtype == 'bfloat16' and 0.5 or 1e-4)
+        { x:narrow(1, 1, 50000):view(4, 12500) }, dtype == 'bfloat16' and 0.5 or 1e-4)
     end
     local x = numbers('float64', -3, 3, 100003)
     check('var', torch.var, { x }, 1e-11)
@@ -219,7 +243,7 @@ describe('a reduction on a device:', function()
     for _, dtype in ipairs { 'float32', 'float64', 'float16' } do
       for _, special in ipairs { { nan, 1 }, { inf, 1 }, { -inf, inf }, { -inf, -inf },
         { nan, inf } } do
-        for _, n in ipairs { 2, 40, 3000 } do
+        for _, n in ipairs { 2, 3000 } do
           local x = numbers(dtype, -2, 2, n)
           if n == 2 then x[1], x[2] = special[1], special[2] end
           if n > 2 then x[n - 7], x[n / 2] = special[1], special[2] end
@@ -271,6 +295,11 @@ describe('a reduction on a device:', function()
 
   it('the gradient of broadcasting', function()
     local base = numbers('float32', 0.5, 2, 30, 20)
+    check('over three dimensions', function(a, b)
+      local y = tracked(b)
+      torch.sum(torch.cmul(a, y)):backward()
+      return y.grad
+    end, { numbers('float32', 0.5, 2, 4, 5, 6, 7), numbers('float32', 0.5, 2, 1, 5, 1, 1) })
     for _, sizes in ipairs { { 20 }, { 1, 20 }, { 30, 1 }, { 1, 1 }, { 1 } } do
       local small = numbers('float32', 1, 2, unpack(sizes))
       check('to ' .. table.concat(sizes, 'x'), function(a, b)

@@ -1,29 +1,19 @@
 /* amax.c -- extremes without their places: over one dimension, several or all, and of two tensors.
  *
  * attrs of amax and amin: i[0] the dimension or TN_NONE, i[1] whether it stays as one of size 1. */
-#include "tensor/cpu/reduce.h"
 #include "tensor/ops/lines.h"
+#include "tensor/ops/reduce.h"
 
 /* -- amax, amin: ties share the gradient; along a dimension of max and min the first takes it - */
 
 static tn_status amax_shape(tn_call *call) {
   const tn_tensor *x = call->in[0];
-  tn_meta *m = &call->meta[0];
-  const int64_t wanted = tn__int(call->attrs, 0, TN_NONE);
-  const bool keep = tn__int(call->attrs, 1, 1) != 0;
-  call->dim = TN_ALL_DIMS;
-  m->dtype = x->dtype;
-  m->ndim = 0;
-  if (wanted != TN_NONE) {
-    tn_status s = tn__dim(call->ctx, wanted, x->ndim, &call->dim);
-    if (s != TN_OK) return s;
-    for (int d = 0; d < x->ndim; d++) {
-      if (d == call->dim && keep) m->sizes[m->ndim++] = 1;
-      else if (d != call->dim) m->sizes[m->ndim++] = x->sizes[d];
-    }
-  }
-  int64_t n = call->dim == TN_ALL_DIMS ? tn__numel(x) : x->sizes[call->dim];
-  if (n > 0) return TN_OK;
+  tn_status s = tn__reduced_shape(call, 0);
+  if (s != TN_OK) return s;
+  const unsigned dims = tn__reduced_dims(call->attrs, 0, x->ndim);
+  bool empty = false;
+  for (int d = 0; d < x->ndim; d++) empty = empty || (dims >> d & 1 && x->sizes[d] == 0);
+  if (!empty) return TN_OK;
   return tn_fail(call->ctx, TN_ESHAPE, "what is empty has no greatest or smallest element");
 }
 
@@ -38,10 +28,11 @@ static tn_status amin_run(tn_call *call) {
 static tn_status amax_grad(tn_grad_call *g) {
   tn_eval e = tn__eval_begin(g->ctx);
   const tn_meta *m = &g->meta[0];
-  int64_t dim = tn__int(g->attrs, 0, TN_NONE), sizes[TN_MAX_DIMS];
-  if (dim != TN_NONE && dim < 0) dim += m->ndim;
-  for (int d = 0; d < m->ndim; d++) sizes[d] = dim == TN_NONE || d == dim ? 1 : m->sizes[d];
-  tn_attrs to = {.i = {m->dtype}, .ni = 1}, along = {.i = {dim, 1}, .ni = 2};
+  const unsigned dims = tn__reduced_dims(g->attrs, 0, m->ndim);
+  int64_t sizes[TN_MAX_DIMS];
+  for (int d = 0; d < m->ndim; d++) sizes[d] = dims >> d & 1 ? 1 : m->sizes[d];
+  tn_attrs to = {.i = {m->dtype}, .ni = 1};
+  tn_attrs along = {.i = {tn__int(g->attrs, 0, TN_NONE), 1}, .ni = 2};
   tn_tensor *hit = DO2(eq, g->in[0], tn__reshaped(&e, g->out[0], m->ndim, sizes));
   hit = tn__do(&e, TN_OP_to, &to, 1, &hit);
   tn_tensor *count = tn__reshaped(&e, tn__do(&e, TN_OP_sum, &along, 1, &hit), m->ndim, sizes);

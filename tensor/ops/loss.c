@@ -240,7 +240,7 @@ static tn_status mse_loss_run(tn_call *call) {
   bool was = tn_set_grad_enabled(call->ctx, false);
   tn_tensor *r = DO1(square, DO2(sub, call->in[0], call->in[1]));
   r = tn__do(&e, tn__int(call->attrs, 0, 1) ? TN_OP_mean : TN_OP_sum, NULL, 1, &r);
-  if (r != NULL) tn__copy_view(call->ctx, call->out[0], r);
+  if (r != NULL) e.status = tn__copy_view(call->ctx, call->out[0], r);
   tn_set_grad_enabled(call->ctx, was);
   return tn__eval_end(&e);
 }
@@ -261,6 +261,6 @@ static tn_status mse_loss_grad(tn_grad_call *g) {
 
 const tn_op tn__op_mse_loss = {
     .name = "mse_loss", .lua = "mse_loss", .args = "T x; T target; b mean=1", .convention = 'C',
-    .flags = TN_FLOATS | TN_NUMBER, .nout = 1, .saves = TN_SAVE_A | TN_SAVE_B, .low = -2,
+    .flags = TN_ANYWHERE | TN_FLOATS | TN_NUMBER, .nout = 1, .saves = TN_SAVE_A | TN_SAVE_B, .low = -2,
     .high = 2, .shape = mse_loss_shape, .run = mse_loss_run, .grad = mse_loss_grad,
     .doc = "Mean (or sum) of the squared differences."};

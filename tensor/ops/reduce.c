@@ -4,11 +4,18 @@
  * told otherwise, as in Torch7). */
 #include <math.h>
 
-#include "tensor/cpu/reduce.h"
+#include "tensor/device.h"
 #include "tensor/eval.h"
+#include "tensor/ops/reduce.h"
 
-/* Leaves the dimension in call->dim, and the result's sizes in meta. */
-static tn_status reduced_shape(tn_call *call, int first) {
+unsigned tn__reduced_dims(const tn_attrs *attrs, int first, int ndim) {
+  const int64_t wanted = tn__int(attrs, first, TN_NONE);
+  if (wanted == TN_NONE) return (1u << TN_MAX_DIMS) - 1;
+  if (TN_DEVICES && TN_IS_DIM_SET(wanted)) return (unsigned)(wanted - TN_DIM_SET(0));
+  return 1u << (wanted < 0 ? wanted + ndim : wanted);
+}
+
+tn_status tn__reduced_shape(tn_call *call, int first) {
   const tn_tensor *x = call->in[0];
   tn_meta *m = &call->meta[0];
   int64_t wanted = tn__int(call->attrs, first, TN_NONE);
@@ -17,11 +24,16 @@ static tn_status reduced_shape(tn_call *call, int first) {
   m->dtype = x->dtype;
   m->ndim = 0;
   if (wanted == TN_NONE) return TN_OK;
-  tn_status s = tn__dim(call->ctx, wanted, x->ndim, &call->dim);
-  if (s != TN_OK) return s;
+  if (TN_DEVICES && TN_IS_DIM_SET(wanted) && x->storage->device != TN_CPU) {
+    call->dim = TN_SEVERAL_DIMS(tn__reduced_dims(call->attrs, first, x->ndim));
+  } else {
+    tn_status s = tn__dim(call->ctx, wanted, x->ndim, &call->dim);
+    if (s != TN_OK) return s;
+  }
+  const unsigned dims = tn__reduced_dims(call->attrs, first, x->ndim);
   for (int d = 0; d < x->ndim; d++) {
-    if (d == call->dim && keep) m->sizes[m->ndim++] = 1;
-    else if (d != call->dim) m->sizes[m->ndim++] = x->sizes[d];
+    if (!(dims >> d & 1)) m->sizes[m->ndim++] = x->sizes[d];
+    else if (keep) m->sizes[m->ndim++] = 1;
   }
   return TN_OK;
 }
@@ -33,13 +45,13 @@ static int64_t reduced_count(const tn_call *call) {
 
 /* Shape rules: sums of integers are int64; what divides makes floats of them. */
 static tn_status sum_shape(tn_call *call) {
-  tn_status s = reduced_shape(call, 0);
+  tn_status s = tn__reduced_shape(call, 0);
   if (!tn_dtype_is_float((tn_dtype)call->meta[0].dtype)) call->meta[0].dtype = TN_I64;
   return s;
 }
 
 static tn_status mean_shape(tn_call *call) {
-  tn_status s = reduced_shape(call, 0);
+  tn_status s = tn__reduced_shape(call, 0);
   if (!tn_dtype_is_float((tn_dtype)call->meta[0].dtype)) {
     call->meta[0].dtype = call->ctx->default_dtype;
   }
@@ -48,12 +60,12 @@ static tn_status mean_shape(tn_call *call) {
 
 /* -- Gradients: what arrives, spread over the dimension again ----------------------------------- */
 
-/* `t`, shaped like the result, seen with the input's dimensions (the reduced one of size 1). */
+/* `t`, shaped like the result, seen with the input's dimensions (the reduced ones of size 1). */
 static tn_tensor *with_dim(tn_eval *e, const tn_grad_call *g, int first, tn_tensor *t) {
   const tn_meta *m = &g->meta[0];
-  int64_t dim = tn__int(g->attrs, first, TN_NONE), sizes[TN_MAX_DIMS];
-  if (dim != TN_NONE && dim < 0) dim += m->ndim;
-  for (int d = 0; d < m->ndim; d++) sizes[d] = dim == TN_NONE || d == dim ? 1 : m->sizes[d];
+  const unsigned dims = tn__reduced_dims(g->attrs, first, m->ndim);
+  int64_t sizes[TN_MAX_DIMS];
+  for (int d = 0; d < m->ndim; d++) sizes[d] = dims >> d & 1 ? 1 : m->sizes[d];
   return tn__reshaped(e, t, m->ndim, sizes);
 }
 
@@ -64,9 +76,9 @@ static tn_tensor *spread(tn_eval *e, const tn_grad_call *g, int first, tn_tensor
 
 static int64_t grad_count(const tn_grad_call *g, int first) {
   const tn_meta *m = &g->meta[0];
-  int64_t dim = tn__int(g->attrs, first, TN_NONE), n = 1;
-  if (dim != TN_NONE) return m->sizes[dim < 0 ? dim + m->ndim : dim];
-  for (int d = 0; d < m->ndim; d++) n *= m->sizes[d];
+  const unsigned dims = tn__reduced_dims(g->attrs, first, m->ndim);
+  int64_t n = 1;
+  for (int d = 0; d < m->ndim; d++) n *= dims >> d & 1 ? m->sizes[d] : 1;
   return n;
 }
 
@@ -325,7 +337,7 @@ REDUCE_ROW(logsumexp, TN_FLOATS, mean_shape, "ReduceLogSumExp", TN_SAVE_A | TN_S
 /* -- all, any ---------------------------------------------------------------------------------- */
 
 static tn_status truth_shape(tn_call *call) {
-  tn_status s = reduced_shape(call, 0);
+  tn_status s = tn__reduced_shape(call, 0);
   call->meta[0].dtype = TN_U8;
   return s;
 }

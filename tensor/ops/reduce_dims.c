@@ -1,7 +1,9 @@
-/* reduce_dims.c -- reductions over several dimensions at once: x:sum({1, 3}).
+/* reduce_dims.c -- reductions over several dimensions at once: x:sum({1, 3}). The kernels of a
+ * device take the set as it is. On the CPU:
  *
  * The dimensions are brought together into one, without a copy where they are neighbours, and the
  * reduction of one dimension does the rest. So the common case costs nothing here. */
+#include "tensor/device.h"
 #include "tensor/eval.h"
 
 /* Bits of the dimensions named in a set, each once; fails on those that are not there. */
@@ -64,7 +66,12 @@ static tn_status over_dims(tn_call *call, tn_opcode code, int at, int keep) {
   tn_tensor *x = call->in[0];
   tn_attrs attrs = *call->attrs;
   tn_eval e = tn__eval_begin(call->ctx);
-  if (TN_IS_DIM_SET(wanted)) {
+  if (TN_DEVICES && TN_IS_DIM_SET(wanted) && x->storage->device != TN_CPU) {
+    unsigned mask;
+    e.status = named_dims(call, wanted, &mask);
+    attrs.i[at] = TN_DIM_SET(mask);
+    x = tn__do(&e, code, &attrs, 1, &x);
+  } else if (TN_IS_DIM_SET(wanted)) {
     const bool keeps = tn__int(&attrs, keep, 1) != 0;
     int64_t sizes[TN_MAX_DIMS];
     unsigned mask;
