@@ -8,7 +8,7 @@
 #include "cuda/ops/order.h"
 #include "cuda/ops/picks.cuh"
 
-enum { BLOCK = 256, PIECE = 32 };
+enum { BLOCK = 256, PIECE = 32, AHEAD = 4 }; /* AHEAD divides PIECE: loads under way at once */
 enum { SUM, PROD, MEAN, AMAX, AMIN, LAST }; /* as in tensor/ops/scatter_reduce.c, and the last */
 
 /* n sources with keys in order; those of `limit` and above are nobody's. */
@@ -58,18 +58,28 @@ __global__ void __launch_bounds__(BLOCK) fold_pieces(folded f, operand<T> in) {
     uint64_t key = key_at(f, begin);
     if (key >= f.limit) continue;
     bool open = begin > 0 && key_at(f, begin - 1) == key, any = false;
-    for (int64_t k = begin; k < end; k++) {
-      const uint64_t next = key_at(f, k);
-      if (next != key) {
-        if (open) parts[0] = sum;
-        else put<T, ONLY_SUM>(f, base[0], key, sum);
-        open = any = false;
-        key = next;
-        if (key >= f.limit) break;
+    for (int64_t first = begin; first < end && key < f.limit; first += AHEAD) {
+      uint64_t next[AHEAD];
+      T v[AHEAD];
+#pragma unroll
+      for (int k = 0; k < AHEAD; k++) {
+        const int64_t i = first + k < end ? first + k : end - 1;
+        next[k] = key_at(f, i);
+        v[k] = fetch(in, base[1] + f.at[i] * f.in_step);
       }
-      const T v = fetch(in, base[1] + f.at[k] * f.in_step);
-      sum = any ? joined<T, ONLY_SUM>(f, sum, v) : v;
-      any = true;
+#pragma unroll
+      for (int k = 0; k < AHEAD; k++) {
+        if (first + k >= end || key >= f.limit) continue;
+        if (next[k] != key) {
+          if (open) parts[0] = sum;
+          else put<T, ONLY_SUM>(f, base[0], key, sum);
+          open = any = false;
+          key = next[k];
+          if (key >= f.limit) continue;
+        }
+        sum = any ? joined<T, ONLY_SUM>(f, sum, v[k]) : v[k];
+        any = true;
+      }
     }
     if (!any) continue;
     if (open) parts[0] = sum;

@@ -7,6 +7,9 @@ if not torch.cuda.is_available() then return end
 local DTYPES = { 'float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8',
   'uint8' }
 
+-- Of these also lines that are too long for shared memory.
+local LONG = { float32 = true, float64 = true, bfloat16 = true, uint8 = true }
+
 local function same(a, b, what)
   assert.are.equal('cuda:0', a.device, what)
   assert.are.equal(b.dtype, a.dtype, what)
@@ -74,11 +77,11 @@ describe('on a GPU', function()
         compare('sort', numbers(dtype, 3, 1000), 2, descending)
         compare('sort', numbers(dtype, 40, 5, 3), 1, descending)
         compare('sort', numbers(dtype, 20, 30):t(), 1, descending)
-        compare('sort', numbers(dtype, 9000), 1, descending)
+        if LONG[dtype] then compare('sort', numbers(dtype, 9000), 1, descending) end
       end
       compare('sort', numbers(dtype, 300, 2))
       compare('sort', numbers(dtype, 5, 1))
-      compare('sort', numbers(dtype, 2, 4500, 2), 2)
+      if LONG[dtype] then compare('sort', numbers(dtype, 2, 4500, 2), 2) end
       compare('sort', torch.zeros(3, 0):to(dtype))
       compare('argsort', numbers(dtype, 8, 40), 2, true)
     end)
@@ -88,17 +91,21 @@ describe('on a GPU', function()
       for _, largest in ipairs { false, true } do
         compare('topk', numbers(dtype, 7, 33), 5, 2, largest)
         compare('topk', numbers(dtype, 33, 7), 5, 1, largest)
-        compare('topk', numbers(dtype, 2, 6000), 40, 2, largest)
-        compare('topk', numbers(dtype, 6000, 2), 1, 1, largest)
-        compare('topk', numbers(dtype, 40000), 50, 1, largest)
-        compare('topk', numbers(dtype, 5000), 4000, 1, largest)
+        if LONG[dtype] then
+          compare('topk', numbers(dtype, 2, 6000), 40, 2, largest)
+          compare('topk', numbers(dtype, 5000, 2), 1, 1, largest)
+        end
+      end
+      if LONG[dtype] then
+        compare('topk', numbers(dtype, 20000), 50, 1, true)
+        compare('topk', numbers(dtype, 5000), 4000, 1, false)
       end
     end)
 
     it('one element of each line of ' .. dtype .. ' is chosen', function()
       torch.manualSeed(3)
-      for _, x in ipairs { numbers(dtype, 9, 31), numbers(dtype, 31, 4, 3), numbers(dtype, 2, 4600),
-        torch.ones(5, 6):to(dtype), numbers(dtype, 4600, 2) } do
+      for _, x in ipairs { numbers(dtype, 9, 31), numbers(dtype, 31, 4, 3),
+        torch.ones(5, 6):to(dtype), LONG[dtype] and numbers(dtype, 2, 4600) } do
         for dim = 1, 2 do
           compare('kthvalue', x, 2, dim)
           compare('median', x, dim)
@@ -122,11 +129,14 @@ describe('on a GPU', function()
       compare('unique', numbers(dtype, 50), true, true, true, 1)
       compare('unique_consecutive', torch.sort(numbers(dtype, 5000)), true, true)
     end
-    -- slices are compared on the host
-    local x = torch.LongTensor { { 1, 2 }, { 0, 1 }, { 1, 2 } }
-    local rows, places = torch.unique(x:cuda(), true, true, false, 1)
-    same(rows, (torch.unique(x, true, true, false, 1)), 'rows')
-    assert.are.same({ 2, 1, 2 }, places:cpu():totable())
+    for _, dtype in ipairs { 'float32', 'int64' } do
+      local x = numbers(dtype, 40, 2, 3):mul(0.1):to(dtype)
+      if dtype == 'float32' then x:mul(4):floor() end
+      for dim = 1, 3 do
+        compare('unique', x, true, true, true, dim)
+        compare('unique_consecutive', torch.sort(x, 1), true, true, dim)
+      end
+    end
   end)
 
   it('elements are repeated, turned and moved', function()

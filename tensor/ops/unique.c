@@ -157,11 +157,49 @@ static tn_tensor *changes(tn_eval *ep, tn_tensor *x, int64_t n) {
   return r;
 }
 
-/* Of single elements on a device, with operations: only how many there are comes to the host. */
+/* Column c of the rows, in the order of *list, or as they lie. */
+static tn_tensor *column(tn_eval *e, tn_tensor *rows, int64_t c, tn_tensor *list) {
+  tn_attrs along = {.i = {0}, .ni = 1};
+  tn_tensor *x = tn__with_two(e, TN_OP_select, rows, 1, c);
+  return list == NULL ? x : tn__do(e, TN_OP_index, &along, 2, (tn_tensor *[]){x, list});
+}
+
+/* *order: the rows in order, by one stable sort for each column; *flags: see changes. New references;
+ * *order stays NULL where they are to stay as they lie. */
+static tn_status compare_rows(tn_ctx *ctx, tn_tensor *rows, bool sorted, tn_tensor **order,
+                              tn_tensor **flags) {
+  const int64_t n = rows->sizes[0], width = rows->sizes[1];
+  tn_status s = TN_OK;
+  for (int64_t c = width - 1; sorted && c >= 0 && s == TN_OK; c--) {
+    tn_eval e = tn__eval_begin(ctx);
+    tn_attrs along = {.i = {0, 0}, .ni = 2};
+    tn_tensor *x = column(&e, rows, c, *order);
+    tn_tensor *next = tn__do_output(&e, TN_OP_sort, &along, 1, &x, 1);
+    if (*order != NULL) next = tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){*order, next});
+    next = tn__keep(&e, next);
+    tn_tensor_release(*order);
+    *order = next;
+    s = tn__eval_end(&e);
+  }
+  for (int64_t c = 0; c < width && s == TN_OK; c++) {
+    tn_eval e = tn__eval_begin(ctx);
+    tn_tensor *own = changes(&e, column(&e, rows, c, *order), n);
+    own = tn__keep(&e, *flags == NULL ? own : DO2(cmax, *flags, own));
+    tn_tensor_release(*flags);
+    *flags = own;
+    s = tn__eval_end(&e);
+  }
+  return s;
+}
+
+enum { WIDE = 256 }; /* rows that have more columns are better compared on the host */
+
+/* On a device, with operations: only how many values there are comes to the host. */
 static tn_status unique_on_device(tn_call *call, bool sorted, int at) {
-  tn_tensor *x = call->in[0], *order = NULL;
-  const int64_t n = tn__numel(x), base = call->ctx->index_base;
-  if (call->dim >= 0 && n != x->sizes[call->dim]) return TN_DECLINED;
+  tn_tensor *x = call->in[0], *order = NULL, *flags = NULL;
+  const int64_t all = tn__numel(x), n = call->dim >= 0 ? x->sizes[call->dim] : all;
+  const int64_t base = call->ctx->index_base, width = n > 0 ? all / n : 1;
+  if (width > WIDE || width == 0 || (n == 0 && call->dim >= 0 && x->ndim > 1)) return TN_DECLINED;
   tn_eval e = tn__eval_begin(call->ctx);
   if (n == 0) {
     tn_meta like = {.dtype = TN_I64, .ndim = call->dim < 0 ? x->ndim : 1}, none = {.ndim = 1};
@@ -172,16 +210,16 @@ static tn_status unique_on_device(tn_call *call, bool sorted, int at) {
     give(call, &e, at, values, inverse, tn__zeros(&e, &none));
     return tn__eval_end(&e);
   }
-  tn_attrs along = {.i = {0}, .ni = 1}, both = {.i = {0, 0}, .ni = 2}, dtype = {.i = {TN_I64}, .ni = 1};
+  tn_attrs along = {.i = {0}, .ni = 1}, dtype = {.i = {TN_I64}, .ni = 1};
   tn_meta one = {.dtype = TN_I64, .ndim = 1, .sizes = {1}};
-  tn_tensor *values = tn__reshaped(&e, x, 1, &n), *zero = tn__zeros(&e, &one);
-  if (sorted && values != NULL) {
-    tn_tensor *made[TN_MAX_OUTPUTS] = {NULL};
-    e.status = tn_apply(call->ctx, TN_OP_sort, 1, &values, &both, made);
-    values = tn__temp(&e, made[0]);
-    order = tn__temp(&e, made[1]);
-  }
-  tn_tensor *flags = changes(&e, values, n), *found = DO1(nonzero, flags);
+  tn_tensor *zero = tn__zeros(&e, &one), *moved = x;
+  if (call->dim >= 0) moved = tn__with_two(&e, TN_OP_transpose, x, 0, call->dim);
+  else moved = tn__reshaped(&e, x, 1, &n);
+  tn_tensor *rows = tn__reshaped(&e, moved, 2, (int64_t[]){n, width});
+  if (rows != NULL) e.status = compare_rows(call->ctx, rows, sorted, &order, &flags);
+  tn__temp(&e, order);
+  tn__temp(&e, flags);
+  tn_tensor *found = DO1(nonzero, flags);
   const int64_t groups = found != NULL ? found->sizes[0] + 1 : 1;
   /* places of the first of each group but the first group, from 0 */
   tn_tensor *begins = tn__reshaped(&e, found, 1, (int64_t[]){groups - 1});
@@ -198,7 +236,10 @@ static tn_status unique_on_device(tn_call *call, bool sorted, int at) {
     inverse = tn__do(&e, TN_OP_indexCopy, &along, 3, (tn_tensor *[]){inverse, order, inverse});
   }
   if (call->dim < 0) inverse = tn__reshaped(&e, inverse, x->ndim, x->sizes);
-  values = tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){values, which});
+  if (order != NULL) which = tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){order, which});
+  tn_tensor *values = tn__do(&e, TN_OP_index, &along, 2, (tn_tensor *[]){moved, which});
+  if (call->dim > 0) values = tn__with_two(&e, TN_OP_transpose, values, 0, call->dim);
+  values = DO1(contiguous, values);
   give(call, &e, at, values, inverse, counts);
   return tn__eval_end(&e);
 }
