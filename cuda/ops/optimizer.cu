@@ -38,6 +38,15 @@ template <int N> __device__ inline bool all_fit(void *const *at) {
 template <typename T> struct adam {
   enum { TENSORS = 4 };
   T rate, b1, b2, rest1, rest2, eps, root, decay, keep;
+  double whole_rate, beta1, beta2, number; /* the step's number, which a replay raises */
+  const tn_random_shift *shift;
+  __host__ __device__ void correct(double t) {
+    rate = (T)(whole_rate / (1 - pow(beta1, t)));
+    root = (T)(1 / sqrt(1 - pow(beta2, t)));
+  }
+  __device__ void begin() {
+    if (shift != nullptr) correct(number + (double)shift->runs);
+  }
   template <int V> __device__ void run(void *const *at, int64_t i) const {
     T *const tp = static_cast<T *>(at[0]) + i, *const tm = static_cast<T *>(at[2]) + i;
     T *const tv = static_cast<T *>(at[3]) + i;
@@ -59,6 +68,7 @@ template <typename T> struct adam {
 template <typename T> struct descent {
   enum { TENSORS = 2 };
   T rate, decay;
+  __device__ void begin() {}
   template <int V> __device__ void run(void *const *at, int64_t i) const {
     T *const tp = static_cast<T *>(at[0]) + i;
     pack<T, V> p = load_pack<T, V>(tp);
@@ -74,6 +84,7 @@ template <typename T> struct momentum_descent {
   enum { TENSORS = 3 };
   T rate, decay, keep, take, a, b;
   bool first; /* the velocity may hold anything */
+  __device__ void begin() {}
   template <int V> __device__ void run(void *const *at, int64_t i) const {
     T *const tp = static_cast<T *>(at[0]) + i, *const tv = static_cast<T *>(at[2]) + i;
     pack<T, V> p = load_pack<T, V>(tp), v = load_pack<T, V>(tv);
@@ -94,6 +105,7 @@ template <typename T, typename Step> __global__ void __launch_bounds__(BLOCK) st
   int64_t begin, end;
   const int group = group_of_block(l, &begin, &end);
   void *const *const at = l.at[group];
+  step.begin();
   if (all_fit<Step::TENSORS>(at)) {
     const int64_t whole = begin + (end - begin) / V * V;
     for (int64_t i = begin + (int64_t)threadIdx.x * V; i < whole; i += BLOCK * V) {
@@ -142,17 +154,20 @@ static tn_status with_lists(const tn_view *in, int nin, int each, F f) {
 }
 
 template <typename T> static adam<T> adam_of(const tn_attrs *a) {
-  const double t = (double)a->i[0], rate = a->f[0];
   adam<T> s;
-  s.rate = (T)(rate / (1 - pow(a->f[1], t)));
+  s.whole_rate = a->f[0];
+  s.beta1 = a->f[1];
+  s.beta2 = a->f[2];
+  s.number = (double)a->i[0];
+  s.shift = tn_cuda_random_shift();
+  s.correct(s.number);
   s.b1 = (T)a->f[1];
   s.b2 = (T)a->f[2];
   s.rest1 = 1 - s.b1;
   s.rest2 = 1 - s.b2;
   s.eps = (T)a->f[3];
-  s.root = (T)(1 / sqrt(1 - pow(a->f[2], t)));
   s.decay = (T)a->f[4];
-  s.keep = (T)(1 - rate * a->f[5]);
+  s.keep = (T)(1 - a->f[0] * a->f[5]);
   return s;
 }
 
@@ -200,6 +215,7 @@ static tn_status views_of_step(tn_kernel_call *call, tn_view *views, int n) {
 
 extern "C" tn_status tn_cuda_adam_step(tn_kernel_call *call) {
   tn_view views[4];
+  call->replayable = true;
   tn_status s = views_of_step(call, views, 4);
   return s == TN_OK ? run_adam(call->attrs, views, 4) : s;
 }
@@ -212,6 +228,7 @@ extern "C" tn_status tn_cuda_sgd_step(tn_kernel_call *call) {
 }
 
 extern "C" tn_status tn_cuda_adam_steps(tn_kernel_call *call) {
+  call->replayable = true;
   return run_adam(call->attrs, call->in, call->nin);
 }
 
