@@ -364,11 +364,10 @@ __global__ void __launch_bounds__(THREADS) mask_back(mask_sums m, const T *score
   }
 }
 
-__global__ void note_state(int64_t *state, tn_random from) {
-  const tn_random_at at = tn_random_start(from);
+__global__ void note_state(int64_t *state, number_source from) {
   if (threadIdx.x > 0) return;
-  state[0] = (int64_t)at.seed;
-  state[1] = (int64_t)at.offset;
+  state[0] = (int64_t)seed_of(from);
+  state[1] = (int64_t)position_of(from, 0);
 }
 
 /* -- The host's part --------------------------------------------------------------------------- */
@@ -449,7 +448,7 @@ extern "C" tn_status tn_cuda_scaled_dot_product_attention(tn_kernel_call *call) 
     call->groups =
         (uint64_t)((int64_t)a.batch * a.heads * ((a.length + 63) / 64) * a.keys) * 16;
   }
-  tn_status s = tn_cuda_check(tn_launch(note_state, 1, 32, 0, a.state, tn_random_of(call)));
+  tn_status s = tn_cuda_check(tn_launch(note_state, 1, 32, 0, a.state, numbers_of(call)));
   const uint64_t blocks = blocks_of(a, a.length, a.heads, a.width);
   if (s != TN_OK || blocks == 0) return s;
   s = wide || in[0].dtype == TN_F32 ? TN_DECLINED : tn_cuda_attention_forward_half(a);
