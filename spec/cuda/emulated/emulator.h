@@ -22,6 +22,7 @@
 #define __host__
 #define __device__
 #define __constant__
+#define __grid_constant__
 #define __forceinline__ inline
 #undef __noinline__
 #define __noinline__
