@@ -187,7 +187,8 @@ __device__ inline int64_t reduced_at(const reduction<V> &g, uint64_t r) {
 
 template <class Op, class E>
 __global__ void __launch_bounds__(REDUCE_BLOCK)
-reduce_rows(reduction<typename Op::value> g, settings s) {
+reduce_rows(const __grid_constant__ reduction<typename Op::value> g,
+            const __grid_constant__ settings s) {
   typedef typename Op::value V;
   const uint64_t split = blockIdx.x % g.splits, group = blockIdx.x / g.splits;
   const uint64_t row = group * (REDUCE_BLOCK / g.lanes) + threadIdx.x / g.lanes;
@@ -220,7 +221,8 @@ reduce_rows(reduction<typename Op::value> g, settings s) {
  * rows, which take every so many-th of the reduced elements. */
 template <class Op, class E, int W>
 __global__ void __launch_bounds__(REDUCE_BLOCK)
-reduce_columns(reduction<typename Op::value> g, settings s) {
+reduce_columns(const __grid_constant__ reduction<typename Op::value> g,
+               const __grid_constant__ settings s) {
   typedef typename Op::value V;
   typedef typename Op::part Part;
   __shared__ Part parts[REDUCE_BLOCK * W];
@@ -280,7 +282,8 @@ reduce_columns(reduction<typename Op::value> g, settings s) {
 
 template <class Op>
 __global__ void __launch_bounds__(REDUCE_BLOCK)
-join_parts(reduction<typename Op::value> g, settings s) {
+join_parts(const __grid_constant__ reduction<typename Op::value> g,
+           const __grid_constant__ settings s) {
   const uint64_t row = (uint64_t)blockIdx.x * (REDUCE_BLOCK / g.lanes) + threadIdx.x / g.lanes;
   const int lane = threadIdx.x % g.lanes;
   typename Op::part part = Op::start(s);

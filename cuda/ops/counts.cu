@@ -41,7 +41,8 @@ __device__ inline range wider(const range &a, const range &b) {
           b.high > a.high || b.high != b.high ? b.high : a.high};
 }
 
-__global__ void __launch_bounds__(BLOCK) find_ranges(counted c, range *out) {
+__global__ void __launch_bounds__(BLOCK)
+find_ranges(const __grid_constant__ counted c, range *out) {
   __shared__ range of_threads[BLOCK];
   const uint64_t row = blockIdx.x / c.parts, part = blockIdx.x % c.parts;
   range r = {(double)INFINITY, -(double)INFINITY};
@@ -70,7 +71,8 @@ __device__ inline int64_t bin_of(double v, double low, double high, double scale
   return bin < bins ? bin : bins - 1;
 }
 
-template <bool SHARED> __global__ void __launch_bounds__(BLOCK) count_bins(counted c) {
+template <bool SHARED> __global__ void __launch_bounds__(BLOCK)
+count_bins(const __grid_constant__ counted c) {
   TN_SHARED_BYTES(unsigned, own);
   const uint64_t row = blockIdx.x / c.parts, part = blockIdx.x % c.parts;
   const double low = c.ranges != nullptr ? c.ranges[2 * row] : c.low;
@@ -184,8 +186,8 @@ tn_status count_rows(tn_kernel_call *call, uint64_t rows) {
 
 /* The shape rule has seen to it that all values have a bin. */
 __global__ void __launch_bounds__(BLOCK)
-count_values(tn_positions index, operand<int64_t> x, operand<double> weight, int64_t base,
-             counter *counts, double *sums) {
+count_values(const __grid_constant__ tn_positions index, operand<int64_t> x, operand<double> weight,
+             int64_t base, counter *counts, double *sums) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[3];
@@ -197,8 +199,8 @@ count_values(tn_positions index, operand<int64_t> x, operand<double> weight, int
 }
 
 __global__ void __launch_bounds__(BLOCK)
-count_few_values(tn_positions index, operand<int64_t> x, int64_t base, int64_t bins,
-                 counter *counts) {
+count_few_values(const __grid_constant__ tn_positions index, operand<int64_t> x, int64_t base,
+                 int64_t bins, counter *counts) {
   TN_SHARED_BYTES(unsigned, own);
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (int64_t k = threadIdx.x; k < bins; k += BLOCK) own[k] = 0;
@@ -233,7 +235,8 @@ template <class V> struct searched {
 };
 
 template <class V>
-__global__ void __launch_bounds__(BLOCK) search_values(searched<V> g, int64_t *out) {
+__global__ void __launch_bounds__(BLOCK)
+search_values(const __grid_constant__ searched<V> g, int64_t *out) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < g.index.count; i += step) {
     int64_t at[1], row[1], low = 0, high = g.n;

@@ -38,7 +38,8 @@ template <class V> __device__ inline V member(const members<V> &m, int i) {
   return fetch(m.among, at[0]);
 }
 
-template <class V> __global__ void __launch_bounds__(BLOCK) enter_members(members<V> m) {
+template <class V> __global__ void __launch_bounds__(BLOCK)
+enter_members(const __grid_constant__ members<V> m) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < m.index.count; i += step) {
     const V key = member(m, (int)i);
@@ -52,7 +53,8 @@ template <class V> __global__ void __launch_bounds__(BLOCK) enter_members(member
 
 template <class V>
 __global__ void __launch_bounds__(BLOCK)
-find_members(members<V> m, tn_positions index, operand<V> x, uint8_t *out, bool invert) {
+find_members(const __grid_constant__ members<V> m, const __grid_constant__ tn_positions index,
+             operand<V> x, uint8_t *out, bool invert) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[1];

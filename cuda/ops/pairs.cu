@@ -47,7 +47,8 @@ template <class V> __device__ inline V second_of(const pairs<V> &p, uint64_t i) 
 
 /* The sum of each block's pairs. E: both lie one after another, aligned, as elements of it. */
 template <class Rule, class V, class E>
-__global__ void __launch_bounds__(BLOCK) add_pairs(pairs<V> p, settings s, V *parts) {
+__global__ void __launch_bounds__(BLOCK)
+add_pairs(const __grid_constant__ pairs<V> p, const __grid_constant__ settings s, V *parts) {
   constexpr int W = reader<E, V>::width;
   const uint64_t n = p.of_a.count, step = (uint64_t)gridDim.x * BLOCK;
   const uint64_t first = (uint64_t)blockIdx.x * BLOCK + threadIdx.x;
@@ -74,7 +75,8 @@ __global__ void __launch_bounds__(BLOCK) add_pairs(pairs<V> p, settings s, V *pa
 }
 
 template <class Rule, class V>
-__global__ void __launch_bounds__(BLOCK) add_parts(int n, const V *parts, settings s) {
+__global__ void __launch_bounds__(BLOCK)
+add_parts(int n, const V *parts, const __grid_constant__ settings s) {
   V sum = 0;
   for (int i = threadIdx.x; i < n; i += BLOCK) sum = sum_of(sum, parts[i]);
   sum = joined<Rule>(sum, BLOCK, s);
@@ -138,7 +140,8 @@ tn_status sum_pairs(tn_kernel_call *call, const settings &s) {
 
 template <class V>
 __global__ void __launch_bounds__(BLOCK)
-mse_slopes(pairs<V> p, operand<V> d, V factor, settings s) {
+mse_slopes(const __grid_constant__ pairs<V> p, operand<V> d, V factor,
+           const __grid_constant__ settings s) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   const V by = factor * fetch(d, 0);
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < p.of_a.count; i += step) {
@@ -185,7 +188,7 @@ template <class V> __device__ inline V term(V far, V p) {
 
 template <class V>
 __global__ void __launch_bounds__(BLOCK)
-measure_rows(row_sets<V> g, void *out, int32_t dtype) {
+measure_rows(const __grid_constant__ row_sets<V> g, void *out, int32_t dtype) {
   __shared__ V of_x[TILE][TILE + 1], of_y[TILE][TILE + 1];
   const int column = threadIdx.x % TILE, row = threadIdx.x / TILE;
   const uint64_t matrix = blockIdx.x / (uint64_t)(g.down * g.across);

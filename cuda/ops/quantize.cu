@@ -24,7 +24,8 @@ __device__ inline double quantized(double x, double scale, double zero, double l
 }
 
 __global__ void __launch_bounds__(BLOCK)
-convert_elements(tn_positions index, operand<double> x, void *out, int32_t dtype, scales s) {
+convert_elements(const __grid_constant__ tn_positions index, operand<double> x, void *out,
+                 int32_t dtype, const __grid_constant__ scales s) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[2];
@@ -41,7 +42,7 @@ __host__ __device__ inline bool is_fit(double scale, double zero) {
   return scale > 0 && scale < (double)INFINITY && zero >= -2147483648.0 && zero <= 2147483647.0;
 }
 
-__global__ void __launch_bounds__(BLOCK) find_unfit(scales s, int *found) {
+__global__ void __launch_bounds__(BLOCK) find_unfit(const __grid_constant__ scales s, int *found) {
   for (uint64_t c = threadIdx.x; c < s.count; c += BLOCK) {
     if (!is_fit(fetch(s.scale, c * s.scale_step), fetch(s.zero, c * s.zero_step))) *found = 1;
   }

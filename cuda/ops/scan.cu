@@ -2,7 +2,7 @@
  *
  * Lines whose elements lie close together: a block goes along a line, 256 elements at a time.
  * Others: a thread goes along each line, and neighbouring threads along neighbouring lines. Where
- * there are too few lines to fill the device each is cut into chunks: first every chunk's total, then
+ * there are too few lines to fill the device each is cut into chunks: first the total of each, then
  * the totals of those before, then the results. What is carried of floats is of float64, as on the
  * CPU. */
 #include "cuda/reduce.cuh"
@@ -127,7 +127,9 @@ __device__ inline typename Op::part scanned(typename Op::part part, typename Op:
 }
 
 template <class Op>
-__global__ void __launch_bounds__(BLOCK) scan_lines(lines<typename Op::value> l, settings s) {
+__global__ void __launch_bounds__(BLOCK)
+scan_lines(const __grid_constant__ lines<typename Op::value> l,
+           const __grid_constant__ settings s) {
   const uint64_t line = blockIdx.x / l.chunks;
   const int chunk = blockIdx.x % l.chunks;
   typename Op::part *carried = static_cast<typename Op::part *>(l.carried);
@@ -152,7 +154,8 @@ __global__ void __launch_bounds__(BLOCK) scan_lines(lines<typename Op::value> l,
 
 template <class Op>
 __global__ void __launch_bounds__(BLOCK)
-scan_columns(lines<typename Op::value> l, uint64_t count, settings s) {
+scan_columns(const __grid_constant__ lines<typename Op::value> l, uint64_t count,
+             const __grid_constant__ settings s) {
   const uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x;
   if (i >= count * l.chunks) return;
   const uint64_t line = i % count;
@@ -176,7 +179,8 @@ scan_columns(lines<typename Op::value> l, uint64_t count, settings s) {
 /* Of each line the totals of all chunks up to each. */
 template <class Op>
 __global__ void __launch_bounds__(BLOCK)
-add_totals(lines<typename Op::value> l, uint64_t count, settings s) {
+add_totals(const __grid_constant__ lines<typename Op::value> l, uint64_t count,
+           const __grid_constant__ settings s) {
   const uint64_t line = (uint64_t)blockIdx.x * BLOCK + threadIdx.x;
   if (line >= count) return;
   typename Op::part *carried = static_cast<typename Op::part *>(l.carried) + line * l.chunks;

@@ -73,8 +73,9 @@ sequence spaced(const tn_kernel_call *call) {
 /* -- one_hot ----------------------------------------------------------------------------------- */
 
 __global__ void __launch_bounds__(BLOCK)
-fill_one_hot(uint64_t n, int64_t *out, divisor classes, tn_positions index, operand<int64_t> in,
-             int64_t base, int code, tn_fault *fault) {
+fill_one_hot(uint64_t n, int64_t *out, const __grid_constant__ divisor classes,
+             const __grid_constant__ tn_positions index, operand<int64_t> in, int64_t base,
+             int code, tn_fault *fault) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < n; i += step) {
     const uint64_t row = divided(i, classes), column = i - row * classes.n;
@@ -92,8 +93,9 @@ fill_one_hot(uint64_t n, int64_t *out, divisor classes, tn_positions index, oper
 
 template <typename E>
 __global__ void __launch_bounds__(BLOCK)
-fill_triangle(tn_positions index, E *out, const E *in, divisor columns, divisor rows, int64_t k,
-              bool upper) {
+fill_triangle(const __grid_constant__ tn_positions index, E *out, const E *in,
+              const __grid_constant__ divisor columns, const __grid_constant__ divisor rows,
+              int64_t k, bool upper) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     const uint64_t line = divided(i, columns), row = line - divided(line, rows) * rows.n;
