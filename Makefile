@@ -97,10 +97,10 @@ small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c stre
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
     vm/inflate.c,$(wildcard vm/*.c))
 # In the embedded build that goes for all but the ways that every call takes, and the loops.
-fast_c := $(addprefix tensor/,autocast.c backward.c context.c dispatch.c eval.c memory.c plan.c \
+fast_c := $(addprefix tensor/,backward.c context.c dispatch.c eval.c memory.c plan.c \
     shape.c storage.c tape.c tensor.c) \
-  $(addprefix tensor/cpu/,gemm.c move.c pool.c reduce.c winograd.c) \
-  $(addprefix tensor/ops/,copy.c fill.c gather.c index.c max_windows.c mean_windows.c reduce.c \
+  $(addprefix tensor/cpu/,move.c pool.c reduce.c winograd.c) \
+  $(addprefix tensor/ops/,copy.c fill.c gather.c index.c reduce.c \
     softmax.c view.c)
 ifdef EMBED
   small_c += $(filter-out $(small_c) $(fast_c),$(wildcard tensor/*.c tensor/ops/*.c tensor/cpu/*.c)) \
@@ -116,14 +116,16 @@ isa_baseline := $(if $(SANITIZE),-O1,$(if $(x86),-Os,$(ISA_OPT))) $(isa_math)
 isa_avx2 := $(ISA_OPT) $(isa_math) -mavx2 -mfma -mf16c
 # Kernels that are a part of a call at most: in the embedded build small ones will do.
 isa_small = $(if $(EMBED),$(if $(filter $(addprefix %/,$(addsuffix _kernel.c,convert factor int \
-  random recurrent)),$<),-Os))
+  random recurrent window)),$<),-Os))
 isa_avx512 := $(ISA_OPT) $(isa_math) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mf16c \
   -mprefer-vector-width=512
 # Random numbers are to be the same, to the last bit, whether or not there are fused instructions.
 exact = $(if $(filter %/random_kernel.c,$<),-ffp-contract=off)
 ISAS := baseline $(if $(x86),$(filter-out $(WITHOUT),avx2 avx512))
 
-LD_FLAGS := $(LDFLAGS) -Wl,--gc-sections
+comma := ,
+space := $(subst ,, )
+LD_FLAGS := $(LDFLAGS) -Wl,--gc-sections$(if $(EMBED),$(comma)-z$(comma)noseparate-code)
 LIBS := $(if $(EMBED),,-lz -ldl) -lm -pthread
 EXE_LIBS := $(if $(EMBED),,-lreadline) $(LIBS)
 
@@ -299,8 +301,6 @@ $(OUT)/th: $(OUT)/moonlet
 
 # ---- the GPU plug-in: no Lua and no host code in it, so one serves every configuration ----
 
-comma := ,
-space := $(subst ,, )
 NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 cuda_src := $(wildcard cuda/*.cu cuda/ops/*.cu cuda/*.c cuda/lib/*.c)
 cuda_o := $(cuda_src:%=$(BUILD)/obj/cuda/%.o)

@@ -44,10 +44,11 @@ tn_status tn_cuda_read(int device, void *host, const void *from, size_t bytes);
  * graphs keep a copy. */
 tn_status tn_cuda_upload(int device, void *to, const void *host, size_t bytes);
 
-/* What is added to the seed and offset of a call whose kernel a graph captures, on the device: it
- * changes with every replay. NULL outside of a capture. Kernels that draw random numbers take
- * tn_random_of(call) (cuda/philox.cuh). */
-typedef struct { uint64_t seed, offset; } tn_random_shift;
+/* What is added to the seed and offset of a call whose kernel a graph captures, on the device, and how
+ * often the graph has been replayed before: it changes with every replay. NULL outside of a capture.
+ * Kernels that draw random numbers take tn_random_of(call) (cuda/philox.cuh); those that are told the
+ * number of a step, as adam_step is, add `runs` to it. They set call->replayable. */
+typedef struct { uint64_t seed, offset, runs; } tn_random_shift;
 const tn_random_shift *tn_cuda_random_shift(void);
 
 /* move.cu */

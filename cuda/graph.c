@@ -23,6 +23,7 @@ typedef struct {
   tn_cuda_arena *arena;
   tn_random_shift *shift; /* on the device */
   bool draws;             /* some kernel reads it */
+  uint64_t runs;
   kept *tables;
 } graph_box;
 
@@ -83,7 +84,7 @@ static tn_status begin(graph_box *g) {
   g->shift = shift;
   s = tn_cuda_check(cudaMemsetAsync(shift, 0, sizeof *g->shift,
                                     tn_cuda_handle(g->device, tn_cuda_current(g->device))));
-  if (s == TN_OK) s = tn_cuda_stream_new(g->device, 0, &g->stream);
+  if (s == TN_OK) s = tn_cuda_stream_new(g->device, TN_CUDA_FOR_CAPTURE, &g->stream);
   if (s != TN_OK) return s;
   g->arena = tn_cuda_arena_new(g->device);
   if (g->arena == NULL) return tn_cuda_fail(TN_ENOMEM, "not enough memory");
@@ -120,9 +121,13 @@ static cudaError_t end_capture(graph_box *g, cudaGraph_t *graph) {
   g->capturing = false;
   if (capture == g) capture = NULL;
   tn_cuda_make_current(g->device, g->stream_before);
-  if (tn_cuda_is_lost()) return cudaSuccess;
-  cudaError_t error = cudaStreamEndCapture(tn_cuda_handle(g->device, g->stream), graph);
+  cudaError_t error = cudaSuccess;
+  if (!tn_cuda_is_lost()) {
+    error = cudaStreamEndCapture(tn_cuda_handle(g->device, g->stream), graph);
+  }
   if (error != cudaSuccess) cudaGetLastError();
+  tn_cuda_stream_free(g->device, g->stream);
+  g->stream = 0;
   return error;
 }
 
@@ -143,7 +148,7 @@ tn_status tn_cuda_graph_end(void *graph) {
 
 tn_status tn_cuda_graph_run(void *graph, uint64_t seed, uint64_t offset) {
   graph_box *g = graph;
-  const tn_random_shift shift = {seed, offset};
+  const tn_random_shift shift = {seed, offset, g->runs};
   int before;
   if (capture != NULL) return tn_cuda_no_capture("replaying a graph");
   if (g->exec == NULL) return tn_cuda_fail(TN_EDEVICE, "this graph was not captured to its end");
@@ -157,6 +162,7 @@ tn_status tn_cuda_graph_run(void *graph, uint64_t seed, uint64_t offset) {
                                       handle));
   }
   if (s == TN_OK) s = tn_cuda_check(cudaGraphLaunch(g->exec, handle));
+  if (s == TN_OK) g->runs++;
   tn_cuda_leave(g->device, before);
   return s;
 }

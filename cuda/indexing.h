@@ -42,7 +42,7 @@ typedef struct {
 
 static inline tn_divider tn_divider_of(uint32_t d) {
   uint32_t shift = 0;
-  if (d == 0) d = 1; /* of a tensor without elements; never asked */
+  if (d == 0) d = 1; /* of no element */
   while (shift < 32 && ((uint64_t)1 << shift) < d) shift++;
   tn_divider by;
   by.multiplier = (uint32_t)((((uint64_t)1 << 32) * (((uint64_t)1 << shift) - d)) / d + 1);

@@ -222,18 +222,20 @@ static size_t segment_size(size_t size) {
   return (size + ROUND - 1) / ROUND * ROUND;
 }
 
-/* A free block that is a whole segment. */
-static cudaError_t add_segment(struct memory *m, tn_cuda_arena *a, size_t size, block **out) {
+/* A free block that is a whole segment of `bytes`, with room for `size`. */
+static cudaError_t add_segment(struct memory *m, tn_cuda_arena *a, size_t size, size_t bytes,
+                               block **out) {
   void *data = NULL;
   block *b = new_record(m);
   if (b == NULL) return cudaErrorMemoryAllocation;
-  const cudaError_t error = cudaMalloc(&data, segment_size(size));
+  const cudaError_t error = cudaMalloc(&data, bytes);
   if (error != cudaSuccess) {
     drop_record(m, b);
+    cudaGetLastError();
     return error;
   }
   b->data = data;
-  b->size = segment_size(size);
+  b->size = bytes;
   b->arena = a;
   b->large = size > SMALL;
   a->segments++;
@@ -355,13 +357,16 @@ static tn_cuda_arena *arena_here(struct memory *m, int device) {
 static cudaError_t grow(struct memory *m, tn_cuda_arena *a, size_t size, block **out) {
   int before;
   if (tn_cuda_enter(a->device, &before) != TN_OK) return cudaErrorDevicesUnavailable;
-  cudaError_t error = add_segment(m, a, size, out);
+  const size_t bytes = segment_size(size), least = (size + ROUND - 1) / ROUND * ROUND;
+  cudaError_t error = add_segment(m, a, size, bytes, out);
   if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
     m->stats.retries++;
     trim(m);
     tn_cuda_host_trim();
-    error = add_segment(m, a, size, out);
+    error = add_segment(m, a, size, bytes, out);
+  }
+  if (error == cudaErrorMemoryAllocation && least < bytes) {
+    error = add_segment(m, a, size, least, out);
   }
   tn_cuda_leave(a->device, before);
   return error;

@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 
 enum { TN_CUDA_DEVICES = 64, TN_CUDA_STREAMS = 64 };
+enum { TN_CUDA_FOR_CAPTURE = -1000 }; /* as the priority of a stream */
 
 /* -- device.c ---------------------------------------------------------------------------------- */
 

@@ -23,7 +23,8 @@ void tn_cuda_make_current(int device, int stream) { current[device] = (unsigned 
 /* -- Streams ----------------------------------------------------------------------------------- */
 
 /* The free one, or the one that fewest hold, of those of this priority; else a place for a new one,
- * if there is one. */
+ * if there is one. Streams that capture are for nothing else: events that mark the end of a block's
+ * use must not get into a graph. */
 static int pick(int device, int priority) {
   int best = 0, place = 0;
   for (int s = 1; s < TN_CUDA_STREAMS; s++) {
@@ -41,8 +42,9 @@ static tn_status make(int device, int stream, int priority) {
   int before;
   tn_status s = tn_cuda_enter(device, &before);
   if (s != TN_OK) return s;
-  s = tn_cuda_check(cudaStreamCreateWithPriority(&streams[device][stream].handle,
-                                                 cudaStreamNonBlocking, priority));
+  s = tn_cuda_check(cudaStreamCreateWithPriority(
+      &streams[device][stream].handle, cudaStreamNonBlocking,
+      priority == TN_CUDA_FOR_CAPTURE ? 0 : priority));
   if (s == TN_OK) streams[device][stream].priority = priority;
   tn_cuda_leave(device, before);
   return s;

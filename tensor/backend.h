@@ -46,6 +46,7 @@ typedef struct {
   tn_opcode code;
   int device, nin, nout;
   int dim; /* what the shape rule noted for the kernel; not of gradients */
+  int index_base; /* from which indices count: 1 in Lua */
   const tn_view *in;
   tn_view *out;
   const bool *need; /* of gradients only */
@@ -53,7 +54,7 @@ typedef struct {
   uint64_t seed, offset; /* of random numbers: the position to begin at */
   uint64_t groups;       /* set by the kernel: how many groups of random numbers it used */
   bool tf32; /* float32 may be rounded to 10 bits of fraction before it is multiplied */
-  bool replayable;       /* set by the kernel: they will be others at each replay of a graph */
+  bool replayable;       /* set by the kernel: they, or a step's number, change with each replay */
 } tn_kernel_call;
 
 typedef tn_status tn_device_kernel(tn_kernel_call *call);

@@ -100,9 +100,28 @@ static tn_status no_memory(tn_ctx *ctx, const tn_backend *b, int device, size_t 
                  (double)info.memory / mib);
 }
 
+/* Lets the host collect its garbage, in which tensors may be. What it runs meanwhile is no part of the
+ * call that wants the memory. */
+static bool reclaim(tn_ctx *ctx) {
+  const tn_op *op = ctx->op;
+  const int16_t device = ctx->device;
+  bool (*ask)(void *) = ctx->reclaim;
+  if (ask == NULL || ctx->recording != NULL) return false;
+  ctx->op = NULL;
+  ctx->device = TN_CPU;
+  ctx->reclaim = NULL; /* not again, from what a finalizer does */
+  const bool done = ask(ctx->user);
+  ctx->reclaim = ask;
+  ctx->device = device;
+  ctx->op = op;
+  return done;
+}
+
 static tn_status allocate(tn_ctx *ctx, const tn_backend *b, int device, size_t bytes, void **out) {
   *out = NULL;
-  tn_status s = bytes > TN_MOST_BYTES ? TN_ENOMEM : b->alloc(number_of(device), bytes, out);
+  if (bytes > TN_MOST_BYTES) return no_memory(ctx, b, device, bytes);
+  tn_status s = b->alloc(number_of(device), bytes, out);
+  if (s == TN_ENOMEM && reclaim(ctx)) s = b->alloc(number_of(device), bytes, out);
   if (s == TN_ENOMEM) return no_memory(ctx, b, device, bytes);
   return failed(ctx, b, s);
 }
@@ -127,8 +146,11 @@ tn_status tn__device_grow(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   const tn_backend *b = tn__backend_loaded();
   const int number = number_of(s->device);
   void *data;
-  tn_status status = allocate(ctx, b, s->device, bytes, &data);
+  tn_status status = s->bytes == 0 ? TN_OK
+                                   : tn__device_refuse_capture(ctx, b, "a tensor that grows");
+  if (status == TN_OK) status = allocate(ctx, b, s->device, bytes, &data);
   if (status != TN_OK) return status;
+  if (*b->streams) b->uses(number, s->data);
   status = failed(ctx, b, b->peer(number, data, number, s->data, s->bytes));
   if (status == TN_OK && !tn__recount(s->allocator, s->bytes, bytes)) {
     status = tn_fail(ctx, TN_ENOMEM, "not enough memory for %.1f MiB below the limit",
@@ -411,12 +433,13 @@ static tn_status run_kernel(tn_call *call, const tn_backend *b, tn_device_kernel
     return tn_fail(call->ctx, TN_ENOMEM, "not enough memory");
   }
   tn_kernel_call k = {.code = call->code, .device = number_of(call->ctx->device),
-                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim, .in = in,
-                      .out = out, .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
+                      .nin = call->nin, .nout = call->op->nout, .dim = call->dim,
+                      .index_base = call->ctx->index_base, .in = in, .out = out,
+                      .attrs = call->attrs, .seed = g->seed, .offset = g->offset};
   for (int i = 0; i < call->nin; i++) view_of(&in[i], call->in[i]);
   for (int i = 0; i < k.nout; i++) view_of(&out[i], call->out[i]);
   tn_status s = launch(call->ctx, b, kernel, &k);
-  if (s == TN_OK && k.groups > 0) s = tn__device_drew(call->ctx, b, &k, g);
+  if (s == TN_OK && (k.groups > 0 || *b->streams)) s = tn__device_drew(call->ctx, b, &k, g);
   if (s == TN_OK) g->offset += k.groups;
   if (in != few) free(in);
   return s;
@@ -437,6 +460,11 @@ tn_status tn__device_run(tn_call *call) {
 static _Atomic(uint64_t) detours[TN_OP_COUNT];
 
 uint64_t tn_device_detours(tn_opcode code) { return detours[code]; }
+
+bool tn_device_has_kernel(tn_ctx *ctx, tn_opcode code) {
+  const tn_call call = {.ctx = ctx, .op = tn__ops[code], .code = code};
+  return tn__backend(ctx) != NULL && tn__device_serves(&call);
+}
 
 /* A new reference to t on `device`: itself, or a copy that is not recorded. NULL stays NULL. */
 static tn_status carried(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, int16_t device) {
@@ -565,7 +593,8 @@ static tn_status run_fused(tn_grad_call *g, const tn_backend *b) {
   tn_view in[TN_MAX_INPUTS + 2 * TN_MAX_OUTPUTS], out[TN_MAX_INPUTS];
   const int nout = g->node_op->nout;
   tn_kernel_call k = {.code = g->code, .device = number_of(g->ctx->device), .nout = nout,
-                      .in = in, .out = out, .need = g->need, .attrs = g->attrs};
+                      .index_base = g->ctx->index_base, .in = in, .out = out,
+                      .need = g->need, .attrs = g->attrs};
   tn_status s = TN_OK;
   for (int i = 0; i < nout; i++) view_of(&in[k.nin++], g->dout[i]);
   for (int i = 0; i < g->nin; i++) view_of(&in[k.nin++], g->in[i]);

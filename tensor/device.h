@@ -39,7 +39,8 @@ void tn__device_uses(tn_storage *s);
 /* Fails while a graph is captured, saying why, or of which device. */
 tn_status tn__device_refuse_capture(tn_ctx *ctx, const tn_backend *b, const char *why);
 tn_status tn__device_check_capture(tn_ctx *ctx, int device);
-/* Random numbers were drawn: will a graph draw others? */
+/* A kernel has been run that may have drawn random numbers, or counted a step: will a graph that is
+ * captured draw others, and count on? */
 tn_status tn__device_drew(tn_ctx *ctx, const tn_backend *b, const tn_kernel_call *k,
                           const tn_generator *g);
 

@@ -140,6 +140,7 @@ struct tn_ctx {
   uint32_t plans;     /* that were begun */
   tn_generator generator;
   bool (*interrupted)(void *user);
+  bool (*reclaim)(void *user); /* gives back what the host keeps as garbage, or NULL */
   void *user;
   char message[TN_MESSAGE];
 };

@@ -243,11 +243,11 @@ void tn__free(tn_allocator *a, void *block, size_t size, size_t counted) {
     a->cached += rounded;
     size_t keep = room(a);
     if (a->cached > keep) trim(a, keep);
-    b = NULL;
+  } else { /* still locked: whoever gives the last block back destroys the allocator */
+    tn_budget_unblock(a->budget, b, rounded);
   }
   bool last = a->blocks == 0 && a->closed;
   unlock(a);
-  tn_budget_unblock(a->budget, b, rounded);
   if (last) destroy(a);
 }
 

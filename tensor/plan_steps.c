@@ -1,6 +1,7 @@
 /* plan_steps.c -- how the steps of a plan are run: by the operation's kernel, or, where shapes that
  * are known make a shorter way possible, by that. */
 #include "tensor/cpu/gemm.h"
+#include "tensor/cpu/prepared.h"
 #include "tensor/plan.h"
 
 static tn_status run_kernel(tn_step *step) { return step->call.op->run(&step->call); }
@@ -19,7 +20,10 @@ static tn_status run_linear(tn_step *step) {
     const char *bias = tn__data(c->in[2]);
     for (int64_t i = 0; i < step->gemm.m; i++) memcpy(y + (size_t)i * row, bias, row);
   }
+  tn_prepared *p = tn__prepared_panels(c->in[1]->storage, &step->gemm, item);
+  step->gemm.panels = p != NULL ? p->data : NULL;
   step->product(&step->gemm, step->scratch);
+  tn__prepared_put(c->in[1]->storage, p);
   return TN_OK;
 }
 

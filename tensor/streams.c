@@ -17,6 +17,8 @@ void tn_set_current_device(tn_ctx *ctx, tn_device device) {
   ctx->gpu = (int16_t)number_of(device);
 }
 
+void tn_set_reclaim(tn_ctx *ctx, bool (*reclaim)(void *user)) { ctx->reclaim = reclaim; }
+
 /* Calls a function of the backend, opened if need be. */
 #define ASK(function, ...)                                                                        \
   do {                                                                                            \
@@ -238,9 +240,20 @@ tn_status tn__device_check_capture(tn_ctx *ctx, int device) {
                  "part in it", number_of(capture->device), device);
 }
 
+bool tn_capturing(void) { return capture != NULL; }
+
+/* Does the kernel count steps, from the number that it is told? */
+static bool counts(const tn_kernel_call *k) {
+  return strncmp(tn__ops[k->code]->name, "adam_step", 9) == 0;
+}
+
 tn_status tn__device_drew(tn_ctx *ctx, const tn_backend *b, const tn_kernel_call *k,
                           const tn_generator *g) {
   if (capture == NULL || !b->capturing()) return TN_OK;
+  if (k->groups == 0) {
+    if (k->replayable || !counts(k)) return TN_OK;
+    return tn_fail(ctx, TN_EDEVICE, "cuda: a captured graph would take the same step each time");
+  }
   if (g != &ctx->generator) {
     return tn_fail(ctx, TN_EDEVICE, "cuda: only numbers of the default generator can be drawn while "
                    "a graph is captured");

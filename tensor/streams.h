@@ -32,6 +32,9 @@ TN_API tn_status tn_device_describe(tn_ctx *ctx, tn_device device, tn_device_inf
 TN_API tn_status tn_device_memory_of(tn_ctx *ctx, tn_device device, tn_device_memory *out,
                                      bool forget_most);
 TN_API tn_status tn_device_trim(tn_ctx *ctx, tn_device device); /* gives cached memory back */
+/* Called, with tn_user, when a device has no memory left, before one more try: gives back what the
+ * host keeps as garbage, and says whether it could. NULL: nothing is. */
+TN_API void tn_set_reclaim(tn_ctx *ctx, bool (*reclaim)(void *user));
 /* Which GPU "cuda" means in this context; at first the first one. */
 TN_API tn_device tn_current_device(const tn_ctx *ctx);
 TN_API void tn_set_current_device(tn_ctx *ctx, tn_device device);
@@ -78,6 +81,7 @@ typedef struct tn_graph tn_graph;
 TN_API tn_status tn_graph_begin(tn_ctx *ctx, tn_graph **out, tn_device device);
 TN_API tn_status tn_graph_end(tn_ctx *ctx, tn_graph *graph);
 TN_API tn_status tn_graph_run(tn_ctx *ctx, tn_graph *graph);
+TN_API bool tn_capturing(void); /* does this thread capture one? */
 /* NULL is accepted. One whose capture was not ended goes by the thread that began it. */
 TN_API void tn_graph_release(tn_graph *graph);
 

@@ -265,6 +265,8 @@ typedef enum {
 TN_API const tn_op *tn_op_get(tn_opcode code);
 /* How often an operation without a kernel of its device was done by the CPU, on copies. */
 TN_API uint64_t tn_device_detours(tn_opcode code);
+/* Does a device do the operation itself, by a kernel of its own or by other operations? */
+TN_API bool tn_device_has_kernel(tn_ctx *ctx, tn_opcode code);
 
 /* Runs an operation. out[i] != NULL on entry: write there (it is resized; its reference stays the
  * caller's); NULL: receives a new tensor. in[] may hold NULL where the operation allows it. */

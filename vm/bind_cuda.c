@@ -94,7 +94,7 @@ static int current_device(lua_State *L) {
 /* set_device(device): which GPU 'cuda' means from now on. */
 static int set_device(lua_State *L) {
   binding *b = bind_state(L);
-  luaL_checkany(L, 1);
+  if (lua_isnoneornil(L, 1)) return luaL_error(L, "set_device: the number of a device expected");
   tn_set_current_device(b->ctx, bind_check_gpu(L, b, 1, "set_device"));
   return 0;
 }
@@ -141,6 +141,29 @@ static int get_device_properties(lua_State *L) {
   lua_pushinteger(L, info.major), lua_setfield(L, -2, "major");
   lua_pushinteger(L, info.minor), lua_setfield(L, -2, "minor");
   lua_pushinteger(L, info.processors), lua_setfield(L, -2, "multi_processor_count");
+  return 1;
+}
+
+/* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
+ * operation has no kernel for it. */
+static int detours(lua_State *L) {
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    const uint64_t n = tn_device_detours((tn_opcode)code);
+    if (n == 0) continue;
+    lua_pushnumber(L, (lua_Number)n);
+    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
+  }
+  return 1;
+}
+
+/* has_kernel() → {operation = whether a GPU does it itself} */
+static int has_kernel(lua_State *L) {
+  lua_newtable(L);
+  for (int code = 0; code < TN_OP_COUNT; code++) {
+    lua_pushboolean(L, tn_device_has_kernel(bind_state(L)->ctx, (tn_opcode)code));
+    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
+  }
   return 1;
 }
 
@@ -211,6 +234,9 @@ static int new_stream(lua_State *L) {
   const tn_device device = bind_check_gpu(L, b, 1, "Stream");
   const int priority = lua_isnoneornil(L, 2)
                            ? 0 : (int)bind_check_int(L, 2, "Stream", "a priority");
+  if (priority < -100 || priority > 100) {
+    return luaL_error(L, "Stream: a priority of %d: -1 is high, 0 is low", priority);
+  }
   stream_box *box = push_stream(L, device);
   bind_check(L, b, tn_stream_new(b->ctx, device, priority, &box->stream));
   box->holds = true;
@@ -384,6 +410,11 @@ static int graph_begin(lua_State *L) {
   return 1;
 }
 
+static int is_capturing(lua_State *L) {
+  lua_pushboolean(L, tn_capturing());
+  return 1;
+}
+
 static int graph_gc(lua_State *L) {
   held_box *box = (held_box *)lua_touserdata(L, 1);
   tn_graph_release((tn_graph *)box->held);
@@ -463,6 +494,22 @@ static void new_class(lua_State *L, binding *b, const char *key, const char *nam
   lua_setfield(L, LUA_REGISTRYINDEX, key);
 }
 
+static int collect(lua_State *L) {
+  bind_collect(L, (binding *)lua_touserdata(L, 1));
+  return 0;
+}
+
+/* An error in a finalizer must not pass through the core. */
+static bool reclaim(void *user) {
+  binding *b = (binding *)user;
+  if (b->L == NULL || !lua_checkstack(b->L, 4)) return false;
+  lua_pushcfunction(b->L, collect);
+  lua_pushlightuserdata(b->L, b);
+  const bool done = lua_pcall(b->L, 1, 0, 0) == 0;
+  if (!done) lua_pop(b->L, 1);
+  return done;
+}
+
 void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
   static const luaL_Reg functions[] = {
       {"current_device", current_device}, {"set_device", set_device},
@@ -472,9 +519,11 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"max_memory_allocated", max_memory_allocated}, {"memory_reserved", memory_reserved},
       {"max_memory_reserved", max_memory_reserved},
       {"reset_peak_memory_stats", reset_peak_memory_stats}, {"empty_cache", empty_cache},
+      {"detours", detours}, {"has_kernel", has_kernel},
       {"Stream", new_stream}, {"default_stream", default_stream},
       {"current_stream", current_stream}, {"set_stream", set_stream},
-      {"Event", new_event}, {"graph_begin", graph_begin}, {NULL, NULL}};
+      {"Event", new_event}, {"graph_begin", graph_begin},
+      {"is_current_stream_capturing", is_capturing}, {NULL, NULL}};
   static const luaL_Reg of_streams[] = {
       {"synchronize", stream_synchronize}, {"query", stream_query}, {"device", stream_device},
       {"handle", stream_handle}, {"wait_event", stream_wait_event}, {"__eq", stream_eq},
@@ -486,6 +535,7 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
                                        {"replay", graph_replay}, {NULL, NULL}};
   static const luaL_Reg of_tensors[] = {{"pin_memory", pin_memory}, {"is_pinned", is_pinned},
                                         {"copyAsync", copy_async}, {NULL, NULL}};
+  tn_set_reclaim(b->ctx, reclaim);
   new_class(L, b, "moonlet.cuda.Stream", "torch.cuda.Stream", of_streams, stream_gc);
   new_class(L, b, "moonlet.cuda.Event", "torch.cuda.Event", of_events, event_gc);
   new_class(L, b, "moonlet.cuda.Graph", "torch.cuda.CapturedGraph", of_graphs, graph_gc);

@@ -172,26 +172,12 @@ static int allow_tf32(lua_State *L) {
   return 1;
 }
 
-/* detours() → {operation = how often}: what the CPU did on copies of a GPU's values, since the
- * operation has no kernel for it. */
-static int detours(lua_State *L) {
-  lua_newtable(L);
-  for (int code = 0; code < TN_OP_COUNT; code++) {
-    const uint64_t n = tn_device_detours((tn_opcode)code);
-    if (n == 0) continue;
-    lua_pushnumber(L, (lua_Number)n);
-    lua_setfield(L, -2, tn_op_describe((tn_opcode)code).name);
-  }
-  return 1;
-}
-
 void bind_open_device(lua_State *L, binding *b, int core, int methods) {
   static const luaL_Reg of_tensors[] = {{"cuda", cuda}, {"cpu", cpu}, {"to", to}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"is_available", is_available},
                                        {"device_count", device_count},
-                                       {"synchronize", synchronize}, {"detours", detours},
-                                       {"allow_tf32", allow_tf32},
-                                       {NULL, NULL}};
+                                         {"synchronize", synchronize}, {"allow_tf32", allow_tf32},
+                                         {NULL, NULL}};
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);
   lua_newtable(L);

@@ -165,7 +165,7 @@ void bind_sandbox_core(lua_State *L, int core, int methods) {
       "folder_names", NULL};
   static const char *const of_file[] = {"open_disk", "open_pipe", NULL};
   static const char *const of_tensors[] = {"data_ptr", "cuda", NULL};
-  static const char *const of_cuda[] = {"synchronize", "detours", NULL};
+  static const char *const of_cuda[] = {"synchronize", NULL};
   lua_pushvalue(L, core);
   bind_sandbox_refuse(L, of_core);
   lua_getfield(L, core, "file");

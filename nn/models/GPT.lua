@@ -60,7 +60,7 @@ local function embed(self, tokens, before)
   if before + time > self.context then
     error(('%d tokens, but the context is %d'):format(before + time, self.context), 0)
   end
-  local places = torch.range(before + 1, before + time):long()
+  local places = torch.range(before + 1, before + time, {dtype = 'int64', device = tokens.device})
   return self.modules[3](self.modules[1](tokens) + self.modules[2](places))
 end
 

@@ -66,12 +66,13 @@ function language.generate(model, step, tokens, count, options, finish)
     error('generate: tokens (time) or (batch, time) expected to begin with', 3)
   end
   local was_training = model.train
+  local home, weights = tokens.device, model:parameters()
   model:evaluate()
-  local ok, result = pcall(torch.no_grad, generate, step, tokens, count, options)
+  local ok, result = pcall(torch.no_grad, generate, step, tokens:to(weights[1].device), count, options)
   if was_training ~= false then model:training() end
   if finish then finish() end
   if not ok then error(result, 0) end
-  return result
+  return result:to(home)
 end
 
 return language

@@ -92,3 +92,24 @@ describe('matrices of 2-byte elements', function()
     end
   end)
 end)
+
+-- Floats go a row of windows at a time, doubles one by one.
+describe('the greatest of floats, row by row,', function()
+  it('are those of doubles, and lie where theirs do', function()
+    torch.manualSeed(3)
+    for round = 1, 150 do
+      local size, stride = torch.random(1, 4), torch.random(1, 4)
+      local window = {{size, size}, {stride, stride}, torch.random(0, math.floor(size / 2)),
+        torch.random(1, 2)}
+      local x = torch.randn(2, 3, torch.random(9, 40), torch.random(9, 70)):mul(3):floor()
+      if round % 3 == 0 then x:maskedFill(torch.gt(torch.rand(x:size()), 0.9), 0 / 0) end
+      local got, index = torch.max_pool2d(x, window[1], window[2], window[3], window[4])
+      local expected, at = torch.max_pool2d(x:double(), window[1], window[2], window[3], window[4])
+      assert.is_true(index:equal(at))
+      assert.is_true(torch.ne(got, got):equal(torch.ne(expected, expected)))
+      got:maskedFill(torch.ne(got, got), 0)
+      expected:maskedFill(torch.ne(expected, expected), 0)
+      assert.is_true(got:double():equal(expected))
+    end
+  end)
+end)

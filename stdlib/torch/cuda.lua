@@ -60,7 +60,10 @@ end
 --- torch.cuda.stream(stream, f, ...): calls f(...), whose work goes on that stream.
 function cuda.stream(stream, f, ...)
   check_function('stream', f)
-  local was = cuda.current_stream(stream and stream:device())
+  if type(stream) ~= 'userdata' then
+    error('stream: a torch.cuda.Stream expected, got ' .. type(stream), 2)
+  end
+  local was = cuda.current_stream(stream_methods.device(stream))
   cuda.set_stream(stream)
   return restored(cuda.set_stream, was, pcall(f, ...))
 end
@@ -104,10 +107,25 @@ Graph.__index = Graph
 Graph.__typename = 'torch.cuda.Graph'
 function Graph.__tostring() return 'torch.cuda.Graph' end
 
+-- What is to happen at each replay of the graph that is being captured.
+local noted
+
+--- torch.cuda.on_replay(f): while a graph is captured; f(n) is called after each of its replays,
+-- the first of which has the number 1. For counters of the host: they have been counted once when
+-- the graph was captured.
+function cuda.on_replay(f)
+  check_function('on_replay', f)
+  if not noted then error('on_replay: no graph is captured', 2) end
+  noted[#noted + 1] = f
+end
+
 --- graph:replay(), graph(): does again what was captured, with what the tensors hold now; gives
 -- what the function gave: the same tensors, with new values.
 function Graph:replay()
   self.handle:replay()
+  local n, noted_here = self.count + 1, self.on_replay
+  self.count = n
+  for i = 1, #noted_here do noted_here[i](n) end
   return unpack(self.results, 1, self.results.n)
 end
 Graph.__call = Graph.replay
@@ -126,14 +144,18 @@ function cuda.graph(options, ...)
   check_function('graph', f)
   for _ = 1, options.warmup or 0 do f(select(2, ...)) end
   local handle = cuda.graph_begin()
+  local to_call = {}
+  noted = to_call
   local results = pack(pcall(...))
+  noted = nil
   if not results[1] then
     handle:abandon()
     error(results[2], 0)
   end
   local ok, message = pcall(handle.finish, handle)
   if not ok then error(message, 2) end
-  return setmetatable({handle = handle, results = pack(unpack(results, 2, results.n))}, Graph)
+  results = pack(unpack(results, 2, results.n))
+  return setmetatable({handle = handle, results = results, on_replay = to_call, count = 0}, Graph)
 end
 
 return cuda

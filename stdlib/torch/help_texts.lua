@@ -162,8 +162,14 @@ local texts = {
   type = "x:type(['torch.FloatTensor'])  torch.type(anything)\n"
     .. '  The name of the type; with a name, x converted to it.',
   to = "x:to('float32')  x:to('cuda:1')  x:to{dtype=, device=}  x:to(y)\n"
-    .. '  x as that type, on that device; x itself where it is so already.',
-  cuda = 'x:cuda([number])\n  x on the first GPU, or on the one of that number, from 1.',
+    .. '  x as that type, on that device; x itself where it is so already. With {non_blocking = true}\n'
+    .. '  as a last argument, a copy between pinned memory and a GPU is not waited for.',
+  cuda = 'x:cuda([number] [, {non_blocking = true}])\n'
+    .. '  x on the current GPU, or on the one of that number, from 1.',
+  pin_memory = 'x:pin_memory()\n  x in memory that a GPU reaches by itself, for copies beside work.',
+  is_pinned = 'x:is_pinned()\n  Whether pin_memory made it.',
+  copyAsync = 'x:copyAsync(y)\n'
+    .. '  x:copy(y), but between pinned memory and a GPU without waiting until it is done.',
   cpu = 'x:cpu()\n  x in the memory of the CPU.',
   is_tensor = 'torch.is_tensor(anything)\n  Whether it is a tensor.',
   is_floating_point = 'x:is_floating_point()\n  Whether the type has fractions.',

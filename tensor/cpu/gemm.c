@@ -80,6 +80,7 @@ static tn_gemm part(const split *s, int64_t task) {
   g.a = at(g.a, g.ta ? i : i * g.lda, size);
   g.b = at(g.b, g.tb ? j * g.ldb : j, size);
   g.c = (char *)g.c + (i * g.ldc + j) * (int64_t)size;
+  if (g.panels != NULL) g.panels = at(g.panels, j * g.k, size);
   return g;
 }
 
@@ -122,7 +123,8 @@ static void divide(split *s, int64_t threads) {
   const tn_gemm *g = s->whole;
   double best = 0;
   for (int64_t down = 1; down <= threads; down++) {
-    int64_t rows = divide_up(g->m, down, 4), cols = divide_up(g->n, threads / down, 16);
+    const int64_t unit = g->panels != NULL ? TN_GEMM_PANEL : 16;
+    int64_t rows = divide_up(g->m, down, 4), cols = divide_up(g->n, threads / down, unit);
     if (rows > g->m) rows = g->m;
     if (cols > g->n) cols = g->n;
     double cost = (double)rows * cols + 16.0 * (double)(rows + cols);
@@ -205,6 +207,11 @@ tn_gemm_kernel *tn__gemm_direct(const tn_gemm *g, size_t item, size_t *scratch) 
   if (choose(g, item) != TN_BLAS_BUILTIN || products(g) >= 2 * THREAD_PRODUCTS) return NULL;
   *scratch = kind.scratch(g);
   return kind.run;
+}
+
+/* A product with one row reads B as it lies; small ones are not worth the looking up. */
+bool tn__gemm_packs(const tn_gemm *g, size_t item) {
+  return g->tb && g->m > 1 && g->n > 1 && products(g) >= 4096 && choose(g, item) == TN_BLAS_BUILTIN;
 }
 
 /* One product by the best means. */
@@ -312,6 +319,10 @@ static bool is_trivial(const tn_gemm *g, size_t size, int64_t stride_c, int64_t 
     .ta = ta, .tb = tb, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = a, .b = b, \
     .c = c, .lda = lda, .ldb = ldb, .ldc = ldc                                                \
   }
+
+int tn__gemm_run(tn_pool *pool, const tn_gemm *g, size_t item) {
+  return is_trivial(g, item, 0, 1) ? 0 : multiply(pool, g, item);
+}
 
 int tn__sgemm(tn_pool *pool, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,

@@ -40,6 +40,12 @@ struct tn_gemm;
 typedef void tn_gemm_kernel(const struct tn_gemm *g, void *scratch);
 tn_gemm_kernel *tn__gemm_direct(const struct tn_gemm *g, size_t item, size_t *scratch);
 
+/* Would the built-in kernels do this product with a B that is turned, and put that in order first?
+ * Then they are faster with one that has been put in order before (tn_gemm's panels). */
+bool tn__gemm_packs(const struct tn_gemm *g, size_t item);
+/* One product as described. 0, or -1 when there is no memory. */
+int tn__gemm_run(tn_pool *pool, const struct tn_gemm *g, size_t item);
+
 /* Who calculates. The environment variable MOONLET_BLAS=builtin|onednn|openblas asks for one,
  * for measurements; TN_BLAS_AUTO picks by size. */
 enum { TN_BLAS_AUTO, TN_BLAS_BUILTIN, TN_BLAS_ONEDNN, TN_BLAS_OPENBLAS };

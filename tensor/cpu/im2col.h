@@ -25,8 +25,11 @@ static inline int64_t tn__window_cells(const int64_t *sizes) {
  * most `count`: between them the window's place lies inside of the image. */
 static inline void tn__window_inside(int64_t shift, int64_t stride, int64_t size, int64_t count,
                                      int64_t *first, int64_t *end) {
-  int64_t low = shift < 0 ? (-shift + stride - 1) / stride : 0;
-  int64_t high = shift < size ? (size - shift + stride - 1) / stride : 0;
+  int64_t low = shift < 0 ? -shift : 0, high = shift < size ? size - shift : 0;
+  if (stride != 1) { /* divisions take longer than all else of a short run */
+    low = (low + stride - 1) / stride;
+    high = (high + stride - 1) / stride;
+  }
   *first = low < count ? low : count;
   *end = high < *first ? *first : high < count ? high : count;
 }

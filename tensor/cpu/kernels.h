@@ -174,6 +174,13 @@ typedef struct {
   void (*down)(int64_t n, int64_t rows, const float *const *row, float *best, int32_t *which);
   void (*across)(int64_t n, int64_t stride, int64_t taps, int64_t step, const float *best,
                  const int32_t *which, float *values, int32_t *row, int32_t *tap);
+  /* The greatest of n windows: of x = row[r][at + i * stride + t * step] for r < rows, t < taps, and
+   * which = r * taps + t. Of what is no number the last, of equal ones the first. */
+  void (*windows)(int64_t n, int64_t stride, int32_t rows, int32_t taps, int64_t step,
+                  const float *const *row, int64_t at, float *values, int32_t *which);
+  /* The same of 16 windows with a stride of 2; one element behind their last is read, too. */
+  void (*windows_2)(int32_t rows, int32_t taps, int64_t step, const float *const *row, int64_t at,
+                    float *values, int32_t *which);
 } tn_window_kernels;
 
 /* Winograd's F(4x4, 3x3), of n channels (a multiple of 16) that follow one another. A tile is 6x6

@@ -23,6 +23,8 @@
 #include <string.h>
 
 #include "gemm.h"
+#include "isa/gemm_kernel.h"
+#include "prepared.h"
 
 /* Rows of one task, unless the weights do not fit into a second-level cache: then many rows share
  * what is fetched of them. */
@@ -159,6 +161,21 @@ static void pack(const tn_recurrent_layer *l, const kernels *k, bool back, int64
   tn__pool_run(l->pool, k->panels(&l->r, back), 1, pack_panels, &j);
 }
 
+/* The same for the way there: kept with the weights where it can be, else in `*work`, of which it
+ * takes `room` elements. *kept is to be put back. */
+static const void *packed(const tn_recurrent_layer *l, const kernels *k, tn_storage *keep,
+                          int64_t columns, const void *w, int64_t room, char **work,
+                          tn_prepared **kept) {
+  static const char maker;
+  const tn_recurrent *r = &l->r;
+  const int64_t key[3] = {r->kind, r->hidden, columns};
+  *kept = tn__prepared_take(keep, &maker, w, key, (size_t)(room * item(l)));
+  void *to = *kept != NULL ? (*kept)->data : *work;
+  if (*kept == NULL || (*kept)->fresh) pack(l, k, false, columns, w, to);
+  if (*kept == NULL) *work = at(l, *work, room);
+  return to;
+}
+
 /* C (m, n), rows ldc apart, = op(A) op(B), or added to it. */
 static bool multiply(const tn_recurrent_layer *l, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                      const void *a, int64_t lda, const void *b, int64_t ldb, bool add, void *c,
@@ -214,10 +231,16 @@ static bool sum_inputs(tn_recurrent_layer *l, int64_t from, int64_t to) {
               at(l, r->gates, (first - r->origin) * r->batch * kept * r->hidden), kept * r->hidden);
     return true;
   }
-  return multiply(l, false, true, (to - from) * r->batch, tn__recurrent_gates(r->kind) * r->hidden,
-                  r->in, at(l, r->x, first * r->batch * r->in), r->in, l->w_ih, r->in, false,
-                  at(l, r->gates, (first - r->origin) * r->batch * kept * r->hidden),
-                  kept * r->hidden);
+  const int64_t rows = (to - from) * r->batch, all = tn__recurrent_gates(r->kind) * r->hidden;
+  tn_gemm g = {.tb = true, .m = rows, .n = all, .k = r->in, .alpha = 1,
+               .a = at(l, r->x, first * r->batch * r->in), .lda = r->in, .b = l->w_ih,
+               .ldb = r->in, .ldc = kept * r->hidden,
+               .c = at(l, r->gates, (first - r->origin) * r->batch * kept * r->hidden)};
+  tn_prepared *p = tn__prepared_panels(l->keep_ih, &g, (size_t)item(l));
+  g.panels = p != NULL ? p->data : NULL;
+  const bool ok = tn__gemm_run(l->pool, &g, (size_t)item(l)) == 0;
+  tn__prepared_put(l->keep_ih, p);
+  return ok;
 }
 
 /* The hidden state's part of one step, for few rows: the weights are read once, as they are. */
@@ -246,15 +269,10 @@ bool tn__recurrent_run(tn_recurrent_layer *l) {
   k.bias(r, l->b_ih, l->b_hh, work);
   work = at(l, work, p.bias);
   r->w_in = r->w_hidden = NULL;
-  if (p.fused) {
-    pack(l, &k, false, r->in, l->w_ih, work);
-    r->w_in = work;
-    work = at(l, work, p.w_in);
-  }
+  tn_prepared *kept_in = NULL, *kept_hidden = NULL;
+  if (p.fused) r->w_in = packed(l, &k, l->keep_ih, r->in, l->w_ih, p.w_in, &work, &kept_in);
   if (p.packed) {
-    pack(l, &k, false, r->hidden, l->w_hh, work);
-    r->w_hidden = work;
-    work = at(l, work, p.w_hidden);
+    r->w_hidden = packed(l, &k, l->keep_hh, r->hidden, l->w_hh, p.w_hidden, &work, &kept_hidden);
   }
   if (own) r->gates = work;
   r->summed = !p.fused;
@@ -271,6 +289,8 @@ bool tn__recurrent_run(tn_recurrent_layer *l) {
       if (ok) steps(l, &j, step, step + 1, k.panels(r, false), false);
     }
   }
+  tn__prepared_put(l->keep_ih, kept_in);
+  tn__prepared_put(l->keep_hh, kept_hidden);
   return ok;
 }
 

@@ -98,6 +98,7 @@ typedef struct {
   bool f64;
   tn_pool *pool;
   const void *w_ih, *w_hh, *b_ih, *b_hh;
+  struct tn_storage *keep_ih, *keep_hh; /* of weights in use: what is packed stays there; or NULL */
   void *work; /* as many elements as tn__recurrent_work says, 64-byte aligned */
   /* Gradients, each of which may be NULL; add: to what is there already. */
   void *dx, *dw_ih, *dw_hh, *db_ih, *db_hh;

@@ -19,6 +19,7 @@
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/im2col.h"
 #include "tensor/cpu/winograd.h"
+#include "tensor/cpu/prepared.h"
 #include "tensor/ops/lines.h"
 
 /* Elements of a tile's matrix: half of a second-level cache. */
@@ -407,11 +408,8 @@ static tn_status run(tn_call *call, int result) {
   if (s == TN_OK) s = run_bfloat(call, result, &j, &done);
   if (s != TN_OK || done) return s;
   s = begin(call, &o, type, type, &j);
-  /* In use, not in training, a kernel stays what it is. */
-  const bool training = tn_grad_enabled(call->ctx) ||
-                        (call->ctx->differentiating && call->in[1]->requires_grad);
-  if (s == TN_OK && result != KERNEL && !training && j.b == tn__data(call->in[1])) {
-    j.keep = call->in[1]->storage;
+  if (s == TN_OK && result != KERNEL && j.b == tn__data(call->in[1])) {
+    j.keep = tn__weight_in_use(call, 1);
   }
   if (s == TN_OK && tn__numel(o.to) > 0) {
     if (run_library(call->ctx, &j, result, false)) atomic_store(&j.failed, false);

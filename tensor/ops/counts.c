@@ -3,12 +3,21 @@
 #include <math.h>
 
 #include "tensor/cpu/reduce.h"
+#include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
-/* The shape rules of this file read values, so their tensors have to be in the host's memory. */
-static tn_status on_host(tn_call *call, const tn_tensor *t) {
-  if (t->storage->device == TN_CPU) return TN_OK;
-  return tn_fail(call->ctx, TN_EDEVICE, "not available on this device: use x:cpu()");
+/* What reads the values of x itself, in the host's memory, is called in vain where they are not. */
+static bool on_device(const tn_tensor *x) { return TN_DEVICES && x->storage->device != TN_CPU; }
+
+/* The smallest and the greatest of the values on a device, found there. */
+static tn_status extremes(tn_call *call, tn_tensor *x, double *low, double *high) {
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_tensor *least = tn__do(&e, TN_OP_min, NULL, 1, &x), *most = tn__do(&e, TN_OP_max, NULL, 1, &x);
+  if (most != NULL) {
+    *low = tn_tensor_get(least, 0);
+    *high = tn_tensor_get(most, 0);
+  }
+  return tn__eval_end(&e);
 }
 
 static bool is_float(const tn_tensor *t) { return tn_dtype_is_float((tn_dtype)t->dtype); }
@@ -47,10 +56,13 @@ static tn_status bins_of(tn_call *call, int64_t *bins) {
   return tn_fail(call->ctx, TN_EARG, "%lld bins asked for, at least 1 expected", (long long)*bins);
 }
 
+/* x NULL: low and high are the extremes of its n elements already. */
 static tn_status range_of(tn_call *call, const double *x, int64_t n, double *low, double *high) {
-  *low = call->attrs->f[0];
-  *high = call->attrs->f[1];
-  if (*low == *high && n > 0) {
+  const bool own = call->attrs->f[0] == call->attrs->f[1] && n > 0;
+  if (!own) {
+    *low = call->attrs->f[0];
+    *high = call->attrs->f[1];
+  } else if (x != NULL) {
     *low = INFINITY, *high = -INFINITY;
     for (int64_t i = 0; i < n; i++) {
       *low = x[i] < *low || x[i] != x[i] ? x[i] : *low;
@@ -138,12 +150,33 @@ HISTC_ROW(bhistc, "histc of each row of a matrix.")
 
 /* -- bincount: values count from index_base, as class labels do; i[0] is the least size - */
 
+/* The smallest and the greatest of the labels. */
+static tn_status labels_range(tn_call *call, int64_t *bottom, int64_t *top) {
+  tn_tensor *flat;
+  tn__touch(call->in[0]->storage);
+  if (on_device(call->in[0])) {
+    double low = 0, high = 0;
+    tn_status s = extremes(call, call->in[0], &low, &high);
+    *bottom = low > -0x1p62 ? (int64_t)low : INT64_MIN;
+    *top = high < 0x1p62 ? (int64_t)high : INT64_MAX;
+    return s;
+  }
+  tn_status s = tn__contiguous_of(call->ctx, &flat, call->in[0], TN_I64);
+  if (s != TN_OK) return s;
+  const int64_t *v = (const int64_t *)(void *)tn__data(flat);
+  *bottom = *top = v[0];
+  for (int64_t i = 1, n = tn__numel(flat); i < n; i++) {
+    *top = v[i] > *top ? v[i] : *top;
+    *bottom = v[i] < *bottom ? v[i] : *bottom;
+  }
+  tn_tensor_release(flat);
+  return TN_OK;
+}
+
 static tn_status bincount_shape(tn_call *call) {
   const tn_tensor *x = call->in[0], *weights = call->nin > 1 ? call->in[1] : NULL;
   const int64_t least = tn__int(call->attrs, 0, 0), n = tn__numel(x);
   tn_meta *m = &call->meta[0];
-  tn_status s = on_host(call, x);
-  if (s != TN_OK) return s;
   if (is_float(x) || x->ndim > 1) {
     return tn_fail(call->ctx, TN_EDTYPE, "a vector of integers expected");
   }
@@ -151,17 +184,10 @@ static tn_status bincount_shape(tn_call *call) {
     return tn_fail(call->ctx, TN_ESHAPE, "%lld weights for %lld elements",
                    (long long)tn__numel(weights), (long long)n);
   }
-  tn_tensor *flat;
-  tn__touch(call->in[0]->storage);
-  s = tn__contiguous_of(call->ctx, &flat, call->in[0], TN_I64);
-  if (s != TN_OK) return s;
-  const int64_t *v = (const int64_t *)(void *)tn__data(flat), base = call->ctx->index_base;
+  const int64_t base = call->ctx->index_base;
   int64_t top = base - 1, bottom = base;
-  for (int64_t i = 0; i < n; i++) {
-    top = v[i] > top ? v[i] : top;
-    bottom = v[i] < bottom ? v[i] : bottom;
-  }
-  tn_tensor_release(flat);
+  tn_status s = n > 0 ? labels_range(call, &bottom, &top) : TN_OK;
+  if (s != TN_OK) return s;
   if (bottom < base || top > (int64_t)1 << 40) {
     return tn_fail(call->ctx, TN_EINDEX, "%lld cannot be counted: values from %lld on expected",
                    (long long)(bottom < base ? bottom : top), (long long)base);
@@ -354,24 +380,32 @@ static tn_status histogram(tn_call *call, tn_eval *ep, tn_tensor *x, tn_tensor *
 static tn_status histogram_compose(tn_call *call) {
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *x = call->in[0], *weights = call->nin > 1 ? call->in[1] : NULL, *edges = NULL;
-  double low, high;
+  double low = 0, high = 0;
   int64_t bins;
   tn_tensor *wide = NULL;
-  tn_status s = on_host(call, x);
-  if (s == TN_OK) s = bins_of(call, &bins);
+  tn_status s = bins_of(call, &bins);
   tn__touch(x->storage);
-  if (s == TN_OK) s = tn__contiguous_of(call->ctx, &wide, x, TN_F64);
-  if (s != TN_OK) return s;
-  s = range_of(call, (const double *)(void *)tn__data(wide), tn__numel(wide), &low, &high);
-  tn_tensor_release(wide);
+  if (on_device(x)) {
+    if (s == TN_OK && tn__numel(x) > 0) s = extremes(call, x, &low, &high);
+    if (s == TN_OK) s = range_of(call, NULL, tn__numel(x), &low, &high);
+  } else {
+    if (s == TN_OK) s = tn__contiguous_of(call->ctx, &wide, x, TN_F64);
+    if (s != TN_OK) return s;
+    s = range_of(call, (const double *)(void *)tn__data(wide), tn__numel(wide), &low, &high);
+    tn_tensor_release(wide);
+  }
   const tn_dtype dtype = is_float(x) ? (tn_dtype)x->dtype : (tn_dtype)call->ctx->default_dtype;
-  if (s == TN_OK) s = tn_tensor_new(call->ctx, &edges, dtype, 1, (int64_t[]){bins + 1});
+  if (s == TN_OK) {
+    s = tn_tensor_new_on(call->ctx, &edges, TN_CPU, dtype, 1, (int64_t[]){bins + 1});
+  }
   if (s != TN_OK) return s;
-  tn__temp(&e, edges);
   for (int64_t k = 0; k <= bins; k++) {
     tn__store(tn__data(edges), dtype, k,
               k == bins ? high : low + (high - low) * ((double)k / (double)bins));
   }
+  s = tn__send(call->ctx, &edges);
+  if (s != TN_OK) return s;
+  tn__temp(&e, edges);
   tn_attrs to = {.i = {dtype}, .ni = 1};
   if (x->dtype != dtype) x = tn__do(&e, TN_OP_to, &to, 1, &x);
   if (x == NULL) return tn__eval_end(&e);
@@ -382,16 +416,18 @@ static tn_status histogram_edges_compose(tn_call *call) {
   tn_eval e = tn__eval_begin(call->ctx);
   tn_tensor *x = call->in[0], *edges = call->in[1];
   tn_tensor *weights = call->nin > 2 ? call->in[2] : NULL;
-  tn_status s = on_host(call, x);
-  if (s == TN_OK) s = on_host(call, edges);
-  if (s == TN_OK && (edges->ndim != 1 || tn__numel(edges) < 2)) {
+  tn_tensor *here = NULL;
+  tn_status s = TN_OK;
+  if (edges->ndim != 1 || tn__numel(edges) < 2) {
     s = tn_fail(call->ctx, TN_ESHAPE, "a vector of at least two edges expected");
   }
+  if (s == TN_OK) s = tn__host_of(call->ctx, &here, edges, TN_F64);
   for (int64_t k = 1; s == TN_OK && k < tn__numel(edges); k++) {
-    if (!(at(edges, k) >= at(edges, k - 1))) {
+    if (!(at(here, k) >= at(here, k - 1))) {
       s = tn_fail(call->ctx, TN_EARG, "the edges must not fall");
     }
   }
+  tn_tensor_release(here);
   if (s != TN_OK) return s;
   tn_attrs to = {.i = {is_float(x) ? x->dtype : call->ctx->default_dtype}, .ni = 1};
   x = tn__do(&e, TN_OP_to, &to, 1, &x);
@@ -403,7 +439,7 @@ static tn_status histogram_edges_compose(tn_call *call) {
 const tn_op tn__op_histogram = {
     .name = "histogram", .lua = "histogram",
     .args = "T x; i bins=100; n min=0; n max=0; T? weight; b density=0", .convention = 'C',
-    .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
     .compose = histogram_compose, .no_grad = "a count",
     .doc = "How many elements, or the sum of whose weights, fall between the edges of equal bins, "
            "and the edges; density: divided by all, and by the widths."};
@@ -411,6 +447,6 @@ const tn_op tn__op_histogram = {
 const tn_op tn__op_histogram_edges = {
     .name = "histogram_edges", .lua = "histogram",
     .args = "T x; T edges; T? weight; b density=0", .convention = 'C',
-    .flags = TN_HOST | TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
+    .flags = TN_FLOATS | TN_INTEGERS, .nout = 2, .low = -2, .high = 2,
     .compose = histogram_edges_compose, .no_grad = "a count",
     .doc = "How many elements, or the sum of whose weights, fall between edges that are given."};

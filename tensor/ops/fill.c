@@ -165,17 +165,19 @@ static tn_status eye_shape(tn_call *call) {
 }
 
 static tn_status eye_run(tn_call *call) {
-  tn_tensor *out = call->out[0];
-  tn_call zero = {.ctx = call->ctx, .out = {out}};
-  zero_run(&zero);
-  int64_t n = out->sizes[0] < out->sizes[1] ? out->sizes[0] : out->sizes[1];
-  for (int64_t i = 0; i < n; i++) {
-    tn__store(tn__data(out), (tn_dtype)out->dtype, i * (out->strides[0] + out->strides[1]), 1);
-  }
-  return TN_OK;
+  tn_tensor *out = call->out[0], diagonal = *out;
+  double one = 1;
+  tn_storage storage = {.data = &one};
+  tn_tensor value = {.dtype = TN_F64, .ndim = 1, .storage = &storage};
+  diagonal.ndim = 1;
+  diagonal.sizes[0] = out->sizes[0] < out->sizes[1] ? out->sizes[0] : out->sizes[1];
+  diagonal.strides[0] = out->strides[0] + out->strides[1];
+  value.sizes[0] = diagonal.sizes[0];
+  tn_status s = tn__set_zero(call->ctx, out);
+  return s == TN_OK ? tn__copy_view(call->ctx, &diagonal, &value) : s;
 }
 
 const tn_op tn__op_eye = {.name = "eye", .lua = "eye", .convention = 'B',
-                          .args = "T res; i n; i? m", .flags = TN_OVERWRITES, .nout = 1,
-                          .shape = eye_shape, .run = eye_run, .no_grad = "made from numbers",
+                          .args = "T res; i n; i? m", .nout = 1,
+                          .flags = TN_OVERWRITES | TN_MOVES, .shape = eye_shape, .run = eye_run, .no_grad = "made from numbers",
                           .onnx = "EyeLike", .doc = "Ones on the diagonal of an n x m matrix."};

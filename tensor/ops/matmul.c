@@ -4,7 +4,9 @@
 #include "tensor/ops/matmul.h"
 
 #include "tensor/cpu/gemm.h"
+#include "tensor/cpu/isa/gemm_kernel.h"
 #include "tensor/cpu/onednn_matmul.h"
+#include "tensor/cpu/prepared.h"
 #include "tensor/device.h"
 #include "tensor/eval.h"
 
@@ -562,6 +564,33 @@ static tn_status linear_shape(tn_call *call) {
   return s == TN_OK && b != NULL ? same_dtype(call, x, b) : s;
 }
 
+/* The product with a weight that is kept in the kernels' order; false: it is not, and nothing was
+ * done. */
+static bool run_packed(tn_call *call, tn_tensor *out, tn_tensor *x, int64_t rows, bool add,
+                       tn_status *s) {
+  const tn_tensor *w = call->in[1];
+  const size_t item = tn__item_size(w->dtype);
+  const int64_t n = w->sizes[0], k = w->sizes[1];
+  tn_storage *keep = tn__weight_in_use(call, 1);
+  if ((w->dtype != TN_F32 && w->dtype != TN_F64) || keep == NULL || !tn__contiguous(w)) return false;
+  tn_gemm g = {.tb = true, .m = rows, .n = n, .k = k, .alpha = 1, .beta = add, .b = tn__data(w),
+               .ldb = k, .c = tn__data(out), .ldc = n};
+  tn_prepared *p = tn__prepared_panels(keep, &g, item);
+  if (p == NULL) return false;
+  matrix a = {0};
+  *s = read_matrix(call->ctx, &a, x, (tn_dtype)w->dtype);
+  g.ta = a.transposed;
+  g.a = a.data;
+  g.lda = a.ld;
+  g.panels = p->data;
+  if (*s == TN_OK && tn__gemm_run(call->ctx->pool, &g, item) != 0) {
+    *s = tn_fail(call->ctx, TN_ENOMEM, "not enough memory for a matrix product");
+  }
+  tn_tensor_release(a.t);
+  tn__prepared_put(keep, p);
+  return true;
+}
+
 static tn_status linear_run(tn_call *call) {
   tn_tensor *x = call->in[0], *w = call->in[1], *b = call->nin > 2 ? call->in[2] : NULL;
   tn_tensor *flat = NULL, turned = *w, out = *call->out[0];
@@ -588,7 +617,9 @@ static tn_status linear_run(tn_call *call) {
     shown.strides[0] = 0, shown.strides[1] = b->strides[0];
     tn__copy_view(call->ctx, &out, &shown);
   }
-  s = product(call->ctx, &out, &in, &turned, rows, n, k, 1, b != NULL, 1);
+  if (!run_packed(call, &out, &in, rows, b != NULL, &s)) {
+    s = product(call->ctx, &out, &in, &turned, rows, n, k, 1, b != NULL, 1);
+  }
   tn_tensor_release(flat);
   return s;
 }

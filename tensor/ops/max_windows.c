@@ -34,14 +34,17 @@ MAX_PLANES(max_i64, int64_t, INT64_MIN)
 
 /* -- Floats, a row at a time ------------------------------------------------------------------- */
 
-/* All windows of one row of the result look at the same rows of the image: first those are made
- * one, each column by itself, then the windows are the greatest of a few columns. */
+/* All windows of one row of the result look at the same rows of the image. Where they overlap, those
+ * are made one first, each column by itself; then the windows are the greatest of a few columns. */
 typedef struct {
   tn_pooling p;
   int64_t first, last; /* between them lie the positions whose window is inside of the row */
   int64_t taps;        /* columns of such a window */
+  const float *end;    /* of the whole input */
   atomic_bool failed;
 } row_job;
+
+enum { VECTOR = 16 }; /* windows that are as fast as one */
 
 /* Memory for one thread. */
 typedef struct {
@@ -55,15 +58,50 @@ static bool new_memory(row_memory *m, const row_job *j) {
   const int64_t *k = j->p.attrs->i + AT_KERNEL;
   const size_t rows = (size_t)(k[0] * k[1]), in = (size_t)j->p.in[2], out = (size_t)j->p.out[2];
   m->rows = tn__take(j->p.memory, rows * (sizeof *m->rows + sizeof *m->begins) +
-                                      4 * (2 * in + 3 * out));
+                                      4 * (2 * in + 3 * (out + VECTOR)));
   if (m->rows == NULL) return false;
   m->begins = (int64_t *)(m->rows + rows);
   m->best = (float *)(m->begins + rows);
   m->values = m->best + in;
-  m->best_row = (int32_t *)(m->values + out);
+  m->best_row = (int32_t *)(m->values + out + VECTOR);
   m->row = m->best_row + in;
-  m->tap = m->row + out;
+  m->tap = m->row + out + VECTOR;
   return true;
+}
+
+/* n windows from element `at` of the rows on. Those with a stride of 2 go 16 at a time, as long as the
+ * memory that is read is the input's; what is found for more than n is not looked at. */
+static void find_apart(const row_job *j, const row_memory *m, int64_t n, int32_t rows, int32_t taps,
+                       int64_t step, int64_t at) {
+  const tn_window_kernels *kernels = TN_ISA_PICK(&tn__window_kernels);
+  const int64_t stride = j->p.attrs->i[AT_STRIDE + 2];
+  const int64_t room = j->end - m->rows[rows - 1], reach = 2 * VECTOR + (taps - 1) * step;
+  int64_t i = 0;
+  for (; n > 1 && stride == 2 && i < n && at + reach <= room; i += VECTOR, at += 2 * VECTOR) {
+    kernels->windows_2(rows, taps, step, m->rows, at, m->values + i, m->row + i);
+  }
+  if (i < n) kernels->windows(n - i, stride, rows, taps, step, m->rows, at, m->values + i, m->row + i);
+}
+
+/* Windows that do not overlap, or hardly: element by element of the window. m->row has the element's
+ * number afterwards, m->tap is not used. */
+static void max_apart(const row_job *j, const row_memory *m, int32_t rows, float *to,
+                      int64_t *index) {
+  const tn_span *spans = j->p.spans[2];
+  const int64_t out = j->p.out[2];
+  for (int64_t x = 0; x < out;) {
+    const bool inside = x >= j->first && x < j->last;
+    const tn_span s = spans[x];
+    const int32_t taps = (int32_t)(inside ? j->taps : (s.end - s.begin + s.step - 1) / s.step);
+    const int64_t n = inside ? j->last - x : 1;
+    find_apart(j, m, n, rows, taps, s.step, s.begin);
+    for (int64_t i = 0; i < n; i++) {
+      const int32_t row = rows == 1 ? 0 : m->row[i] / taps, tap = m->row[i] - row * taps;
+      to[x + i] = m->values[i];
+      index[x + i] = m->begins[row] + spans[x + i].begin + tap * s.step;
+    }
+    x += n;
+  }
 }
 
 /* One row of the result, whose windows span sz and sy. */
@@ -78,6 +116,10 @@ static void max_row(const row_job *j, const row_memory *m, const float *plane, t
       m->begins[rows] = (kz * j->p.in[1] + ky) * j->p.in[2];
       m->rows[rows] = plane + m->begins[rows];
     }
+  }
+  if (stride > 1 && 2 * stride > j->taps) {
+    max_apart(j, m, (int32_t)rows, to, index);
+    return;
   }
   kernels->down(j->p.in[2], rows, m->rows, m->best, m->best_row);
   for (int64_t x = 0; x < out;) {
@@ -157,6 +199,7 @@ static tn_status max_windows_run(tn_call *call) {
     j.p.from = tn__data(x);
     j.p.to = tn__data(to);
     j.p.index = (int64_t *)tn__data(call->out[1]);
+    j.end = (const float *)j.p.from + tn__numel(x);
     if (type == TN_F32 && by_rows(&j)) tn__pooling_run(call, &j.p, max_rows, &j);
     else if (type == TN_F32) tn__pooling_run(call, &j.p, max_f32, &j.p);
     else tn__pooling_run(call, &j.p, type == TN_F64 ? max_f64 : max_i64, &j.p);

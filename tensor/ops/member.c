@@ -1,9 +1,21 @@
 /* member.c -- one_hot, and isin: which elements are among others. */
 #include <stdlib.h>
 
+#include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
 /* -- one_hot: attrs i[0] the number of classes, else the greatest index ------------------------ */
+
+/* Of indices on a device: their greatest is found there. */
+static tn_status top_class(tn_call *call, int64_t *classes) {
+  tn_eval e = tn__eval_begin(call->ctx);
+  tn_tensor *top = tn__do(&e, TN_OP_max, NULL, 1, call->in);
+  if (top != NULL) {
+    const double value = tn_tensor_get(top, 0) - call->ctx->index_base + 1;
+    *classes = value < 0x1p62 ? (int64_t)value : (int64_t)1 << 62;
+  }
+  return tn__eval_end(&e);
+}
 
 static tn_status one_hot_shape(tn_call *call) {
   const tn_tensor *index = call->in[0];
@@ -21,7 +33,11 @@ static tn_status one_hot_shape(tn_call *call) {
     if (n == 0) return tn_fail(call->ctx, TN_EARG, "the number of classes expected: no index "
                                "tells it");
     classes = 0;
-    for (int64_t i = 0; i < n; i++) {
+    if (TN_DEVICES && index->storage->device != TN_CPU) {
+      tn_status s = top_class(call, &classes);
+      if (s != TN_OK) return s;
+    }
+    for (int64_t i = 0; i < n && index->storage->device == TN_CPU; i++) {
       const double value = tn_tensor_get(index, i) - call->ctx->index_base + 1;
       if (value > (double)classes) classes = value < 0x1p62 ? (int64_t)value : (int64_t)1 << 62;
     }

@@ -6,6 +6,7 @@
  * see do it; their results are what the gradient needs: the outputs (time, batch, hidden), the
  * cells of an LSTM, and what its gates let through; without a gradient to come, the last state
  * instead of all cells. The rows that scripts see pick the last states out of these. */
+#include "tensor/cpu/prepared.h"
 #include "tensor/cpu/recurrent.h"
 #include "tensor/ops/lines.h"
 
@@ -157,6 +158,12 @@ static tn_status no_memory(tn_ctx *ctx) {
   return tn_fail(ctx, TN_ENOMEM, "not enough memory for a product of matrices");
 }
 
+/* With whose storage what is packed may be kept: the weight's, unless a copy is at work. */
+static tn_storage *weight_as_it_lies(const tn_call *call, int k, const void *weight) {
+  if (weight == NULL || weight != tn__data(call->in[k])) return NULL;
+  return tn__weight_in_use(call, k);
+}
+
 static tn_status recurrent_run(tn_call *call) {
   tn_ctx *ctx = call->ctx;
   inputs f;
@@ -166,6 +173,8 @@ static tn_status recurrent_run(tn_call *call) {
   if (s == TN_OK && tn__numel(call->out[0]) > 0) {
     s = tn__result_begin(call, 0, l.f64 ? TN_F64 : TN_F32, &to);
     l.r.keep = keeps(call);
+    l.keep_ih = weight_as_it_lies(call, W_IH, l.w_ih);
+    l.keep_hh = weight_as_it_lies(call, W_HH, l.w_hh);
     if (s == TN_OK) s = take_work(ctx, &f, &l, false);
     if (s == TN_OK) {
       l.r.out = tn__data(to);

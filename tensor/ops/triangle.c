@@ -131,14 +131,11 @@ static tn_status diag_run(tn_call *call) {
   int64_t k = diagonal_of(call->attrs);
   if (x->ndim == 2) {
     tn_tensor view = diagonal_view(x, k);
-    tn__copy_view(call->ctx, out, &view);
-    return TN_OK;
+    return tn__copy_view(call->ctx, out, &view);
   }
-  tn_call zero = {.ctx = call->ctx, .op = &tn__op_zero, .out = {out}};
-  tn_status s = tn__op_zero.run(&zero);
+  tn_status s = tn__set_zero(call->ctx, out);
   tn_tensor view = diagonal_view(out, k);
-  if (s == TN_OK) tn__copy_view(call->ctx, &view, x);
-  return s;
+  return s == TN_OK ? tn__copy_view(call->ctx, &view, x) : s;
 }
 
 /* Of a matrix: zeros with dy on the diagonal. */
@@ -164,6 +161,6 @@ static tn_status diag_grad(tn_grad_call *g) {
 
 const tn_op tn__op_diag = {
     .name = "diag", .lua = "diag", .args = "T x; i k=0", .convention = 'C',
-    .flags = TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = diag_shape,
+    .flags = TN_MOVES | TN_FLOATS | TN_INTEGERS, .nout = 1, .low = -2, .high = 2, .shape = diag_shape,
     .run = diag_run, .grad = diag_grad,
     .doc = "The k-th diagonal of a matrix, or the matrix that has a vector as its k-th diagonal."};

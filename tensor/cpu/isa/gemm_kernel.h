@@ -17,7 +17,17 @@ typedef struct tn_gemm {
   const void *a, *b;
   void *c;
   int64_t lda, ldb, ldc;
+  const void *panels; /* op(B) as tn__gemm_pack made it, besides b itself; or NULL */
 } tn_gemm;
+
+/* The elements of op(B) in the order in which the kernels read it, and that order: n x k of a B that
+ * is turned (tb), in panels, each of whole vectors. A part of C begins with a whole panel where its
+ * first column is a multiple of TN_GEMM_PANEL. */
+enum { TN_GEMM_PANEL = 32 };
+TN_ISA_DECLARE(int64_t, tn__gemm_packed_f32, (int64_t n, int64_t k))
+TN_ISA_DECLARE(int64_t, tn__gemm_packed_f64, (int64_t n, int64_t k))
+TN_ISA_DECLARE(void, tn__gemm_pack_f32, (int64_t n, int64_t k, const void *b, int64_t ldb, void *to))
+TN_ISA_DECLARE(void, tn__gemm_pack_f64, (int64_t n, int64_t k, const void *b, int64_t ldb, void *to))
 
 /* Bytes of 64-byte aligned scratch memory that the product needs; may be 0. */
 TN_ISA_DECLARE(size_t, tn__gemm_scratch_f32, (const tn_gemm *g))

@@ -190,6 +190,7 @@ typedef struct {
   bool turned; /* element (i, j) of the result goes to c[j * ldc + i] */
   REAL alpha, beta;
   bool pack_a, pack_b;
+  const REAL *panels; /* of the vector side, packed before */
   int64_t mc, nc, kc;
 } FN(plan);
 
@@ -213,8 +214,9 @@ static int64_t FN(even)(int64_t n, int64_t most, int64_t unit) {
 }
 
 static FN(plan) FN(make_plan)(const tn_gemm *g) {
-  bool turned = FN(cost)(g->n, g->m, g->k, !g->ta, true) < FN(cost)(g->m, g->n, g->k, g->tb, false);
-  FN(plan) p = {.k = g->k, .c = g->c, .ldc = g->ldc, .turned = turned,
+  bool turned = g->panels == NULL &&
+                FN(cost)(g->n, g->m, g->k, !g->ta, true) < FN(cost)(g->m, g->n, g->k, g->tb, false);
+  FN(plan) p = {.k = g->k, .c = g->c, .ldc = g->ldc, .turned = turned, .panels = g->panels,
                 .alpha = (REAL)g->alpha, .beta = (REAL)g->beta};
   int64_t ai = g->ta ? 1 : g->lda, ak = g->ta ? g->lda : 1;
   int64_t bk = g->tb ? 1 : g->ldb, bj = g->tb ? g->ldb : 1;
@@ -228,7 +230,7 @@ static FN(plan) FN(make_plan)(const tn_gemm *g) {
   /* Rows of the vector side may stay where they are, unless they keep falling into the same cache
    * sets, or are read so often that their scattered pages cost more than one copy. */
   bool crowded = p.ps * REAL_BYTES % 1024 == 0 && p.k > 16;
-  p.pack_b = p.js != 1 || (p.m > 4 * MR && crowded) || p.m > 32 * MR;
+  p.pack_b = p.panels == NULL && (p.js != 1 || (p.m > 4 * MR && crowded) || p.m > 32 * MR);
   p.pack_a = p.n > 8 * NR && p.m > MR;
   p.kc = FN(even)(p.k, KC, 8);
   p.mc = FN(even)(p.m, MC, MR);
@@ -238,7 +240,7 @@ static FN(plan) FN(make_plan)(const tn_gemm *g) {
 
 /* Scratch memory: the packed vector side, one block of C, the packed scalar side. */
 static int64_t FN(size_b)(const FN(plan) *p) {
-  return (p->pack_b ? p->nc : NR) * p->kc;
+  return p->panels != NULL ? 0 : (p->pack_b ? p->nc : NR) * p->kc;
 }
 
 static int64_t FN(size_a)(const FN(plan) *p) {
@@ -354,8 +356,9 @@ static void FN(run_block)(const FN(plan) *p, int64_t ic, int64_t jc, int64_t pc,
   }
   for (int64_t j = 0; j < nb; j += NR) {
     s.cols = nb - j < NR ? nb - j : NR;
-    bool packed = p->pack_b || s.cols % LANES != 0;
-    s.b = !packed ? p->b + pc * p->ps + jc + j : packed_b + (p->pack_b ? j * kb : 0);
+    bool packed = p->pack_b || s.cols % LANES != 0 || p->panels != NULL;
+    if (p->panels != NULL) s.b = p->panels + (jc + j) * p->k + pc * FN(width)(s.cols);
+    else s.b = !packed ? p->b + pc * p->ps + jc + j : packed_b + (p->pack_b ? j * kb : 0);
     s.bs = packed ? FN(width)(s.cols) : p->ps;
     s.c = p->c + (p->turned ? (jc + j) * p->ldc + ic : ic * p->ldc + jc + j);
     FN(run_strip)(p, &s);
@@ -381,7 +384,7 @@ static void FN(run_plan)(const FN(plan) *p, REAL *scratch) {
     int64_t nb = p->n - jc < p->nc ? p->n - jc : p->nc;
     for (int64_t pc = 0; pc < p->k; pc += p->kc) {
       int64_t kb = p->k - pc < p->kc ? p->k - pc : p->kc;
-      FN(pack_b)(p, jc, pc, nb, kb, packed_b);
+      if (p->panels == NULL) FN(pack_b)(p, jc, pc, nb, kb, packed_b);
       for (int64_t ic = 0; ic < p->m; ic += p->mc)
         FN(run_block)(p, ic, jc, pc, nb, kb, packed_b, packed_a, tile);
     }
@@ -501,6 +504,18 @@ static void FN(run_tiny)(const tn_gemm *g) {
       sum *= (REAL)g->alpha;
       *c = g->beta == 0 ? sum : sum + *c * (REAL)g->beta;
     }
+}
+
+int64_t KERNEL_NAME(FN(tn__gemm_packed))(int64_t n, int64_t k) {
+  return FN(round_up)(n, LANES) * k;
+}
+
+void KERNEL_NAME(FN(tn__gemm_pack))(int64_t n, int64_t k, const void *b, int64_t ldb, void *to) {
+  const FN(plan) p = {.ps = 1, .js = ldb};
+  for (int64_t j = 0; j < n; j += NR) {
+    const int64_t cols = n - j < NR ? n - j : NR;
+    FN(pack_panel)(&p, (const REAL *)b + j * ldb, k, cols, FN(width)(cols), (REAL *)to + j * k);
+  }
 }
 
 size_t KERNEL_NAME(FN(tn__gemm_scratch))(const tn_gemm *g) {
