@@ -6,9 +6,11 @@
 --
 -- Parameters are used where they lie: an optimizer's steps, or weight:copy(), count at once. What
 -- moves them elsewhere (getParameters, type, cuda, share) or changes the model needs a new freeze.
+--
+-- On a GPU the plan is a captured graph of CUDA's, which is replayed.
 local torch = require 'torch'
 local plan = torch.plan
-local run, planning = plan.run, plan.active
+local planning = plan.active
 local unpack = table.unpack or unpack
 
 local Frozen = torch.class('nn.Frozen')
@@ -101,6 +103,47 @@ local function check_output(value)
   for _, part in pairs(value) do check_output(part) end
 end
 
+-- The plan of a GPU: copies of the inputs, the results, and a graph of all that makes the one of
+-- the other. The model has run before: what happens the first time only is not part of it.
+local function capture(model, entry, tensors)
+  local inputs = {}
+  for i, tensor in ipairs(tensors) do inputs[i] = tensor:clone() end
+  local graph, output
+  local ok, message = pcall(function()
+    graph = torch.cuda.graph({warmup = 2}, function()
+      output = model(build(entry.form, inputs))
+    end)
+    check_output(output)
+  end)
+  if not ok then
+    if type(message) ~= 'string' then error(message, 0) end
+    error(message:find('^freeze: ') and message or 'freeze: ' .. message, 0)
+  end
+  graph:replay()
+  entry.outputs = {}
+  form_of(output, entry.outputs)
+  entry.plan, entry.output = {inputs = inputs, graph = graph}, output
+  return entry
+end
+
+-- Runs a plan; false where the inputs are others than those it was made for.
+local function run(p, ...)
+  if type(p) == 'userdata' then return plan.run(p, ...) end
+  for i, own in ipairs(p.inputs) do
+    local x = (select(i, ...))
+    if type(x) ~= 'userdata' or x.dtype ~= own.dtype or not x:isSameSizeAs(own) then
+      return false
+    end
+  end
+  for i, own in ipairs(p.inputs) do own:copy((select(i, ...))) end
+  p.graph:replay()
+  return true
+end
+
+local function release(p)
+  if type(p) == 'userdata' then plan.release(p) end
+end
+
 -- Runs the model once, noting; returns a finished entry.
 local function note(model, input)
   local tensors = {}
@@ -110,6 +153,7 @@ local function note(model, input)
       type(input)), 0)
   end
   entry.simple, entry.count = entry.form == 1, #tensors
+  if tensors[1].device ~= 'cpu' then return capture(model, entry, tensors) end
   entry.plan = plan.begin(tensors)
   local ok, message = pcall(function()
     for i = 1, entry.count do tensors[i] = plan.input(entry.plan, i) end
@@ -169,7 +213,7 @@ local function check(model, entry, tensors)
     same = same and list[i]:isSameSizeAs(entry.outputs[i]) and close(list[i], entry.outputs[i])
   end
   if same then return end
-  plan.release(entry.plan)
+  release(entry.plan)
   error('freeze: on another input the plan gives another result than the model: it keeps '
     .. 'something from one call to the next, or calculates with values in Lua', 0)
 end
@@ -250,12 +294,14 @@ function Frozen:stats()
   local stats = {plans = #self.plans, inputs = {}, operations = 0, arena = 0, workspace = 0,
     parameters = 0}
   for i, entry in ipairs(self.plans) do
-    local one = plan.describe(entry.plan)
     stats.inputs[i] = entry.text
-    stats.operations = stats.operations + one.operations
-    stats.arena = stats.arena + one.arena
-    stats.workspace = stats.workspace + one.workspace
-    stats.parameters = math.max(stats.parameters, one.parameters)
+    if type(entry.plan) == 'userdata' then -- of a graph nobody knows
+      local one = plan.describe(entry.plan)
+      stats.operations = stats.operations + one.operations
+      stats.arena = stats.arena + one.arena
+      stats.workspace = stats.workspace + one.workspace
+      stats.parameters = math.max(stats.parameters, one.parameters)
+    end
   end
   return stats
 end

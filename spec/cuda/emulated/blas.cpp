@@ -55,10 +55,13 @@ extern "C" tn_status tn_cuda_blas(const tn_blas_product *p) {
   demand(p->c != p->d || (p->ldc == p->ldd && p->step_c == p->step_d), "C is D elsewhere");
   demand(p->bias == NULL || p->batch == 1, "a bias of a batch");
   if (p->dtype == TN_F64 && p->bias != NULL) return TN_DECLINED; /* so that this is tested, too */
-  device_memory open;
-  for (int64_t i = 0; i < p->batch; i++) {
-    if (p->dtype == TN_F64) multiply<double>(*p, i);
-    else multiply<float>(*p, i);
-  }
-  return TN_OK;
+  const tn_blas_product x = *p;
+  return tn_cuda_check(emulated_work(tn_cuda_stream(), [x] {
+    device_memory open;
+    for (int64_t i = 0; i < x.batch; i++) {
+      if (x.dtype == TN_F64) multiply<double>(x, i);
+      else multiply<float>(x, i);
+    }
+    return cudaSuccess;
+  }));
 }
