@@ -161,6 +161,12 @@ tn_status tn_cuda_found_wrong(int device) {
   tn_fault *f = faults[device];
   if (f == NULL || __atomic_load_n(&f->code, __ATOMIC_ACQUIRE) == 0) return TN_OK;
   const char *name = op_names[f->code - 1];
+  if (f->count < 0) {
+    snprintf(text, sizeof text,
+             "%s: a value is out of range; the device found it while the program went on", name);
+    f->code = 0;
+    return TN_EARG;
+  }
   snprintf(text, sizeof text,
            "%s: the index %lld (counted from 0) is out of range for %lld elements; the device found "
            "it while the program went on", name, f->value, f->count);

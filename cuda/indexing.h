@@ -97,7 +97,8 @@ static inline void tn_index_make(tn_positions *x, const tn_view *out, const tn_v
   for (int k = 0; k < nin; k++) tn_index_strides(&in[k], out->ndim, x->strides[k + 1]);
   tn_index_join(x);
   x->wide = x->count >= (uint64_t)1 << 31;
-  for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(x->wide ? 1 : (uint32_t)x->sizes[d]);
+  const bool divides = !x->wide && x->count > 0;
+  for (int d = 0; d < x->ndim; d++) x->by[d] = tn_divider_of(divides ? (uint32_t)x->sizes[d] : 1);
 }
 
 /* Does view k lie as the positions count? A single element does. */

@@ -42,4 +42,9 @@ __device__ static inline void tn_note_fault(tn_fault *f, int code, int64_t value
   f->count = count;
 }
 
+/* Notes that a number is not one that the operation can work with. */
+__device__ static inline void tn_note_bad_value(tn_fault *f, int code) {
+  tn_note_fault(f, code, 0, -1);
+}
+
 #endif

@@ -285,6 +285,21 @@ explicit.sgd_step = {
   {{2, 3}, {2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
     args = function(x, g, v) return x, g, v:clone(), 0.1, 0.9, 0, 0.01, true, false end}}
 
+-- ops/optimizer_lists.c
+explicit.adam_steps = {{{2, 3}, {2, 3}, {2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
+  args = function(x, g, m, v)
+    return {x:clone(), g, m:clone(), v:clone(), v:clone(), g, x:clone(), m:clone()}, 0.1, 0.9,
+      0.99, 1e-8, 0.01, 0, 3
+  end}}
+explicit.sgd_steps = {
+  {{2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
+    args = function(x, g) return {x:clone(), g, g:clone(), x}, 0.1 end},
+  {{2, 3}, {2, 3}, {2, 3}, bounds = {0.1, 1}, needs_contiguous = true,
+    args = function(x, g, v) return {x:clone(), g, v:clone()}, 0.1, 0.9, 0, 0.01, true end}}
+explicit.clip_norms = {{{2, 3}, {4}, args = function(x, y) return {x:clone(), y:clone()}, 0.5 end}}
+explicit.unscale_steps = {
+  {{2, 3}, {4}, args = function(x, y) return {x:clone(), y:clone()}, 0.5 end}}
+
 -- The other rows' samples, by subject.
 local tools = {long = long, byte = byte, on_copy = on_copy, seeded = seeded,
   seeded_on_copy = seeded_on_copy, no_tensor = no_tensor}

@@ -14,13 +14,23 @@ function Adam:__init(parameters, options)
   self:check_betas('Adam')
 end
 
---- One step. decay is added to the gradient, `decoupled` shrinks the parameter.
-function Adam:advance(parameter, gradient, state, options, decay, decoupled)
+local function moments(state, parameter)
   if not state.m then
     state.m, state.v, state.t = torch.zeros_like(parameter), torch.zeros_like(parameter), 0
   end
-  local t = state.t + 1
-  state.t = t
+  state.t = state.t + 1
+  local cuda = torch.cuda
+  if cuda.is_current_stream_capturing and cuda.is_current_stream_capturing() then
+    cuda.on_replay(function(n) -- the kernel counts by itself
+      if n > 1 then state.t = state.t + 1 end
+    end)
+  end
+  return state.t, state.m, state.v
+end
+
+--- One step. decay is added to the gradient, `decoupled` shrinks the parameter.
+function Adam:advance(parameter, gradient, state, options, decay, decoupled)
+  local t = moments(state, parameter)
   local betas = options.betas
   if parameter:isContiguous() and gradient:isContiguous() then
     parameter:adam_step(gradient, state.m, state.v, options.lr, betas[1], betas[2], options.eps,
@@ -33,9 +43,25 @@ function Adam:advance(parameter, gradient, state, options, decay, decoupled)
   end)
 end
 
+--- The same of many parameters on a GPU.
+function Adam:advance_many(updates, options, decay, decoupled)
+  local betas = options.betas
+  self.together(updates, moments, function(t, list)
+    torch.adam_steps(list, options.lr, betas[1], betas[2], options.eps, decay, decoupled, t)
+  end, function(parameter, gradient, state)
+    self:advance(parameter, gradient, state, options, decay, decoupled)
+  end)
+end
+
+function Adam:update_many(updates, options)
+  self:advance_many(updates, options, options.weight_decay, 0)
+end
+
 function Adam:update(parameter, gradient, state, options)
   self:advance(parameter, gradient, state, options, options.weight_decay, 0)
 end
+
+Adam.many_of = Adam.update
 
 -- ---------------------------------------------------------------------------------------------
 

@@ -14,8 +14,14 @@ function AdamW:__init(parameters, options)
   self:check_betas('AdamW')
 end
 
+function AdamW:update_many(updates, options)
+  self:advance_many(updates, options, 0, options.weight_decay)
+end
+
 function AdamW:update(parameter, gradient, state, options)
   self:advance(parameter, gradient, state, options, 0, options.weight_decay)
 end
+
+AdamW.many_of = AdamW.update
 
 return package

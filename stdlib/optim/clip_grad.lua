@@ -38,11 +38,24 @@ local function total_norm(gradients, p)
   return p == math.huge and total or total ^ (1 / p)
 end
 
+-- Do all lie on one GPU?
+local function on_gpu(gradients)
+  local device = #gradients > 0 and gradients[1].device or 'cpu'
+  for _, gradient in ipairs(gradients) do
+    if gradient.device ~= device then return false end
+  end
+  return device ~= 'cpu'
+end
+
 --- Scales all gradients so that their norm, as of one vector, is at most max_norm. norm_type: 2 by
--- default, math.huge for the greatest element. Returns the norm before.
+-- default, math.huge for the greatest element. Returns the norm before: a number, or, of gradients
+-- on a GPU and a norm_type of 2, a tensor without dimensions there, for which nothing waits.
 local function clip_grad_norm_(parameters, max_norm, norm_type)
   local gradients = gradients_of('clip_grad_norm_', parameters)
   check_limit('clip_grad_norm_', max_norm)
+  if (norm_type or 2) == 2 and on_gpu(gradients) then
+    return torch.no_grad(torch.clip_norms, gradients, max_norm)
+  end
   local norm = torch.no_grad(total_norm, gradients, norm_type or 2)
   local factor = max_norm / (norm + 1e-6)
   if factor < 1 or factor ~= factor then

@@ -103,10 +103,13 @@ function Optimizer:zero_grad()
   end
 end
 
---- One step along the gradients; parameters that have none stay as they are.
+--- One step along the gradients; parameters that have none stay as they are. Classes that define
+-- update_many(list of {parameter, gradient, state}, options), and many_of, the update that it
+-- stands for, get those on a GPU at once.
 function Optimizer:step()
   self.steps = self.steps + 1
   local parameters, states, options = self.parameters, self.state, self.options
+  local many = self.update_many and self.update == self.many_of and {}
   for i = 1, #parameters do
     local parameter = parameters[i]
     local gradient = parameter.grad
@@ -116,9 +119,42 @@ function Optimizer:step()
         state = new_state(self)
         states[i] = state
       end
-      self:update(parameter, gradient, state, options)
+      if many and parameter.device ~= 'cpu' then
+        many[#many + 1] = {parameter, gradient, state}
+      else
+        self:update(parameter, gradient, state, options)
+      end
     end
   end
+  if many and #many > 0 then self:update_many(many, options) end
+end
+
+--- For update_many: run(key, list of tensors) for all updates of one device and one `key` that a
+-- kernel takes as they lie; update(parameter, gradient, state) for the others. tensors(state,
+-- parameter) gives the key and what of the state the kernel wants.
+function Optimizer.together(updates, tensors, run, update)
+  local lists, order = {}, {}
+  for _, one in ipairs(updates) do
+    local parameter, gradient, state = one[1], one[2], one[3]
+    if parameter:isContiguous() and gradient:isContiguous() then
+      local key, first, second = tensors(state, parameter)
+      local place = parameter.device .. ' ' .. tostring(key)
+      local group = lists[place]
+      if not group then
+        group = {key = key, list = {}}
+        lists[place] = group
+        order[#order + 1] = group
+      end
+      local list = group.list
+      list[#list + 1] = parameter
+      list[#list + 1] = gradient
+      list[#list + 1] = first
+      list[#list + 1] = second
+    else
+      update(parameter, gradient, state)
+    end
+  end
+  for _, group in ipairs(order) do torch.no_grad(run, group.key, group.list) end
 end
 
 -- The fused kernels want contiguous tensors; others take a way round.

@@ -19,6 +19,21 @@ function SGD:__init(parameters, options)
   end
 end
 
+function SGD:update_many(updates, options)
+  local momentum = options.momentum
+  self.together(updates, function(state, parameter)
+    if momentum == 0 then return false end
+    local first = not state.velocity
+    if first then state.velocity = torch.zeros_like(parameter) end
+    return first, state.velocity
+  end, function(first, list)
+    torch.sgd_steps(list, options.lr, momentum, options.dampening, options.weight_decay,
+      options.nesterov, first)
+  end, function(parameter, gradient, state)
+    self:update(parameter, gradient, state, options)
+  end)
+end
+
 function SGD:update(parameter, gradient, state, options)
   local momentum = options.momentum
   local first = momentum ~= 0 and not state.velocity
@@ -28,6 +43,8 @@ function SGD:update(parameter, gradient, state, options)
       options.dampening, options.weight_decay, options.nesterov, first)
   end)
 end
+
+SGD.many_of = SGD.update
 
 -- ---------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 /* loss.c -- the losses that deserve a loop of their own. Class labels count from index_base. */
+#include "tensor/device.h"
 #include "tensor/eval.h"
 
 /* attrs i[0]: 1 for the (weighted) mean, 0 for the sum; i[1]: a label that does not count. in: x
@@ -90,8 +91,34 @@ static tn_status picked_loss(tn_call *call, tn_tensor *log_p) {
 
 static tn_status nll_loss_run(tn_call *call) { return picked_loss(call, call->in[0]); }
 
+#if TN_DEVICES
+/* The same on a device: the kernel's gradient of nll_loss, for which 1 has arrived. */
+static tn_tensor *slope_there(tn_eval *e, const tn_grad_call *g) {
+  tn_tensor *din[TN_MAX_INPUTS] = {NULL};
+  const bool need[TN_MAX_INPUTS] = {true};
+  const tn_backend *b = tn__backend(g->ctx);
+  tn_grad_call h = *g;
+  if (b == NULL || b->gradients[TN_OP_nll_loss] == NULL) {
+    e->status = tn_fail(g->ctx, TN_EDEVICE, "no such gradient on this device");
+    return NULL;
+  }
+  h.code = TN_OP_nll_loss;
+  h.node_op = &tn__op_nll_loss;
+  h.create_graph = false;
+  h.need = need;
+  h.din = din;
+  h.into = NULL;
+  h.dout[0] = tn__constant(e, 1);
+  e->status = h.dout[0] != NULL ? tn__device_differentiate(&h) : e->status;
+  return e->status == TN_OK ? tn__temp(e, din[0]) : NULL;
+}
+#endif
+
 /* zeros with -weight / total at the labels, times d */
 static tn_tensor *label_slope(tn_eval *e, const tn_grad_call *g) {
+#if TN_DEVICES
+  if (g->dout[0]->storage->device != TN_CPU) return slope_there(e, g);
+#endif
   targets t;
   const tn_tensor *weights = g->nin > 2 ? g->in[2] : NULL;
   tn_tensor *slope = tn__zeros(e, &g->meta[0]);
@@ -177,7 +204,8 @@ static tn_status cross_entropy_fused(tn_grad_call *g) {
 static tn_status cross_entropy_grad(tn_grad_call *g) {
   if (!g->need[0]) return TN_OK;
   if (g->dout[0] == NULL) return TN_OK;
-  if (!g->create_graph) return cross_entropy_fused(g);
+  const bool here = g->dout[0]->storage->device == TN_CPU; /* a device has a fused kernel */
+  if (!g->create_graph && here) return cross_entropy_fused(g);
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *slope = label_slope(&e, g); /* d of nll_loss by the log-probabilities */
   tn_tensor *x = g->in[0];

@@ -568,7 +568,8 @@ static tn_status composed(tn_grad_call *g) {
 
 static tn_status normalize_grad(tn_grad_call *g) {
   if (g->dout[0] == NULL) return TN_OK;
-  return g->create_graph ? composed(g) : fused(g);
+  const bool here = g->dout[0]->storage->device == TN_CPU; /* a device has a fused kernel */
+  return g->create_graph || !here ? composed(g) : fused(g);
 }
 
 const tn_op tn__op_normalize = {

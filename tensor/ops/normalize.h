@@ -3,7 +3,6 @@
 #define TN_OPS_NORMALIZE_H
 
 #include "tensor/internal.h"
-
-typedef enum { TN_NORM_ROWS, TN_NORM_SCALE, TN_NORM_BATCH, TN_NORM_GIVEN } tn_norm_whose;
+#include "tensor/ops/normalize_whose.h"
 
 #endif

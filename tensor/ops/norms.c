@@ -1,6 +1,7 @@
 /* norms.c -- normalisations as scripts call them: see normalize.c. */
 #include <float.h>
 
+#include "tensor/device.h"
 #include "tensor/eval.h"
 #include "tensor/ops/normalize.h"
 
@@ -153,26 +154,53 @@ static void update(tn_tensor *running, const tn_tensor *stat, int64_t times, dou
   tn_storage_touch(running->storage);
 }
 
-/* The same on a device, where only operations reach the values. */
-static void update_there(tn_eval *e, tn_tensor *running, tn_tensor *stat, int64_t times,
-                         double momentum, double factor) {
-  const bool was = tn_set_grad_enabled(e->ctx, false);
-  const int64_t sizes[2] = {times, tn__numel(running)};
-  tn_tensor *mean = times > 1 ? tn__with_dim(e, TN_OP_sum, tn__reshaped(e, stat, 2, sizes), 0) : stat;
-  tn_tensor *share = tn__reshaped(e, tn__scaled(e, mean, factor * momentum / (double)times), 1,
-                                  &sizes[1]);
-  tn_tensor *in[2] = {running, tn__constant(e, 1 - momentum)};
-  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, TN_OP_mul, 2, in, NULL);
-  in[1] = share;
-  if (e->status == TN_OK) e->status = tn_apply_inplace(e->ctx, TN_OP_add, 2, in, NULL);
-  tn_set_grad_enabled(e->ctx, was);
+/* The running mean and variance, or one of them, as an operation, for which a device has one kernel. in:
+ * running, statistic, and perhaps two more; f: momentum, and the factor of each; i[0]: times. */
+static tn_status update_running_run(tn_call *call) {
+  const tn_attrs *a = call->attrs;
+  tn_tensor *const *in = call->in;
+  if (call->out[0] != in[0]) tn__copy_view(call->ctx, call->out[0], in[0]);
+  update(call->out[0], in[1], a->i[0], a->f[0], a->f[1]);
+  if (call->nin > 2) update(in[2], in[3], a->i[0], a->f[0], a->f[2]);
+  return TN_OK;
 }
 
-static void update_on(tn_eval *e, tn_tensor *running, tn_tensor *stat, int64_t times,
-                      double momentum, double factor) {
-  if (running == NULL || tn__numel(running) == 0) return;
-  if (running->storage->device == TN_CPU) update(running, stat, times, momentum, factor);
-  else update_there(e, running, stat, times, momentum, factor);
+const tn_op tn__op_update_running = {
+    .name = "update_running", .convention = 'N', .nout = 1, .flags = TN_INPLACE,
+    .shape = tn__shape_same, .run = update_running_run, .no_grad = "what a layer has seen",
+    .doc = "(1 - momentum) running + momentum statistic."};
+
+#if TN_DEVICES
+static tn_status update_there(tn_ctx *ctx, tn_tensor *const running[2], tn_tensor *const stats[2],
+                              int64_t times, double momentum, double factor) {
+  tn_attrs a = {.f = {momentum}, .i = {times}, .ni = 1};
+  tn_tensor *in[4];
+  int nin = 0;
+  for (int k = 0; k < 2; k++) {
+    if (running[k] == NULL || tn__numel(running[k]) == 0) continue;
+    a.f[1 + nin / 2] = k == 0 ? 1 : factor;
+    in[nin++] = running[k];
+    in[nin++] = stats[k];
+  }
+  const bool was = tn_set_grad_enabled(ctx, false);
+  const tn_status s = nin > 0 ? tn_apply_inplace(ctx, TN_OP_update_running, nin, in, &a) : TN_OK;
+  tn_set_grad_enabled(ctx, was);
+  if (s == TN_OK && nin > 2) tn_storage_touch(in[2]->storage);
+  return s;
+}
+#endif
+
+static tn_status update_both(tn_ctx *ctx, tn_tensor *const running[2], tn_tensor *const stats[2],
+                             int64_t times, double momentum, double factor) {
+#if TN_DEVICES
+  if (stats[0]->storage->device != TN_CPU) {
+    return update_there(ctx, running, stats, times, momentum, factor);
+  }
+#endif
+  (void)ctx;
+  if (running[0] != NULL) update(running[0], stats[0], times, momentum, 1);
+  if (running[1] != NULL) update(running[1], stats[1], times, momentum, factor);
+  return TN_OK;
 }
 
 /* in: x, running mean and variance, weight, bias; f: momentum, eps; i[0]: statistics of the input
@@ -207,8 +235,10 @@ static tn_status with_running(tn_call *call, bool batch) {
   if (e.status == TN_OK && own) {
     const int64_t times = batch ? 1 : g.r;
     const double momentum = call->attrs->f[0], n = (double)values;
-    if (values > 0) update_on(&e, mean, stats[0], times, momentum, 1);
-    if (values > 0) update_on(&e, var, stats[1], times, momentum, n / (n - 1));
+    tn_tensor *const running[2] = {mean, var};
+    if (values > 0) {
+      e.status = update_both(call->ctx, running, stats, times, momentum, n / (n - 1));
+    }
   }
   return tn__eval_end(&e);
 }

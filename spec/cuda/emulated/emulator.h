@@ -26,6 +26,7 @@ extern "C" void *tn_cuda_stream(void);
 #define __host__
 #define __device__
 #define __constant__
+#define __grid_constant__
 #define __forceinline__ inline
 #undef __noinline__
 #define __noinline__
@@ -156,6 +157,10 @@ static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline double __dadd_rn(double a, double b) { return a + b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline float __ldg(const float *p) { return *p; }
+static inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
+  __extension__ typedef unsigned __int128 wide;
+  return (uint64_t)((wide)a * b >> 64);
+}
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
 static inline float rsqrtf(float x) { return 1 / sqrtf(x); }
