@@ -34,18 +34,17 @@ template <int N> __device__ inline bool all_fit(void *const *at) {
   return bits % 16 == 0;
 }
 
-/* One step of V elements. */
+/* One step of V elements; begin() comes before the first. */
 template <typename T> struct adam {
   enum { TENSORS = 4 };
   T rate, b1, b2, rest1, rest2, eps, root, decay, keep;
-  double whole_rate, beta1, beta2, number; /* the step's number, which a replay raises */
-  const tn_random_shift *shift;
-  __host__ __device__ void correct(double t) {
-    rate = (T)(whole_rate / (1 - pow(beta1, t)));
-    root = (T)(1 / sqrt(1 - pow(beta2, t)));
-  }
+  double exact[4];              /* the rate, both betas and the number of the step */
+  const tn_random_shift *shift; /* of a captured graph: it counts on with each replay */
   __device__ void begin() {
-    if (shift != nullptr) correct(number + (double)shift->runs);
+    if (shift == nullptr) return;
+    const double t = exact[3] + (double)shift->runs;
+    rate = (T)(exact[0] / (1 - pow(exact[1], t)));
+    root = (T)(1 / sqrt(1 - pow(exact[2], t)));
   }
   template <int V> __device__ void run(void *const *at, int64_t i) const {
     T *const tp = static_cast<T *>(at[0]) + i, *const tm = static_cast<T *>(at[2]) + i;
@@ -104,8 +103,8 @@ template <typename T, typename Step> __global__ void __launch_bounds__(BLOCK) st
   enum { V = 16 / sizeof(T) };
   int64_t begin, end;
   const int group = group_of_block(l, &begin, &end);
-  void *const *const at = l.at[group];
   step.begin();
+  void *const *const at = l.at[group];
   if (all_fit<Step::TENSORS>(at)) {
     const int64_t whole = begin + (end - begin) / V * V;
     for (int64_t i = begin + (int64_t)threadIdx.x * V; i < whole; i += BLOCK * V) {
@@ -154,24 +153,28 @@ static tn_status with_lists(const tn_view *in, int nin, int each, F f) {
 }
 
 template <typename T> static adam<T> adam_of(const tn_attrs *a) {
+  const double t = (double)a->i[0], rate = a->f[0];
   adam<T> s;
-  s.whole_rate = a->f[0];
-  s.beta1 = a->f[1];
-  s.beta2 = a->f[2];
-  s.number = (double)a->i[0];
-  s.shift = tn_cuda_random_shift();
-  s.correct(s.number);
+  s.rate = (T)(rate / (1 - pow(a->f[1], t)));
   s.b1 = (T)a->f[1];
   s.b2 = (T)a->f[2];
   s.rest1 = 1 - s.b1;
   s.rest2 = 1 - s.b2;
   s.eps = (T)a->f[3];
+  s.root = (T)(1 / sqrt(1 - pow(a->f[2], t)));
   s.decay = (T)a->f[4];
-  s.keep = (T)(1 - a->f[0] * a->f[5]);
+  s.keep = (T)(1 - rate * a->f[5]);
+  s.exact[0] = rate;
+  s.exact[1] = a->f[1];
+  s.exact[2] = a->f[2];
+  s.exact[3] = t;
+  s.shift = tn_cuda_random_shift();
   return s;
 }
 
-static tn_status run_adam(const tn_attrs *a, const tn_view *in, int nin) {
+static tn_status run_adam(tn_kernel_call *call, const tn_view *in, int nin) {
+  const tn_attrs *a = call->attrs;
+  call->replayable = true;
   return with_lists(in, nin, 4, [&](const list &l, uint64_t blocks, int32_t dtype) {
     return tn_cuda_check(
         dtype == TN_F64
@@ -215,9 +218,8 @@ static tn_status views_of_step(tn_kernel_call *call, tn_view *views, int n) {
 
 extern "C" tn_status tn_cuda_adam_step(tn_kernel_call *call) {
   tn_view views[4];
-  call->replayable = true;
   tn_status s = views_of_step(call, views, 4);
-  return s == TN_OK ? run_adam(call->attrs, views, 4) : s;
+  return s == TN_OK ? run_adam(call, views, 4) : s;
 }
 
 extern "C" tn_status tn_cuda_sgd_step(tn_kernel_call *call) {
@@ -228,8 +230,7 @@ extern "C" tn_status tn_cuda_sgd_step(tn_kernel_call *call) {
 }
 
 extern "C" tn_status tn_cuda_adam_steps(tn_kernel_call *call) {
-  call->replayable = true;
-  return run_adam(call->attrs, call->in, call->nin);
+  return run_adam(call, call->in, call->nin);
 }
 
 extern "C" tn_status tn_cuda_sgd_steps(tn_kernel_call *call) {

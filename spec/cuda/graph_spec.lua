@@ -345,6 +345,32 @@ describe('a captured training step', function()
     end
   end)
 
+  it('of an optimizer that counts its steps goes on counting', function()
+    local optim = require 'optim'
+    local function start()
+      torch.manualSeed(4)
+      local w = torch.randn(7, { device = 'cuda' })
+      w.requires_grad = true
+      local adam = optim.Adam({ w }, { lr = 0.1 })
+      return w, adam, function()
+        torch.mul(w, 3):backward(torch.tanh(w:detach()))
+        adam:step()
+        w.grad:zero()
+      end
+    end
+    local expected, other, step = start()
+    if not on_gpu_alone(function() for _ = 1, 6 do step() end end) then return end
+    local w, adam, again = start()
+    again()
+    local g = cuda.graph(again)
+    for _ = 1, 3 do g() end
+    again()
+    again()
+    assert.are.equal(other.state[1].t, adam.state[1].t)
+    local apart = torch.csub(w:detach():cpu(), expected:detach():cpu()):abs():max()
+    assert.is_true(apart < 1e-6, ('apart by %g'):format(apart))
+  end)
+
   it('of a network of linear layers does, too', function()
     local function start()
       torch.manualSeed(1)

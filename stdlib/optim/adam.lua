@@ -19,6 +19,12 @@ local function moments(state, parameter)
     state.m, state.v, state.t = torch.zeros_like(parameter), torch.zeros_like(parameter), 0
   end
   state.t = state.t + 1
+  local cuda = torch.cuda
+  if cuda.is_current_stream_capturing and cuda.is_current_stream_capturing() then
+    cuda.on_replay(function(n) -- the kernel counts by itself
+      if n > 1 then state.t = state.t + 1 end
+    end)
+  end
   return state.t, state.m, state.v
 end
 
