@@ -187,12 +187,21 @@ tn_status tn__device_read(tn_ctx *ctx, const tn_tensor *t, int64_t at, double *v
   return failed(ctx, b, read_element(b, t, at, value));
 }
 
+/* In the order of the stream, like any other kernel: nothing waits, and graphs take it along. */
 void tn__device_put(const tn_tensor *t, int64_t at, double value) {
   const tn_backend *b = tn__backend_loaded();
-  double stored = 0;
+  union { double real; int64_t whole; } stored = {0};
+  tn_view to = {.data = address(t, at), .dtype = t->dtype}, from = {.dtype = t->dtype};
+  tn_kernel_call k = {.code = TN_OP_fill, .device = number_of(t->storage->device), .nin = 1,
+                      .nout = 1, .in = &from, .out = &to};
+  int before;
   tn__store(&stored, (tn_dtype)t->dtype, 0, value);
-  b->write(number_of(t->storage->device), address(t, at), &stored,
-           tn_dtype_size((tn_dtype)t->dtype));
+  from.real = tn__load(&stored, (tn_dtype)t->dtype, 0);
+  if (t->dtype == TN_I64) from.whole = stored.whole;
+  else if (!tn_dtype_is_float((tn_dtype)t->dtype)) from.whole = (int64_t)from.real;
+  if (b->enter(k.device, &before) != TN_OK) return;
+  b->move(&k);
+  b->leave(k.device, before);
 }
 
 /* -- Views ------------------------------------------------------------------------------------- */

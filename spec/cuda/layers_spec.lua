@@ -227,7 +227,7 @@ describe('losses on a GPU', function()
       check(name .. ' ignoring all', function(x, t)
         return loss(x, t:clone():fill(3), nil, true, 3)
       end, {torch.randn(6, 5), labels})
-      check(name .. ' of float labels', function(x, t) return loss(x, t:float()) end,
+      check(name .. ' of float labels', function(x, t) return loss(x, t:to('float32')) end,
         {torch.randn(6, 5), labels})
       check(name .. ' of strided labels', function(x, t)
         return loss(x:t(), t:view(3, 2):select(2, 1):narrow(1, 1, 3))

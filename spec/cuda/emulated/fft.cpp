@@ -70,8 +70,10 @@ extern "C" tn_status tn_cuda_fft(const tn_cuda_fft_lines *f) {
   demand(f->n > 0 && f->lines > 0, "no elements");
   demand(f->in != f->out, "not in place");
   demand((uintptr_t)f->in % pair == 0 && (uintptr_t)f->out % pair == 0, "not aligned");
-  device_memory open;
-  if (f->wide) transform<double>(*f);
-  else transform<float>(*f);
-  return TN_OK;
+  return tn_cuda_check(emulated_work(tn_cuda_stream(), [lines = *f] {
+    device_memory open;
+    if (lines.wide) transform<double>(lines);
+    else transform<float>(lines);
+    return cudaSuccess;
+  }));
 }
