@@ -69,7 +69,8 @@ function language.generate(model, step, tokens, count, options, finish)
   local was_training = model.train
   local home, weights = tokens.device, model:parameters()
   model:evaluate()
-  local ok, result = pcall(torch.no_grad, generate, step, tokens:to(weights[1].device), count, options)
+  tokens = tokens:to(weights[1].device)
+  local ok, result = pcall(torch.no_grad, generate, step, tokens, count, options)
   if was_training ~= false then model:training() end
   if finish then finish() end
   if not ok then error(result, 0) end

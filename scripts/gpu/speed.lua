@@ -1,5 +1,5 @@
--- What the GPU reaches, beside PyTorch on the same card in the same run, as a table in Markdown: the
--- rows of issue "near the card's limits". scripts/gpu/verify calls it.
+-- What the GPU reaches, beside PyTorch on the same card in the same run, as a table in Markdown,
+-- with the targets. scripts/gpu/verify calls it.
 --
 --   moonlet scripts/gpu/speed.lua [row...]     all rows, or those whose names begin so
 --
@@ -27,7 +27,8 @@ local function time(f, least)
   local started = torch.tic()
   f()
   torch.cuda.synchronize()
-  local times = math.max(least or 3, math.min(pick(5000, 2), math.floor(0.2 / torch.toc(started))))
+  local many = math.min(pick(5000, 2), math.floor(0.2 / torch.toc(started)))
+  local times = math.max(least or 3, many)
   local best = math.huge
   for _ = 1, pick(5, 1) do
     started = torch.tic()
@@ -39,12 +40,13 @@ local function time(f, least)
 end
 
 -- -- Rows --------------------------------------------------------------------------------------
--- name, what it does (returns seconds, and how much was done: bytes, FLOP or samples), the unit, and
--- the target: `times` as fast as PyTorch, or a `share` of the bandwidth that copying reaches.
+-- name, what it does (returns seconds, and how much was done: bytes, FLOP or samples), the unit,
+-- and the target: `times` as fast as PyTorch, or a `share` of the bandwidth that copying reaches.
 
 local function product(n)
   local size = pick(n, 64)
-  local a, b = torch.randn(size, size, GPU):to('bfloat16'), torch.randn(size, size, GPU):to('bfloat16')
+  local function random() return torch.randn(size, size, GPU):to('bfloat16') end
+  local a, b = random(), random()
   local out = torch.empty(size, size, BF16)
   return time(function() torch.mm(out, a, b) end), 2 * size ^ 3
 end
@@ -86,7 +88,10 @@ local function resnet50()
   local batch, size = pick(256, 2), pick(224, 32)
   local model = nn.ResNet { depth = pick(50, 18), classes = pick(1000, 10), width = pick(64, 4),
     small_images = TINY }:cuda()
-  local x, y = torch.randn(batch, 3, size, size, GPU), classes(pick(1000, 10), batch)
+  -- channels last, as tensor cores want them; they stay so from layer to layer
+  local x = torch.randn(batch, size, size, 3, GPU):permute(1, 4, 2, 3)
+  local y = classes(pick(1000, 10), batch)
+  torch.cuda.cudnn { benchmark = true }
   local criterion = nn.CrossEntropyCriterion():cuda()
   local step = training(model, function() return criterion(model(x), y) end,
     function(p) return optim.SGD(p, { lr = 0.01, momentum = 0.9 }) end, batch, true)
@@ -135,7 +140,9 @@ local LIST = {
     return moving(LARGE, 8, function(out, x) out:copy(x) end)
   end, 'GB/s', share = 0.9 },
   { 'add 256 Mi floats', function() return moving(LARGE, 12, torch.add) end, 'GB/s', share = 0.9 },
-  { 'exp 256 Mi floats', function() return moving(LARGE, 8, function(out, x) torch.exp(out, x) end) end, 'GB/s', share = 0.9 },
+  { 'exp 256 Mi floats', function()
+    return moving(LARGE, 8, function(out, x) torch.exp(out, x) end)
+  end, 'GB/s', share = 0.9 },
   { 'softmax 32768x4096', function()
     return rows(8, function(x) return torch.softmax(x, 2) end)
   end, 'GB/s', share = 0.8 },

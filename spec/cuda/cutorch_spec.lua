@@ -160,8 +160,8 @@ describe('cudnn', function()
     for name in ([[SpatialConvolution SpatialFullConvolution VolumetricConvolution
         VolumetricFullConvolution TemporalConvolution SpatialMaxPooling SpatialAveragePooling
         VolumetricMaxPooling VolumetricAveragePooling ReLU Tanh Sigmoid ClippedReLU SoftMax
-        LogSoftMax SpatialSoftMax SpatialLogSoftMax VolumetricSoftMax VolumetricLogSoftMax BatchNormalization
-        SpatialBatchNormalization VolumetricBatchNormalization SpatialCrossMapLRN
+        LogSoftMax SpatialSoftMax SpatialLogSoftMax VolumetricSoftMax VolumetricLogSoftMax
+        BatchNormalization SpatialBatchNormalization VolumetricBatchNormalization SpatialCrossMapLRN
         SpatialDivisiveNormalization SpatialCrossEntropyCriterion VolumetricCrossEntropyCriterion
         RNN RNNReLU RNNTanh LSTM GRU BLSTM BGRU]]):gmatch('%S+') do
       assert.is_not_nil(cudnn[name], name)
