@@ -88,7 +88,8 @@ VM_FLAGS := $(C_FLAGS) -ffunction-sections $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
 # Where no call of a program's inner loop passes through, small is better than fast.
-small_c := $(addprefix tensor/,backend.c device.c map.c pointwise_compose.c streams.c subscript.c \
+small_c := $(addprefix tensor/,backend.c device.c device_detour.c map.c pointwise_compose.c \
+    streams.c subscript.c \
     cpu/fftw.c cpu/lapack.c cpu/special.c) \
   $(addprefix tensor/ops/,amax.c conv.c conv_classic.c custom.c diagonal.c \
     draws_counts.c elements.c member.c \
@@ -350,7 +351,7 @@ $(BUILD)/obj/emulated/%.o: % $(BUILD)/obj/emulated/flags
 	$(CXX) -std=c++17 -x c++ -include emulator.h $(EMULATED_FLAGS) $(DEPS) -c $< -o $@
 $(BUILD)/emulated/libmoonlet-cuda.so: $(emulated_o)
 	@mkdir -p $(@D)
-	$(CXX) -shared -o $@ $^ -lm
+	$(CXX) -shared -Wl,-z,defs -o $@ $^ -lm
 
 # ---- tests ----
 

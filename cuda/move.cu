@@ -2,6 +2,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 #include "cuda/packs.cuh"
 
@@ -11,7 +12,8 @@ enum { BLOCK = 256 };
 
 /* Elements of one size, as they are. */
 template <typename E>
-__global__ void __launch_bounds__(BLOCK) move_bits(tn_positions index, E *out, const E *in) {
+__global__ void __launch_bounds__(BLOCK) move_bits(const __grid_constant__ tn_positions index, E *out,
+                                                   const E *in) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[2];
@@ -22,8 +24,8 @@ __global__ void __launch_bounds__(BLOCK) move_bits(tn_positions index, E *out, c
 
 /* T holds every value of the input's dtype: int64, double or float. */
 template <typename T>
-__global__ void __launch_bounds__(BLOCK) convert(tn_positions index, void *out, int32_t out_dtype,
-                                                 operand<T> in) {
+__global__ void __launch_bounds__(BLOCK) convert(const __grid_constant__ tn_positions index, void *out,
+                                                 int32_t out_dtype, operand<T> in) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {
     int64_t at[2];
@@ -161,15 +163,6 @@ static cudaError_t convert_flat(tn_kernel_call *call, uint64_t count) {
   return eights_to<__nv_bfloat16>(call, count, out.data, in);
 }
 
-static size_t size_of(int32_t dtype) {
-  static const unsigned char bytes[] = {
-#define X(NAME, word, type, torch7) sizeof(type),
-      TN_DTYPE_MAP(X)
-#undef X
-  };
-  return bytes[dtype];
-}
-
 template <typename E>
 static cudaError_t move_bits_of(int blocks, const tn_positions &index, void *out, const void *in) {
   return tn_launch(move_bits<E>, blocks, BLOCK, 0, index, static_cast<E *>(out),
@@ -190,7 +183,7 @@ static bool is_flat(const tn_positions &index) {
 
 static cudaError_t move(tn_kernel_call *call) {
   const tn_view &in = call->in[0], &out = call->out[0];
-  const size_t item = size_of(out.dtype);
+  const size_t item = tn_item_size(out.dtype);
   tn_positions index;
   tn_index_make_as_lies(&index, &out, &in, 1);
   if (index.count == 0) return cudaSuccess;
@@ -234,7 +227,8 @@ extern "C" tn_status tn_cuda_move(tn_kernel_call *call) { return tn_cuda_check(m
 
 /* -- Divisors of integers ---------------------------------------------------------------------- */
 
-__global__ void __launch_bounds__(BLOCK) find_zero(tn_positions index, operand<int64_t> in,
+__global__ void __launch_bounds__(BLOCK) find_zero(const __grid_constant__ tn_positions index,
+                                                   operand<int64_t> in,
                                                    int *found) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {

@@ -43,7 +43,8 @@ template <int N> struct operands {
 };
 
 template <class Row>
-__global__ void __launch_bounds__(BLOCK) general(tn_positions index, operands<Row::inputs> a) {
+__global__ void __launch_bounds__(BLOCK) general(const __grid_constant__ tn_positions index,
+                                                 const __grid_constant__ operands<Row::inputs> a) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
 #pragma unroll 1
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < index.count; i += step) {

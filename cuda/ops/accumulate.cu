@@ -47,7 +47,8 @@ __device__ static inline void put(const folded &f, int64_t base, uint64_t key, T
 /* parts[2 * piece]: of a run that began before the piece; the other: of one that begins in it and
  * goes on behind it. */
 template <typename T, bool ONLY_SUM>
-__global__ void __launch_bounds__(BLOCK) fold_pieces(folded f, operand<T> in) {
+__global__ void __launch_bounds__(BLOCK) fold_pieces(const __grid_constant__ folded f,
+                                                     operand<T> in) {
   const int64_t step = (int64_t)gridDim.x * BLOCK;
   for (int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x; i < f.pieces * f.columns; i += step) {
     const int64_t piece = i / f.columns, column = i - piece * f.columns;

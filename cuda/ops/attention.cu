@@ -6,6 +6,7 @@
  * columns of its result; where that has more columns, other blocks make them from the same scores.
  * So all sums have one order, whatever the device. float16 and bfloat16 of usual sizes go through
  * tensor cores instead: attention_half.cu. */
+#include "cuda/items.h"
 #include "cuda/ops/attention.cuh"
 
 enum { TILE = 64, INNER = 32, THREADS = 256, PITCH = TILE + 4, BUFFER = TILE * PITCH };
@@ -506,7 +507,7 @@ template <typename T> static cudaError_t prepare(const attention &a) {
 static tn_status no_scores(tn_kernel_call *call, int inputs) {
   for (int i = 0; i < inputs; i++) {
     const tn_view &v = call->out[i];
-    size_t bytes = tn_dtype_size((tn_dtype)v.dtype);
+    size_t bytes = tn_item_size(v.dtype);
     if (!call->need[i]) continue;
     for (int d = 0; d < v.ndim; d++) bytes *= (size_t)v.sizes[d];
     if (bytes == 0) continue;

@@ -108,7 +108,8 @@ extern "C" tn_status tn_cuda_mode_gradient(tn_kernel_call *call) { return send_b
 /* -- One value --------------------------------------------------------------------------------- */
 
 template <typename T>
-__global__ void __launch_bounds__(BLOCK) spread(picks p, void *x, int32_t dtype, operand<T> value) {
+__global__ void __launch_bounds__(BLOCK) spread(const __grid_constant__ picks p, void *x,
+                                                int32_t dtype, operand<T> value) {
   const uint64_t step = (uint64_t)gridDim.x * BLOCK;
   for (uint64_t i = (uint64_t)blockIdx.x * BLOCK + threadIdx.x; i < p.index.count; i += step) {
     int64_t at[3];

@@ -99,7 +99,8 @@ template <typename T> struct momentum_descent {
   }
 };
 
-template <typename T, typename Step> __global__ void __launch_bounds__(BLOCK) steps(list l, Step step) {
+template <typename T, typename Step>
+__global__ void __launch_bounds__(BLOCK) steps(const __grid_constant__ list l, Step step) {
   enum { V = 16 / sizeof(T) };
   int64_t begin, end;
   const int group = group_of_block(l, &begin, &end);
@@ -240,7 +241,8 @@ extern "C" tn_status tn_cuda_sgd_steps(tn_kernel_call *call) {
 /* -- Gradients ----------------------------------------------------------------------------------------- */
 
 template <typename E>
-__global__ void __launch_bounds__(BLOCK) square_sums(list l, double *parts) {
+__global__ void __launch_bounds__(BLOCK) square_sums(const __grid_constant__ list l,
+                                                     double *parts) {
   typedef typename real_of<E>::type R;
   enum { V = 16 / sizeof(E) };
   int64_t begin, end;
@@ -276,7 +278,8 @@ __global__ void __launch_bounds__(BLOCK) finish_norm(double *parts, int64_t coun
 /* Every element times `factor`, or *computed, which leaves them alone where it is 1; wrong, unless NULL,
  * becomes 1 where one is infinite or NaN. */
 template <typename E>
-__global__ void __launch_bounds__(BLOCK) scale(list l, double factor, const double *computed,
+__global__ void __launch_bounds__(BLOCK) scale(const __grid_constant__ list l, double factor,
+                                               const double *computed,
                                                float *wrong) {
   typedef typename real_of<E>::type R;
   enum { V = 16 / sizeof(E) };

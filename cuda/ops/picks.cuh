@@ -8,6 +8,7 @@
 
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 
 enum { PICKS_BLOCK = 256 };
@@ -29,15 +30,6 @@ __device__ static inline int64_t picked(const picks &p, int64_t at) {
   if ((uint64_t)i < (uint64_t)p.size) return i;
   tn_note_fault(p.fault, p.code, i, p.size);
   return -1;
-}
-
-static inline size_t tn_item_size(int32_t dtype) {
-  static const unsigned char bytes[] = {
-#define X(NAME, word, type, torch7) sizeof(type),
-      TN_DTYPE_MAP(X)
-#undef X
-  };
-  return bytes[dtype];
 }
 
 static inline bool tn_view_contiguous(const tn_view &v) {

@@ -7,6 +7,7 @@
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
 #include "cuda/indexing.h"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 #include "cuda/lib/blas.h"
 
@@ -221,15 +222,6 @@ static bool library_is_wanted() {
 
 /* -- Preparing the operands -------------------------------------------------------------------- */
 
-static size_t size_of(int32_t dtype) {
-  static const unsigned char bytes[] = {
-#define X(NAME, word, type, torch7) sizeof(type),
-      TN_DTYPE_MAP(X)
-#undef X
-  };
-  return bytes[dtype];
-}
-
 static tn_view view_of(const matrices &x, int64_t batch) {
   tn_view v;
   memset(&v, 0, sizeof v);
@@ -262,7 +254,7 @@ static tn_status pack(const product &p, matrices *x, bool values) {
   x->along = 1;
   x->down = x->columns;
   x->step = x->rows * x->columns;
-  tn_status s = tn_cuda_alloc(p.device, static_cast<size_t>(p.batch * x->step) * size_of(x->dtype),
+  tn_status s = tn_cuda_alloc(p.device, static_cast<size_t>(p.batch * x->step) * tn_item_size(x->dtype),
                               &x->data);
   return s == TN_OK && values ? move(p, *x, from) : s;
 }
@@ -432,7 +424,7 @@ extern "C" tn_status tn_cuda_linear(tn_kernel_call *call) {
     tn_view packed = x;
     int64_t step = 1;
     for (int i = x.ndim - 1; i >= 0; i--) packed.strides[i] = step, step *= x.sizes[i];
-    s = tn_cuda_alloc(call->device, static_cast<size_t>(step) * size_of(x.dtype), &copy);
+    s = tn_cuda_alloc(call->device, static_cast<size_t>(step) * tn_item_size(x.dtype), &copy);
     packed.data = copy;
     if (s == TN_OK) s = move(call->device, packed, x);
     flat_rows(packed, &rows);

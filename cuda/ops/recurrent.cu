@@ -2,6 +2,7 @@
  * calculated. What does not depend on the step before are large products: the input's part of all
  * steps, and on the way back the gradients of the input and the weights. The steps themselves are
  * recurrent_steps.cu. float16 and bfloat16 are calculated in float32. */
+#include "cuda/items.h"
 #include "cuda/ops/recurrent.cuh"
 
 enum { X, W_IH, W_HH, H0, C0, LENGTHS, B_IH, B_HH, INPUTS, THREADS = 256 };
@@ -315,7 +316,7 @@ template <typename T> static tn_status backward(tn_kernel_call *call) {
     for (int k = 0; k < inputs; k++) {
       if (call->need[k])
         zero(&s, call->out[k].data,
-             (size_t)count_of(call->out[k]) * tn_dtype_size((tn_dtype)call->out[k].dtype));
+             (size_t)count_of(call->out[k]) * tn_item_size(call->out[k].dtype));
     }
     return s.status;
   }
