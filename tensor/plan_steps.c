@@ -8,7 +8,8 @@ static tn_status run_kernel(tn_step *step) { return step->call.op->run(&step->ca
 
 /* -- linear on few rows: the product's kernel on this thread, and nothing around it ------------ */
 
-/* Each row of the result begins as the bias, to which the product is added. */
+/* Each row of the result begins as the bias, to which the product is added, unless the kernel does
+ * that itself. */
 static tn_status run_linear(tn_step *step) {
   const tn_call *c = &step->call;
   const size_t item = tn__item_size(c->out[0]->dtype), row = (size_t)step->gemm.n * item;
@@ -16,12 +17,14 @@ static tn_status run_linear(tn_step *step) {
   step->gemm.a = tn__data(c->in[0]);
   step->gemm.b = tn__data(c->in[1]);
   step->gemm.c = y;
-  if (c->nin > 2) {
+  tn_prepared *p = tn__prepared_panels(c->in[1]->storage, &step->gemm, item);
+  step->gemm.panels = p != NULL ? p->data : NULL;
+  step->gemm.bias = p != NULL && c->nin > 2 ? tn__data(c->in[2]) : NULL;
+  step->gemm.beta = p == NULL && c->nin > 2;
+  if (step->gemm.beta != 0) {
     const char *bias = tn__data(c->in[2]);
     for (int64_t i = 0; i < step->gemm.m; i++) memcpy(y + (size_t)i * row, bias, row);
   }
-  tn_prepared *p = tn__prepared_panels(c->in[1]->storage, &step->gemm, item);
-  step->gemm.panels = p != NULL ? p->data : NULL;
   step->product(&step->gemm, step->scratch);
   tn__prepared_put(c->in[1]->storage, p);
   return TN_OK;

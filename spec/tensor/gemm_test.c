@@ -143,7 +143,7 @@ static bool try_one(means how, size_t size, bool ta, bool tb, const shape *s) {
       before[i * s->n + j] = get(&c, i, j);
     }
   tn_gemm g = {ta,     tb,     s->m,   s->n, s->k, s->alpha, s->beta,
-               a.data, b.data, c.data, a.ld, b.ld, c.ld, NULL};
+               a.data, b.data, c.data, a.ld, b.ld, c.ld, NULL, NULL};
   bool good = run(how, &g, size) && agrees(&g, &a, &b, &c, before);
   if (!good)
     printf("# isa %d size %d %c%c %dx%dx%d pad %d alpha %g beta %g\n", how.isa, (int)size,
@@ -302,7 +302,7 @@ static void test_large(tn_pool *pool, size_t size) {
   int64_t m = 501, n = 499, k = 503, isa = tn__isa();
   matrix a = make(m, k, 0, size), b = make(n, k, 0, size);
   matrix c = make(m, n, 0, size), d = make(m, n, 0, size);
-  tn_gemm g = {false, true, m, n, k, 1, 0, a.data, b.data, c.data, k, k, n, NULL};
+  tn_gemm g = {false, true, m, n, k, 1, 0, a.data, b.data, c.data, k, k, n, NULL, NULL};
   bool good = run_kernel((int)isa, &g, size);
   g.c = d.data;
   good = run((means){pool, DISPATCH}, &g, size) && good;

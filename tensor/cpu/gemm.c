@@ -81,6 +81,7 @@ static tn_gemm part(const split *s, int64_t task) {
   g.b = at(g.b, g.tb ? j * g.ldb : j, size);
   g.c = (char *)g.c + (i * g.ldc + j) * (int64_t)size;
   if (g.panels != NULL) g.panels = at(g.panels, j * g.k, size);
+  if (g.bias != NULL) g.bias = at(g.bias, j, size);
   return g;
 }
 

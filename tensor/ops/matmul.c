@@ -566,14 +566,14 @@ static tn_status linear_shape(tn_call *call) {
 
 /* The product with a weight that is kept in the kernels' order; false: it is not, and nothing was
  * done. */
-static bool run_packed(tn_call *call, tn_tensor *out, tn_tensor *x, int64_t rows, bool add,
-                       tn_status *s) {
-  const tn_tensor *w = call->in[1];
+static bool run_packed(tn_call *call, tn_tensor *out, tn_tensor *x, int64_t rows, tn_status *s) {
+  const tn_tensor *w = call->in[1], *bias = call->nin > 2 ? call->in[2] : NULL;
   const size_t item = tn__item_size(w->dtype);
   const int64_t n = w->sizes[0], k = w->sizes[1];
   tn_storage *keep = tn__weight_in_use(call, 1);
   if ((w->dtype != TN_F32 && w->dtype != TN_F64) || keep == NULL || !tn__contiguous(w)) return false;
-  tn_gemm g = {.tb = true, .m = rows, .n = n, .k = k, .alpha = 1, .beta = add, .b = tn__data(w),
+  if (out->dtype != w->dtype || (bias != NULL && !tn__contiguous(bias))) return false;
+  tn_gemm g = {.tb = true, .m = rows, .n = n, .k = k, .alpha = 1, .b = tn__data(w),
                .ldb = k, .c = tn__data(out), .ldc = n};
   tn_prepared *p = tn__prepared_panels(keep, &g, item);
   if (p == NULL) return false;
@@ -583,6 +583,7 @@ static bool run_packed(tn_call *call, tn_tensor *out, tn_tensor *x, int64_t rows
   g.a = a.data;
   g.lda = a.ld;
   g.panels = p->data;
+  if (bias != NULL) g.bias = tn__data(bias);
   if (*s == TN_OK && tn__gemm_run(call->ctx->pool, &g, item) != 0) {
     *s = tn_fail(call->ctx, TN_ENOMEM, "not enough memory for a matrix product");
   }
@@ -610,6 +611,10 @@ static tn_status linear_run(tn_call *call) {
   out.ndim = 2;
   out.sizes[0] = rows, out.sizes[1] = out.strides[0] = n;
   out.strides[1] = 1;
+  if (run_packed(call, &out, &in, rows, &s)) {
+    tn_tensor_release(flat);
+    return s;
+  }
   if (b != NULL) {
     tn_tensor shown = *b;
     shown.ndim = 2;
@@ -617,9 +622,7 @@ static tn_status linear_run(tn_call *call) {
     shown.strides[0] = 0, shown.strides[1] = b->strides[0];
     tn__copy_view(call->ctx, &out, &shown);
   }
-  if (!run_packed(call, &out, &in, rows, b != NULL, &s)) {
-    s = product(call->ctx, &out, &in, &turned, rows, n, k, 1, b != NULL, 1);
-  }
+  s = product(call->ctx, &out, &in, &turned, rows, n, k, 1, b != NULL, 1);
   tn_tensor_release(flat);
   return s;
 }

@@ -11,7 +11,7 @@ static bool FN(product)(tn_factor_work *w, bool ta, bool tb, int64_t m, int64_t 
                         REAL alpha, const REAL *a, int64_t lda, const REAL *b, int64_t ldb,
                         REAL beta, REAL *c, int64_t ldc) {
   if (m == 0 || n == 0 || k == 0) return true;
-  tn_gemm g = {ta, tb, m, n, k, alpha, beta, a, b, c, lda, ldb, ldc, NULL};
+  tn_gemm g = {ta, tb, m, n, k, alpha, beta, a, b, c, lda, ldb, ldc, NULL, NULL};
   size_t bytes = GEMM(tn__gemm_scratch)(&g);
   if (bytes > w->bytes) {
     free(w->scratch);

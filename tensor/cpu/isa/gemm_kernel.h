@@ -18,6 +18,7 @@ typedef struct tn_gemm {
   void *c;
   int64_t lda, ldb, ldc;
   const void *panels; /* op(B) as tn__gemm_pack made it, besides b itself; or NULL */
+  const void *bias;   /* with panels: n elements for each row in place of beta C; or NULL */
 } tn_gemm;
 
 /* The elements of op(B) in the order in which the kernels read it, and that order: n x k of a B that

@@ -54,7 +54,7 @@ INLINE void FN(store_part)(REAL *p, VEC x, int count) {
  * one index register scaled by 1 and 2 goes. */
 INLINE void FN(block)(const int rows, const int vecs, int64_t k, const REAL *a, int64_t rs,
                       int64_t cs, const REAL *b, int64_t bs, REAL *c, int64_t ldc, REAL alpha,
-                      REAL beta) {
+                      REAL beta, const REAL *bias) {
   VEC sum[MR][NV];
   const REAL *row[(MR + 2) / 3];
   UNROLL for (int i = 0; i < rows; i++)
@@ -76,18 +76,19 @@ INLINE void FN(block)(const int rows, const int vecs, int64_t k, const REAL *a, 
     UNROLL for (int v = 0; v < vecs; v++) {
       REAL *p = c + i * ldc + v * LANES;
       VEC y = sum[i][v] * alpha;
-      FN(store)(p, beta == 0 ? y : y + FN(load)(p) * beta);
+      if (bias != NULL) FN(store)(p, y + FN(load)(bias + v * LANES));
+      else FN(store)(p, beta == 0 ? y : y + FN(load)(p) * beta);
     }
   }
 }
 
 typedef void FN(kernel)(int64_t k, const REAL *a, int64_t rs, int64_t cs, const REAL *b,
-                        int64_t bs, REAL *c, int64_t ldc, REAL alpha, REAL beta);
+                        int64_t bs, REAL *c, int64_t ldc, REAL alpha, REAL beta, const REAL *bias);
 #define KERNEL(rows, vecs) \
   static void FN(kernel_##rows##_##vecs)(int64_t k, const REAL *a, int64_t rs, int64_t cs, \
                                          const REAL *b, int64_t bs, REAL *c, int64_t ldc, \
-                                         REAL alpha, REAL beta) { \
-    FN(block)(rows, vecs, k, a, rs, cs, b, bs, c, ldc, alpha, beta); \
+                                         REAL alpha, REAL beta, const REAL *bias) { \
+    FN(block)(rows, vecs, k, a, rs, cs, b, bs, c, ldc, alpha, beta, bias); \
   }
 #define KERNELS(rows) KERNEL(rows, 1) KERNEL(rows, 2)
 #define ENTRY(rows) {FN(kernel_##rows##_1), FN(kernel_##rows##_2)}
@@ -190,7 +191,7 @@ typedef struct {
   bool turned; /* element (i, j) of the result goes to c[j * ldc + i] */
   REAL alpha, beta;
   bool pack_a, pack_b;
-  const REAL *panels; /* of the vector side, packed before */
+  const REAL *panels, *bias; /* of the vector side, packed before; in place of beta C */
   int64_t mc, nc, kc;
 } FN(plan);
 
@@ -217,6 +218,7 @@ static FN(plan) FN(make_plan)(const tn_gemm *g) {
   bool turned = g->panels == NULL &&
                 FN(cost)(g->n, g->m, g->k, !g->ta, true) < FN(cost)(g->m, g->n, g->k, g->tb, false);
   FN(plan) p = {.k = g->k, .c = g->c, .ldc = g->ldc, .turned = turned, .panels = g->panels,
+                .bias = g->bias,
                 .alpha = (REAL)g->alpha, .beta = (REAL)g->beta};
   int64_t ai = g->ta ? 1 : g->lda, ak = g->ta ? g->lda : 1;
   int64_t bk = g->tb ? 1 : g->ldb, bj = g->tb ? g->ldb : 1;
@@ -286,28 +288,35 @@ static void FN(pack_a)(const FN(plan) *p, const REAL *a, int64_t mb, int64_t kb,
   }
 }
 
-INLINE void FN(merge_part)(const FN(plan) *p, REAL *c, VEC sum, int64_t left, REAL beta) {
+INLINE void FN(merge_part)(const FN(plan) *p, REAL *c, VEC sum, int64_t left, REAL beta,
+                           const REAL *bias) {
   int count = FN(lanes)(left);
   VEC y = sum * p->alpha;
+  if (bias != NULL) {
+    FN(store_part)(c, y + FN(load_part)(bias, count), count);
+    return;
+  }
   FN(store_part)(c, beta == 0 ? y : y + FN(load_part)(c, count) * beta, count);
 }
 
 /* Adds a finished block, rows x cols of tile, to C where the kernel cannot do it by itself:
  * because its last vector is not a whole one, or because C wants it turned. */
 static void FN(merge)(const FN(plan) *p, const REAL *tile, int64_t rows, int64_t cols, REAL *c,
-                      REAL beta) {
+                      REAL beta, const REAL *bias) {
   _Alignas(64) REAL square[LANES * LANES];
   if (!p->turned) {
     for (int64_t i = 0; i < rows; i++)
       for (int64_t j = 0; j < cols; j += LANES)
-        FN(merge_part)(p, c + i * p->ldc + j, FN(load)(tile + i * NR + j), cols - j, beta);
+        FN(merge_part)(p, c + i * p->ldc + j, FN(load)(tile + i * NR + j), cols - j, beta,
+                       bias != NULL ? bias + j : NULL);
     return;
   }
   for (int64_t i = 0; i < rows; i += LANES)
     for (int64_t j = 0; j < cols; j += LANES) {
       FN(turn_full)(square, LANES, tile + i * NR + j, NR);
       for (int64_t q = 0; q < LANES && j + q < cols; q++)
-        FN(merge_part)(p, c + (j + q) * p->ldc + i, FN(load)(square + q * LANES), rows - i, beta);
+        FN(merge_part)(p, c + (j + q) * p->ldc + i, FN(load)(square + q * LANES), rows - i, beta,
+                       NULL);
     }
 }
 
@@ -319,6 +328,7 @@ typedef struct {
   int64_t rows, cols, kb, mr;
   REAL *c, *tile;
   REAL beta;
+  const REAL *bias; /* of these columns */
 } FN(strip);
 
 /* All rows of a block of the scalar side times one panel of the vector side. */
@@ -331,10 +341,10 @@ static void FN(run_strip)(const FN(plan) *p, const FN(strip) *s) {
     FN(kernel) *kernel = FN(kernels)[rows - 1][vecs - 1];
     REAL *c = s->c + i * (p->turned ? 1 : p->ldc);
     if (direct) {
-      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, c, p->ldc, p->alpha, s->beta);
+      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, c, p->ldc, p->alpha, s->beta, s->bias);
     } else {
-      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, s->tile, NR, 1, 0);
-      FN(merge)(p, s->tile, rows, s->cols, c, s->beta);
+      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, s->tile, NR, 1, 0, NULL);
+      FN(merge)(p, s->tile, rows, s->cols, c, s->beta, s->bias);
     }
   }
 }
@@ -360,6 +370,7 @@ static void FN(run_block)(const FN(plan) *p, int64_t ic, int64_t jc, int64_t pc,
     if (p->panels != NULL) s.b = p->panels + (jc + j) * p->k + pc * FN(width)(s.cols);
     else s.b = !packed ? p->b + pc * p->ps + jc + j : packed_b + (p->pack_b ? j * kb : 0);
     s.bs = packed ? FN(width)(s.cols) : p->ps;
+    s.bias = p->bias != NULL && pc == 0 ? p->bias + jc + j : NULL;
     s.c = p->c + (p->turned ? (jc + j) * p->ldc + ic : ic * p->ldc + jc + j);
     FN(run_strip)(p, &s);
   }
@@ -525,8 +536,22 @@ size_t KERNEL_NAME(FN(tn__gemm_scratch))(const tn_gemm *g) {
   return (size_t)(FN(size_b)(&p) + FN(size_a)(&p)) * sizeof(REAL);
 }
 
+/* A part of a product that is too small for panels. */
+static void FN(run_biased)(const tn_gemm *g, void *scratch) {
+  tn_gemm plain = *g;
+  plain.bias = NULL;
+  plain.beta = 1;
+  for (int64_t i = 0; i < g->m; i++) {
+    memcpy((REAL *)g->c + i * g->ldc, g->bias, (size_t)g->n * sizeof(REAL));
+  }
+  KERNEL_NAME(FN(tn__gemm))(&plain, scratch);
+}
+
 void KERNEL_NAME(FN(tn__gemm))(const tn_gemm *g, void *scratch) {
-  if (g->m == 1 || g->n == 1) {
+  const bool small = g->m == 1 || g->n == 1 || FN(is_tiny)(g);
+  if (g->bias != NULL && (small || g->panels == NULL)) {
+    FN(run_biased)(g, scratch);
+  } else if (g->m == 1 || g->n == 1) {
     FN(run_gemv)(g, scratch);
   } else if (FN(is_tiny)(g)) {
     FN(run_tiny)(g);
