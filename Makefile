@@ -83,7 +83,8 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -Itensor -Iv
 # Lua errors unwind through the C functions of vm/, never through tensor/, which needs no tables
 # for that; debuggers have their own.
 TENSOR_FLAGS := $(C_FLAGS) $(if $(SANITIZE),,-fno-asynchronous-unwind-tables) \
-  -ffunction-sections $(if $(EMBED),-falign-functions=4 -falign-jumps=1 -falign-labels=1)
+  -ffunction-sections $(if $(EMBED),-falign-functions=4 -falign-jumps=1 -falign-labels=1 \
+  -falign-loops=1)
 VM_FLAGS := $(C_FLAGS) -ffunction-sections $(LUA_CFLAGS)
 DEPS = -MMD -MP
 
@@ -98,7 +99,7 @@ small_c := $(addprefix tensor/,backend.c device.c device_detour.c map.c pointwis
   $(filter-out vm/bind.c vm/bind_call.c vm/bind_forms.c vm/bind_index.c vm/bind_json.c vm/json.c \
     vm/inflate.c,$(wildcard vm/*.c))
 # In the embedded build that goes for all but the ways that every call takes, and the loops.
-fast_c := $(addprefix tensor/,backward.c context.c dispatch.c eval.c memory.c plan.c \
+fast_c := $(addprefix tensor/,backward.c dispatch.c memory.c plan.c \
     shape.c storage.c tape.c tensor.c) \
   $(addprefix tensor/cpu/,move.c pool.c reduce.c winograd.c) \
   $(addprefix tensor/ops/,copy.c fill.c gather.c index.c reduce.c \
@@ -144,7 +145,7 @@ first := $(wildcard stdlib/torch/init.lua stdlib/torch/class.lua $(addprefix nn/
   Criterion.lua))
 # The embedded build has no devices, and the digits are more than it may weigh.
 devices_lua := stdlib/torch/cuda.lua stdlib/cutorch/% nn/packages/cunn/% nn/packages/cudnn/% \
-  nn/containers/DataParallelTable.lua
+  nn/containers/DataParallelTable.lua stdlib/torch/GradScaler.lua
 packages := $(first) $(filter-out $(first) $(if $(EMBED),$(devices_lua)),$(sort \
   $(shell find stdlib nn -name '*.lua' $(if $(EMBED),,-o -name '*.gz') 2>/dev/null)))
 

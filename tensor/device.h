@@ -9,13 +9,6 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/internal.h"
 
-/* Can there be tensors elsewhere than on the CPU? What asks for it first costs nothing where not. */
-#ifdef MOONLET_EMBED
-#define TN_DEVICES 0
-#else
-#define TN_DEVICES 1
-#endif
-
 /* The plug-in's table, opened when first asked for; NULL: it cannot be had, and the context's
  * message says why. _loaded: for memory that it gave, so that it is there. */
 const tn_backend *tn__backend(tn_ctx *ctx);

@@ -140,7 +140,7 @@ static tn_status run(tn_call *call, tn_tensor *const *given) {
   s = call->op->shape(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) s = prepare(call, i, given[i]);
   if (s == TN_OK && call->ctx->recording != NULL) s = tn__plan_kernel(call);
-  else if (s == TN_OK && call->ctx->device == TN_CPU) s = call->op->run(call);
+  else if (s == TN_OK && (!TN_DEVICES || call->ctx->device == TN_CPU)) s = call->op->run(call);
   else if (s == TN_OK) s = tn__device_run(call);
   for (int i = 0; i < call->op->nout && s == TN_OK; i++) {
     if (given[i] == NULL) continue;

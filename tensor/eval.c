@@ -107,7 +107,7 @@ tn_status tn__reduce_to(tn_ctx *ctx, tn_tensor **t, const tn_meta *meta) {
   int64_t count = 1;
   for (int d = 0; d < meta->ndim; d++) count *= meta->sizes[d];
   if (!same && count != tn__numel(g)) {
-    const bool at_once = TN_DEVICES && g->storage->device != TN_CPU;
+    const bool at_once = tn__elsewhere(g);
     int64_t dims = 0;
     for (int d = 0; d < g->ndim; d++) { /* sums keep their dimension, so positions stay */
       int own = d - (g->ndim - meta->ndim);

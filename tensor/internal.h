@@ -14,6 +14,13 @@
 #define TN_CHUNK 1024 /* elements staged at a time by the pointwise driver */
 #define TN_GRAIN 16384 /* elements below which a loop is not worth handing to another thread */
 
+/* Can there be tensors elsewhere than on the CPU? What asks for it first costs nothing where not. */
+#ifdef MOONLET_EMBED
+#define TN_DEVICES 0
+#else
+#define TN_DEVICES 1
+#endif
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 typedef struct tn_allocator tn_allocator;
@@ -156,6 +163,11 @@ static inline int64_t tn__numel(const tn_tensor *t) {
 
 static inline char *tn__data(const tn_tensor *t) {
   return (char *)t->storage->data + t->offset * (int64_t)tn__item_size(t->dtype);
+}
+
+/* Does it lie on a device? */
+static inline bool tn__elsewhere(const tn_tensor *t) {
+  return TN_DEVICES && t->storage->device != TN_CPU;
 }
 
 static inline bool tn__tracked(const tn_tensor *t) {

@@ -87,7 +87,7 @@ tn_status tn_plan_begin(tn_ctx *ctx, tn_plan **out, int nin, tn_tensor *const *e
     return tn_fail(ctx, TN_EARG, "a plan cannot be begun while another one is made");
   }
   for (int i = 0; i < nin; i++) {
-    if (examples[i]->storage->device == TN_CPU) continue;
+    if (!tn__elsewhere(examples[i])) continue;
     return tn_fail(ctx, TN_EDEVICE, "input %d lies on a GPU: plans run on the CPU", i + 1);
   }
   tn_plan *p = calloc(1, sizeof *p);
@@ -268,7 +268,7 @@ static tn_status check_noted(tn_ctx *ctx, tn_recorder *r, int nout, tn_tensor *c
     }
   }
   for (int i = 0; i < nout; i++) {
-    if (outputs[i]->storage->device != TN_CPU) {
+    if (tn__elsewhere(outputs[i])) {
       return tn_fail(ctx, TN_EDEVICE, "output %d lies on a GPU: plans run on the CPU", i + 1);
     }
   }
@@ -377,7 +377,7 @@ static tn_status give(tn_ctx *ctx, const tn_tensor *to, const tn_tensor *from) {
   if (from->storage == to->storage && tn__same_view(from, to)) return TN_OK;
   to->storage->version++;
   const bool plain = tn__contiguous(from) && tn__contiguous(to);
-  if (from->storage->device != TN_CPU || !plain) return tn__copy_view(ctx, to, from);
+  if (tn__elsewhere(from) || !plain) return tn__copy_view(ctx, to, from);
   memmove(tn__data(to), tn__data(from), (size_t)tn__numel(to) * tn__item_size(to->dtype));
   return TN_OK;
 }

@@ -220,7 +220,7 @@ tn_status tn__plan_kernel(tn_call *call) {
   const bool noted = r->why[0] == 0;
   if (noted) look_away(r, &r->notes[notes], true);
   ctx->recording = NULL; /* what a kernel calls is a part of it */
-  tn_status s = ctx->device == TN_CPU ? call->op->run(call) : tn__device_run(call);
+  tn_status s = !TN_DEVICES || ctx->device == TN_CPU ? call->op->run(call) : tn__device_run(call);
   ctx->recording = plan;
   if (noted) look_away(r, &r->notes[notes], false);
   if (s != TN_OK) { /* the program may know how to go on */

@@ -673,7 +673,7 @@ static tn_status fused_gradient(tn_grad_call *g, int k, tn_tensor **out) {
   tn_tensor *d = g->dout[0], *in[MAX_OPERANDS] = {d, d, d, d, d};
   tn_dtype type = (tn_dtype)d->dtype;
   loop l;
-  if (TN_DEVICES && d->storage->device != TN_CPU) return tn__device_gradient(g, k, out);
+  if (tn__elsewhere(d)) return tn__device_gradient(g, k, out);
   l.p = g->attrs->f;
   l.compute = type == TN_F64 ? TN_COMPUTE_F64 : TN_COMPUTE_F32;
   l.kernel = gradient_kernel(pw, k, l.compute);

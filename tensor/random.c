@@ -43,7 +43,7 @@ tn_status tn__host_copy(tn_ctx *ctx, tn_tensor **made, const tn_tensor *of, tn_d
 }
 
 tn_status tn__host_like(tn_ctx *ctx, tn_tensor **made, tn_tensor *out, tn_dtype dtype) {
-  bool as_is = out->storage->device == TN_CPU && out->dtype == dtype && tn__contiguous(out);
+  bool as_is = !tn__elsewhere(out) && out->dtype == dtype && tn__contiguous(out);
   if (!as_is) return new_on_host(ctx, made, out, dtype);
   *made = tn_tensor_retain(out);
   return TN_OK;

@@ -141,7 +141,7 @@ static bool borrowed(const tn_storage *s) { return !s->inlined && s->capacity ==
 tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   if (borrowed(s)) {
     if (bytes <= s->bytes) return TN_OK;
-    if (s->device != TN_CPU) {
+    if (TN_DEVICES && s->device != TN_CPU) {
       tn_status status = tn__device_grow(ctx, s, bytes);
       if (status == TN_OK) resized(s, bytes);
       return status;

@@ -36,7 +36,7 @@ static tn_status on_host(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dt
   tn_tensor *moved = NULL;
   *out = NULL;
   tn__touch(t->storage);
-  tn_status s = t->storage->device == TN_CPU
+  tn_status s = !tn__elsewhere(t)
                     ? TN_OK : tn_tensor_to(ctx, &moved, t, TN_CPU, (tn_dtype)t->dtype);
   if (s == TN_OK) s = tn__contiguous_of(ctx, out, moved != NULL ? moved : t, dtype);
   tn_tensor_release(moved);

@@ -241,12 +241,12 @@ static int64_t position(const tn_tensor *t, int64_t index) {
 
 double tn_tensor_get(const tn_tensor *t, int64_t index) {
   tn__touch(t->storage);
-  if (t->storage->device != TN_CPU) return tn__device_get(t, position(t, index));
+  if (tn__elsewhere(t)) return tn__device_get(t, position(t, index));
   return tn__load(tn__data(t), (tn_dtype)t->dtype, position(t, index));
 }
 
 tn_status tn_tensor_read(tn_ctx *ctx, const tn_tensor *t, int64_t index, double *value) {
-  if (TN_DEVICES && t->storage->device != TN_CPU) {
+  if (tn__elsewhere(t)) {
     return tn__device_read(ctx, t, position(t, index), value);
   }
   *value = tn_tensor_get(t, index);
@@ -254,7 +254,7 @@ tn_status tn_tensor_read(tn_ctx *ctx, const tn_tensor *t, int64_t index, double 
 }
 
 void tn_tensor_put(tn_tensor *t, int64_t index, double value) {
-  if (t->storage->device != TN_CPU) tn__device_put(t, position(t, index), value);
+  if (tn__elsewhere(t)) tn__device_put(t, position(t, index), value);
   else tn__store(tn__data(t), (tn_dtype)t->dtype, position(t, index), value);
   tn_storage_touch(t->storage);
 }

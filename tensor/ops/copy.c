@@ -172,7 +172,7 @@ static tn_status repeat_run(tn_call *call) {
   const tn_tensor *x = call->in[0], *out = call->out[0];
   int ndim = out->ndim, extra = ndim - x->ndim;
   if (tn__numel(out) == 0) return TN_OK; /* of nothing there may be any number of repetitions */
-  if (out->storage->device == TN_CPU && x->storage->device == TN_CPU && repeat_at_once(call)) {
+  if (!tn__elsewhere(out) && !tn__elsewhere(x) && repeat_at_once(call)) {
     return TN_OK;
   }
   for (int64_t block = 0, blocks = 1;; block++) {

@@ -7,7 +7,7 @@
 #include "tensor/ops/lines.h"
 
 /* What reads the values of x itself, in the host's memory, is called in vain where they are not. */
-static bool on_device(const tn_tensor *x) { return TN_DEVICES && x->storage->device != TN_CPU; }
+static bool on_device(const tn_tensor *x) { return tn__elsewhere(x); }
 
 /* The smallest and the greatest of the values on a device, found there. */
 static tn_status extremes(tn_call *call, tn_tensor *x, double *low, double *high) {

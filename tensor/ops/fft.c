@@ -135,7 +135,7 @@ static tn_tensor *weighted(tn_eval *ep, tn_tensor *x, int dim, int64_t n, double
   int64_t shape[TN_MAX_DIMS];
   const int64_t half = n / 2 + 1;
   if (x == NULL) return NULL;
-  if (TN_DEVICES && x->storage->device != TN_CPU) return weighted_parts(ep, x, dim, n, factor);
+  if (tn__elsewhere(x)) return weighted_parts(ep, x, dim, n, factor);
   e.status = tn_tensor_new_on(e.ctx, &w, TN_CPU, TN_F64, 1, &half);
   if (e.status == TN_OK) {
     double *values = (double *)tn__data(w);

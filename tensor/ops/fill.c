@@ -39,7 +39,7 @@ static void zero_bytes(void *data, int64_t begin, int64_t end) {
 }
 
 tn_status tn__set_zero(tn_ctx *ctx, const tn_tensor *x) {
-  if (x->storage->device == TN_CPU && tn__contiguous(x)) {
+  if (!tn__elsewhere(x) && tn__contiguous(x)) {
     tn__pool_run(ctx->pool, tn__numel(x) * (int64_t)tn__item_size(x->dtype), 4 * TN_GRAIN,
                  zero_bytes, tn__data(x));
     return TN_OK;

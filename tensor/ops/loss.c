@@ -117,7 +117,7 @@ static tn_tensor *slope_there(tn_eval *e, const tn_grad_call *g) {
 /* zeros with -weight / total at the labels, times d */
 static tn_tensor *label_slope(tn_eval *e, const tn_grad_call *g) {
 #if TN_DEVICES
-  if (g->dout[0]->storage->device != TN_CPU) return slope_there(e, g);
+  if (tn__elsewhere(g->dout[0])) return slope_there(e, g);
 #endif
   targets t;
   const tn_tensor *weights = g->nin > 2 ? g->in[2] : NULL;
@@ -204,7 +204,7 @@ static tn_status cross_entropy_fused(tn_grad_call *g) {
 static tn_status cross_entropy_grad(tn_grad_call *g) {
   if (!g->need[0]) return TN_OK;
   if (g->dout[0] == NULL) return TN_OK;
-  const bool here = g->dout[0]->storage->device == TN_CPU; /* a device has a fused kernel */
+  const bool here = !tn__elsewhere(g->dout[0]); /* a device has a fused kernel */
   if (!g->create_graph && here) return cross_entropy_fused(g);
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *slope = label_slope(&e, g); /* d of nll_loss by the log-probabilities */

@@ -256,7 +256,7 @@ static tn_status send_product(tn_grad_call *g, tn_eval *ep, int i, tn_tensor *x,
   tn_tensor *into = g->into[i];
   if (x == NULL || y == NULL) return e.status;
   const bool here = into != NULL && x->dtype == into->dtype && y->dtype == into->dtype;
-  if (here && TN_DEVICES && into->storage->device != TN_CPU) {
+  if (here && tn__elsewhere(into)) {
     const tn_attrs sum = {.f = {1, 1}};
     e.status = tn_apply_inplace(g->ctx, TN_OP_addmm, 3, (tn_tensor *[]){into, x, y}, &sum);
     g->din[i] = NULL;

@@ -33,11 +33,11 @@ static tn_status one_hot_shape(tn_call *call) {
     if (n == 0) return tn_fail(call->ctx, TN_EARG, "the number of classes expected: no index "
                                "tells it");
     classes = 0;
-    if (TN_DEVICES && index->storage->device != TN_CPU) {
+    if (tn__elsewhere(index)) {
       tn_status s = top_class(call, &classes);
       if (s != TN_OK) return s;
     }
-    for (int64_t i = 0; i < n && index->storage->device == TN_CPU; i++) {
+    for (int64_t i = 0; i < n && !tn__elsewhere(index); i++) {
       const double value = tn_tensor_get(index, i) - call->ctx->index_base + 1;
       if (value > (double)classes) classes = value < 0x1p62 ? (int64_t)value : (int64_t)1 << 62;
     }

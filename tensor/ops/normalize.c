@@ -568,7 +568,7 @@ static tn_status composed(tn_grad_call *g) {
 
 static tn_status normalize_grad(tn_grad_call *g) {
   if (g->dout[0] == NULL) return TN_OK;
-  const bool here = g->dout[0]->storage->device == TN_CPU; /* a device has a fused kernel */
+  const bool here = !tn__elsewhere(g->dout[0]); /* a device has a fused kernel */
   return g->create_graph || !here ? composed(g) : fused(g);
 }
 

@@ -193,7 +193,7 @@ static tn_status update_there(tn_ctx *ctx, tn_tensor *const running[2], tn_tenso
 static tn_status update_both(tn_ctx *ctx, tn_tensor *const running[2], tn_tensor *const stats[2],
                              int64_t times, double momentum, double factor) {
 #if TN_DEVICES
-  if (stats[0]->storage->device != TN_CPU) {
+  if (tn__elsewhere(stats[0])) {
     return update_there(ctx, running, stats, times, momentum, factor);
   }
 #endif

@@ -25,7 +25,7 @@ static tn_status check_lists(tn_call *call, int each, bool gradients) {
 /* Is there a kernel that takes the list as it is? */
 static bool served(const tn_call *call, int each, bool steps) {
   const tn_tensor *first = call->in[0];
-  if (first->storage->device == TN_CPU || call->ctx->recording != NULL) return false;
+  if (!tn__elsewhere(first) || call->ctx->recording != NULL) return false;
   const tn_backend *b = tn__backend_loaded();
   if (b == NULL || b->kernels[call->code] == NULL) return false;
   for (int i = 0; i < call->nin; i++) {

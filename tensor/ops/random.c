@@ -166,7 +166,7 @@ static tn_status normal_of_compose(tn_call *call) {
   tn_tensor *mean = call->in[0], *deviation = call->in[1], *host = NULL, *noise = NULL;
   tn_tensor *like = DO2(add, mean, deviation); /* of the shape and type of the result */
   /* a device does not wait for that: there a negative one counts like a positive one */
-  const bool here = like != NULL && like->storage->device == TN_CPU;
+  const bool here = like != NULL && !tn__elsewhere(like);
   if (e.status == TN_OK && here) e.status = tn__host_copy(call->ctx, &host, deviation, TN_F64);
   for (int64_t i = 0, n = host != NULL ? tn__numel(host) : 0; i < n && e.status == TN_OK; i++) {
     e.status = check_deviation(call->ctx, tn_tensor_get(host, i));

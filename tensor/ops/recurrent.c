@@ -291,7 +291,7 @@ STEPS_ROW(rnn_layer_steps);
 static tn_tensor *last_steps(tn_eval *e, tn_tensor *lengths, int64_t hidden) {
   const int64_t batch = lengths->sizes[0];
   tn_tensor *values = NULL, *index = NULL;
-  if (lengths->storage->device != TN_CPU) { /* whose values nobody waits for */
+  if (tn__elsewhere(lengths)) { /* whose values nobody waits for */
     tn_attrs to = {.i = {TN_I64}, .ni = 1};
     index = tn__do(e, TN_OP_to, &to, 1, &lengths);
     if (e->status == TN_OK) {

@@ -24,7 +24,7 @@ tn_status tn__reduced_shape(tn_call *call, int first) {
   m->dtype = x->dtype;
   m->ndim = 0;
   if (wanted == TN_NONE) return TN_OK;
-  if (TN_DEVICES && TN_IS_DIM_SET(wanted) && x->storage->device != TN_CPU) {
+  if (TN_IS_DIM_SET(wanted) && tn__elsewhere(x)) {
     call->dim = TN_SEVERAL_DIMS(tn__reduced_dims(call->attrs, first, x->ndim));
   } else {
     tn_status s = tn__dim(call->ctx, wanted, x->ndim, &call->dim);

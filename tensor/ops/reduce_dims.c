@@ -66,7 +66,7 @@ static tn_status over_dims(tn_call *call, tn_opcode code, int at, int keep) {
   tn_tensor *x = call->in[0];
   tn_attrs attrs = *call->attrs;
   tn_eval e = tn__eval_begin(call->ctx);
-  if (TN_DEVICES && TN_IS_DIM_SET(wanted) && x->storage->device != TN_CPU) {
+  if (TN_IS_DIM_SET(wanted) && tn__elsewhere(x)) {
     unsigned mask;
     e.status = named_dims(call, wanted, &mask);
     attrs.i[at] = TN_DIM_SET(mask);

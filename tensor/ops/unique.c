@@ -255,7 +255,7 @@ static tn_status unique_of(tn_call *call, bool sorted, int at) {
   call->dim = -1;
   tn__touch(x->storage);
   if (wanted != TN_NONE) s = tn__dim(ctx, wanted, x->ndim, &call->dim);
-  if (TN_DEVICES && s == TN_OK && x->storage->device != TN_CPU) {
+  if (s == TN_OK && tn__elsewhere(x)) {
     s = unique_on_device(call, sorted, at);
     tn_set_grad_enabled(ctx, was);
     return s;

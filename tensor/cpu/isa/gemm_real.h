@@ -49,12 +49,13 @@ INLINE void FN(store_part)(REAL *p, VEC x, int count) {
 #endif
 }
 
-/* C's block of `rows` x `vecs` vectors. The constant arguments make the loops vanish and the
+/* C's block of `rows` x `vecs` vectors. What is added, beta times, is C itself or, with a step of 0, a
+ * bias. The constant arguments make the loops vanish and the
  * arrays registers. Rows of the scalar side are reached from every third one, which is as far as
  * one index register scaled by 1 and 2 goes. */
 INLINE void FN(block)(const int rows, const int vecs, int64_t k, const REAL *a, int64_t rs,
                       int64_t cs, const REAL *b, int64_t bs, REAL *c, int64_t ldc, REAL alpha,
-                      REAL beta, const REAL *bias) {
+                      REAL beta, const REAL *from, int64_t from_step) {
   VEC sum[MR][NV];
   const REAL *row[(MR + 2) / 3];
   UNROLL for (int i = 0; i < rows; i++)
@@ -76,19 +77,20 @@ INLINE void FN(block)(const int rows, const int vecs, int64_t k, const REAL *a, 
     UNROLL for (int v = 0; v < vecs; v++) {
       REAL *p = c + i * ldc + v * LANES;
       VEC y = sum[i][v] * alpha;
-      if (bias != NULL) FN(store)(p, y + FN(load)(bias + v * LANES));
-      else FN(store)(p, beta == 0 ? y : y + FN(load)(p) * beta);
+      FN(store)(p, beta == 0 ? y : y + FN(load)(from + i * from_step + v * LANES) * beta);
     }
   }
 }
 
 typedef void FN(kernel)(int64_t k, const REAL *a, int64_t rs, int64_t cs, const REAL *b,
-                        int64_t bs, REAL *c, int64_t ldc, REAL alpha, REAL beta, const REAL *bias);
+                        int64_t bs, REAL *c, int64_t ldc, REAL alpha, REAL beta, const REAL *from,
+                        int64_t from_step);
 #define KERNEL(rows, vecs) \
   static void FN(kernel_##rows##_##vecs)(int64_t k, const REAL *a, int64_t rs, int64_t cs, \
                                          const REAL *b, int64_t bs, REAL *c, int64_t ldc, \
-                                         REAL alpha, REAL beta, const REAL *bias) { \
-    FN(block)(rows, vecs, k, a, rs, cs, b, bs, c, ldc, alpha, beta, bias); \
+                                         REAL alpha, REAL beta, const REAL *from, \
+                                         int64_t from_step) { \
+    FN(block)(rows, vecs, k, a, rs, cs, b, bs, c, ldc, alpha, beta, from, from_step); \
   }
 #define KERNELS(rows) KERNEL(rows, 1) KERNEL(rows, 2)
 #define ENTRY(rows) {FN(kernel_##rows##_1), FN(kernel_##rows##_2)}
@@ -341,9 +343,10 @@ static void FN(run_strip)(const FN(plan) *p, const FN(strip) *s) {
     FN(kernel) *kernel = FN(kernels)[rows - 1][vecs - 1];
     REAL *c = s->c + i * (p->turned ? 1 : p->ldc);
     if (direct) {
-      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, c, p->ldc, p->alpha, s->beta, s->bias);
+      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, c, p->ldc, p->alpha, s->beta,
+             s->bias != NULL ? s->bias : c, s->bias != NULL ? 0 : p->ldc);
     } else {
-      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, s->tile, NR, 1, 0, NULL);
+      kernel(s->kb, a, s->rs, s->cs, s->b, s->bs, s->tile, NR, 1, 0, NULL, 0);
       FN(merge)(p, s->tile, rows, s->cols, c, s->beta, s->bias);
     }
   }
@@ -355,7 +358,7 @@ static void FN(run_block)(const FN(plan) *p, int64_t ic, int64_t jc, int64_t pc,
   int64_t mb = p->m - ic < p->mc ? p->m - ic : p->mc;
   FN(strip) s = {.a = p->a + ic * p->rs + pc * p->cs, .rs = p->rs, .cs = p->cs,
                  .mr = FN(even)(mb, MR, 1), .rows = mb, .kb = kb, .tile = tile,
-                 .beta = pc == 0 ? p->beta : 1};
+                 .beta = pc == 0 && p->bias == NULL ? p->beta : 1};
   s.tile_step = s.mr * s.rs;
   if (p->pack_a) {
     FN(pack_a)(p, s.a, mb, kb, s.mr, packed_a);
