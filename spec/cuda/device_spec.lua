@@ -80,6 +80,14 @@ describe('the plug-in', function()
     assert.is_nil(names and names:match('libcuda'))
   end)
 
+  it('stays below 25 MB', function()
+    if not plugin then return end
+    local file = assert(io.open(plugin, 'rb'))
+    local size = file:seek('end')
+    file:close()
+    assert.is_true(size < 25e6, ('%d bytes'):format(size))
+  end)
+
   it('is looked for where MOONLET_CUDA says', function()
     local function try(where)
       return (program.shell(('MOONLET_CUDA=%s %s -e "torch.randn(3):cuda()"')
