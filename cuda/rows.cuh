@@ -5,6 +5,7 @@
 
 #include "cuda/device.h"
 #include "cuda/elements.cuh"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 
 /* -- Elements ---------------------------------------------------------------------------------- */
@@ -188,15 +189,6 @@ static inline bool lies_contiguous(const tn_view &v) {
   return true;
 }
 
-static inline size_t bytes_of(int32_t dtype) {
-  static const unsigned char bytes[] = {
-#define X(NAME, word, type, torch7) sizeof(type),
-      TN_DTYPE_MAP(X)
-#undef X
-  };
-  return bytes[dtype];
-}
-
 /* Memory for the length of a call: what is launched before it goes may use it. */
 class workspace {
  public:
@@ -224,7 +216,7 @@ class packed {
       data = v.data;
       return;
     }
-    status = tn_cuda_alloc(device, (size_t)count_of(v) * bytes_of(dtype), &owned_);
+    status = tn_cuda_alloc(device, (size_t)count_of(v) * tn_item_size(dtype), &owned_);
     if (status != TN_OK) return;
     tn_view to = v;
     int64_t step = 1;

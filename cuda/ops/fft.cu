@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda/device.h"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 #include "cuda/lib/fft.h"
 
@@ -50,17 +51,6 @@ static bool is_contiguous(const tn_view &v) {
     step *= v.sizes[d];
   }
   return true;
-}
-
-static tn_status move(int device, tn_view to, const tn_view &from) {
-  tn_kernel_call call;
-  memset(&call, 0, sizeof call);
-  call.code = TN_OP_copy;
-  call.device = device;
-  call.nin = call.nout = 1;
-  call.in = &from;
-  call.out = &to;
-  return tn_cuda_move(&call);
 }
 
 /* Memory for a view's elements one after another, as floats or doubles; the caller frees it. */
@@ -155,7 +145,7 @@ static tn_status run(tn_kernel_call *call, tn_cuda_fft_kind kind, bool inverse) 
     const tn_view from = line_by_line(x, t.dim, t.in_complex);
     in = from;
     s = room_for(t.device, &in, t.dtype);
-    if (s == TN_OK) s = move(t.device, in, from);
+    if (s == TN_OK) s = tn_copy_items(t.device, in, from);
     if (s == TN_OK && kind == TN_CUDA_C2R) s = make_real_ends(t, in);
   }
   if (!in_place) {
@@ -164,7 +154,7 @@ static tn_status run(tn_kernel_call *call, tn_cuda_fft_kind kind, bool inverse) 
   }
   if (s == TN_OK) s = run_lines(t, in, out, !direct);
   if (s == TN_OK) s = scale_by(t, out, call->attrs->f[0]);
-  if (s == TN_OK && !in_place) s = move(t.device, line_by_line(y, t.dim, t.out_complex), out);
+  if (s == TN_OK && !in_place) s = tn_copy_items(t.device, line_by_line(y, t.dim, t.out_complex), out);
   if (in.data != x.data) tn_cuda_free(t.device, in.data);
   if (out.data != y.data) tn_cuda_free(t.device, out.data);
   return s;

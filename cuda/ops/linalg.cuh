@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cuda/device.h"
+#include "cuda/items.h"
 #include "cuda/launch.cuh"
 #include "cuda/lib/solver.h"
 
@@ -148,14 +149,7 @@ class linalg_job {
     return v;
   }
   void move(tn_view to, const tn_view &from) {
-    tn_kernel_call call;
-    memset(&call, 0, sizeof call);
-    call.code = TN_OP_copy;
-    call.device = device;
-    call.nin = call.nout = 1;
-    call.in = &from;
-    call.out = &to;
-    if (status == TN_OK) status = tn_cuda_move(&call);
+    if (status == TN_OK) status = tn_copy_items(device, to, from);
   }
 };
 

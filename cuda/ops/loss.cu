@@ -200,7 +200,7 @@ static tn_status gradient(tn_kernel_call *call, int nout) {
   }
   if (s != TN_OK || count_of(dx) == 0) return s;
   if (nout == 1) {
-    s = tn_cuda_check(cudaMemsetAsync(dx.data, 0, (size_t)count_of(dx) * bytes_of(dx.dtype),
+    s = tn_cuda_check(cudaMemsetAsync(dx.data, 0, (size_t)count_of(dx) * tn_item_size(dx.dtype),
                                       static_cast<cudaStream_t>(tn_cuda_stream())));
     if (s != TN_OK) return s;
     return tn_cuda_check(tn_launch(put_slopes, (uint64_t)((l.batch + BLOCK - 1) / BLOCK), BLOCK, 0,

@@ -444,7 +444,7 @@ extern "C" tn_status tn_cuda_normalize(tn_kernel_call *call) {
 }
 
 static tn_status clear(const tn_view &v) {
-  return tn_cuda_check(cudaMemsetAsync(v.data, 0, (size_t)count_of(v) * bytes_of(v.dtype),
+  return tn_cuda_check(cudaMemsetAsync(v.data, 0, (size_t)count_of(v) * tn_item_size(v.dtype),
                                        static_cast<cudaStream_t>(tn_cuda_stream())));
 }
 

@@ -233,19 +233,8 @@ static tn_view view_of(const matrices &x, int64_t batch) {
   return v;
 }
 
-static tn_status move(int device, tn_view to, const tn_view &from) {
-  tn_kernel_call call;
-  memset(&call, 0, sizeof call);
-  call.code = TN_OP_copy;
-  call.device = device;
-  call.nin = call.nout = 1;
-  call.in = &from;
-  call.out = &to;
-  return tn_cuda_move(&call);
-}
-
-static tn_status move(const product &p, const matrices &to, const matrices &from) {
-  return move(p.device, view_of(to, p.batch), view_of(from, p.batch));
+static tn_status copy_matrices(const product &p, const matrices &to, const matrices &from) {
+  return tn_copy_items(p.device, view_of(to, p.batch), view_of(from, p.batch));
 }
 
 /* Puts x into memory without gaps, which the caller frees, with its values or without. */
@@ -256,7 +245,7 @@ static tn_status pack(const product &p, matrices *x, bool values) {
   x->step = x->rows * x->columns;
   tn_status s = tn_cuda_alloc(p.device, static_cast<size_t>(p.batch * x->step) * tn_item_size(x->dtype),
                               &x->data);
-  return s == TN_OK && values ? move(p, *x, from) : s;
+  return s == TN_OK && values ? copy_matrices(p, *x, from) : s;
 }
 
 /* With operands that the library can read and a result that it can write. What it cannot add where
@@ -266,7 +255,7 @@ static tn_status ask_library(product p, bool turned) {
   if (is_bias(p) && !turned) s = run_library(p, true);
   if (s != TN_DECLINED) return s;
   if (p.c.data != nullptr && !is_addend(p, turned)) {
-    s = move(p, p.d, p.c);
+    s = copy_matrices(p, p.d, p.c);
     if (s != TN_OK) return s;
     p.c = p.d;
   }
@@ -287,7 +276,7 @@ static tn_status run_prepared(product p) {
     turned = false;
   }
   if (s == TN_OK) s = ask_library(p, turned);
-  if (s == TN_OK && p.d.data != asked.d.data) s = move(p, asked.d, p.d);
+  if (s == TN_OK && p.d.data != asked.d.data) s = copy_matrices(p, asked.d, p.d);
   if (p.a.data != asked.a.data) tn_cuda_free(p.device, p.a.data);
   if (p.b.data != asked.b.data) tn_cuda_free(p.device, p.b.data);
   if (p.d.data != asked.d.data) tn_cuda_free(p.device, p.d.data);
@@ -353,7 +342,7 @@ static tn_status add(product *p, const tn_kernel_call *call, bool column) {
   if (p->beta == 0) return TN_OK;
   if (m.data == nullptr) {
     p->c = p->d;
-    return move(call->device, out, m);
+    return tn_copy_items(call->device, out, m);
   }
   int64_t strides[TN_MAX_DIMS];
   tn_index_strides(&m, out.ndim, strides);
@@ -426,7 +415,7 @@ extern "C" tn_status tn_cuda_linear(tn_kernel_call *call) {
     for (int i = x.ndim - 1; i >= 0; i--) packed.strides[i] = step, step *= x.sizes[i];
     s = tn_cuda_alloc(call->device, static_cast<size_t>(step) * tn_item_size(x.dtype), &copy);
     packed.data = copy;
-    if (s == TN_OK) s = move(call->device, packed, x);
+    if (s == TN_OK) s = tn_copy_items(call->device, packed, x);
     flat_rows(packed, &rows);
   }
   p.a = rows;
