@@ -289,9 +289,16 @@ static int randint(lua_State *L) {
     lua_getfield(L, top, "dtype");
     bool named = !lua_isnil(L, -1);
     lua_pop(L, 1);
-    if (!named) {
+    if (!named) { /* in a table of our own: the caller's may be used again */
+      lua_newtable(L);
+      for (lua_pushnil(L); lua_next(L, top) != 0;) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_settable(L, -4);
+      }
       lua_pushliteral(L, "int64");
-      lua_setfield(L, top, "dtype");
+      lua_setfield(L, -2, "dtype");
+      lua_replace(L, top);
     }
   } else if (lua_type(L, top) != LUA_TSTRING) {
     lua_pushliteral(L, "int64");

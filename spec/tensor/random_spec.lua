@@ -309,6 +309,12 @@ describe('functions of PyTorch', function()
     assert.is_false(torch.isequal(p, b))
   end)
 
+  it('randint leaves the options as they are', function()
+    local options = {requires_grad = false}
+    assert.are.equal('int64', torch.randint(9, {2}, options).dtype)
+    assert.are.same({requires_grad = false}, options)
+  end)
+
   it('randint leaves out the upper bound, and gives int64', function()
     local x = torch.randint(0, 3, {1000})
     assert.equal('torch.LongTensor', x:type())
