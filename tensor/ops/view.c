@@ -38,7 +38,8 @@ static tn_status resolve(tn_call *call, int64_t count, int64_t *sizes, int *ndim
   return TN_OK;
 }
 
-/* Strides that show `x` with other sizes, if there are any (as numpy's reshape without a copy). */
+/* Strides that show `x`, which has elements, with other sizes, if there are any (as numpy's reshape
+ * without a copy). */
 static bool strides_for(const tn_tensor *x, int ndim, const int64_t *sizes, int64_t *strides) {
   int from = x->ndim - 1, to = ndim - 1;
   while (to >= 0) {
@@ -54,7 +55,7 @@ static bool strides_for(const tn_tensor *x, int ndim, const int64_t *sizes, int6
       want *= sizes[to--];
       if (want == have && (to < 0 || sizes[to] != 1)) break;
     }
-    if (want != have) return false;
+    if (want != have || (from < 0 && to >= 0 && sizes[to] != 1)) return false;
     from--;
   }
   return true;
@@ -66,7 +67,7 @@ static tn_status view_view(tn_call *call) {
   int ndim;
   tn_status s = resolve(call, tn__numel(x), sizes, &ndim);
   if (s != TN_OK) return s;
-  if (tn__contiguous(x)) tn__contiguous_strides(ndim, sizes, strides);
+  if (tn__contiguous(x) || tn__numel(x) == 0) tn__contiguous_strides(ndim, sizes, strides);
   else if (!strides_for(x, ndim, sizes, strides)) {
     return tn_fail(call->ctx, TN_ESHAPE,
                    "the elements lie too far apart for this view: use contiguous() or reshape()");
