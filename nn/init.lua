@@ -56,14 +56,20 @@ setmetatable(nn, {__index = load_name, __names = names})
 local kernels = setmetatable({}, {__index = function(_, name)
   return nn.THNN.kernels['torch.FloatTensor'][name]
 end})
-for _, name in ipairs {'Float', 'Double', 'Half', 'BFloat16', 'Cuda', 'CudaDouble'} do
-  local metatable = torch.getmetatable('torch.' .. name .. 'Tensor')
+-- A GPU's types are copies of these, if they are made later.
+local metatables = require('torch.core').metatables
+for _, name in ipairs {'Float', 'Double', 'Half', 'BFloat16', 'Cuda', 'CudaDouble', 'CudaHalf'} do
+  local metatable = rawget(metatables, 'torch.' .. name .. 'Tensor')
   if metatable then metatable.THNN = kernels end
 end
 torch.register_package('nn', nn)
 
 -- Files name the classes of Torch7's cudnn, which are nn's with other names.
-if packages.has('cudnn.classes') then torch.register_package('cudnn', require 'cudnn.classes') end
+if packages.has('cudnn.classes') then
+  torch.register_package('cudnn', setmetatable({}, {__index = function(_, name)
+    return require('cudnn.classes')[name] -- which takes this table's place
+  end}))
+end
 
 -- The bases are there at once: programs derive their own classes from them by name.
 require 'nn.Module'

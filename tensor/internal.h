@@ -104,6 +104,9 @@ tn_derived *tn__derived_new(tn_storage *s, const void *maker, const void *of, si
 void tn__derived_put(tn_storage *s, tn_derived *d);
 void tn__derived_free(tn_derived *d); /* NULL is accepted */
 
+/* TN_ENOMEM, with what is in use and what the limit is. */
+tn_status tn__no_memory(tn_ctx *ctx, size_t bytes);
+
 /* -- Tensors ----------------------------------------------------------------------------------- */
 
 typedef struct tn_node tn_node;

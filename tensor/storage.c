@@ -7,7 +7,7 @@
 enum { HEADER = 128 }; /* keeps the data that follows 64-byte aligned */
 _Static_assert(sizeof(tn_storage) <= HEADER, "a storage's header must fit before its data");
 
-static tn_status no_memory(tn_ctx *ctx, size_t bytes) {
+tn_status tn__no_memory(tn_ctx *ctx, size_t bytes) {
   tn_memory_stats s = tn__memory_stats(ctx->allocator);
   const size_t limit = tn__memory_limit(ctx->allocator);
   const tn_budget *budget = tn__memory_budget(ctx->allocator);
@@ -50,7 +50,7 @@ static void init(tn_storage *s, tn_ctx *ctx, void *data, size_t bytes, size_t bl
 static tn_status new_on_device(tn_ctx *ctx, tn_storage **out, size_t bytes) {
   size_t block = HEADER;
   tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
-  if (s == NULL) return no_memory(ctx, bytes);
+  if (s == NULL) return tn__no_memory(ctx, bytes);
   init(s, ctx, NULL, bytes, block);
   tn_status status = tn__device_attach(ctx, s, bytes);
   if (status != TN_OK) tn__free(ctx->allocator, s, block, bytes);
@@ -61,10 +61,10 @@ static tn_status new_on_device(tn_ctx *ctx, tn_storage **out, size_t bytes) {
 tn_status tn_storage_new(tn_ctx *ctx, tn_storage **out, size_t bytes) {
   *out = NULL;
   if (ctx->device != TN_CPU) return new_on_device(ctx, out, bytes);
-  if (bytes > TN_MOST_BYTES) return no_memory(ctx, bytes);
+  if (bytes > TN_MOST_BYTES) return tn__no_memory(ctx, bytes);
   size_t block = HEADER + bytes;
   tn_storage *s = tn__alloc(ctx->allocator, &block, bytes);
-  if (s == NULL) return no_memory(ctx, bytes);
+  if (s == NULL) return tn__no_memory(ctx, bytes);
   init(s, ctx, (char *)s + HEADER, bytes, block);
   s->inlined = true;
   *out = s;
@@ -76,7 +76,7 @@ tn_status tn_storage_borrow(tn_ctx *ctx, tn_storage **out, void *data, size_t by
   *out = NULL;
   size_t block = HEADER;
   tn_storage *s = tn__alloc(ctx->allocator, &block, TN_UNCOUNTED);
-  if (s == NULL) return no_memory(ctx, block);
+  if (s == NULL) return tn__no_memory(ctx, block);
   init(s, ctx, data, bytes, block);
   s->release = release;
   s->arg = arg;
@@ -156,7 +156,7 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
   if (bytes > room) {
     size_t capacity = bytes;
     void *data = bytes > TN_MOST_BYTES ? NULL : tn__alloc(s->allocator, &capacity, bytes);
-    if (data == NULL) return no_memory(ctx, bytes);
+    if (data == NULL) return tn__no_memory(ctx, bytes);
     memcpy(data, s->data, s->bytes);
     if (!s->inlined) tn__free(s->allocator, s->data, s->capacity, s->bytes);
     else tn__uncount(s->allocator, s->bytes); /* the old data goes with the header */
@@ -164,7 +164,7 @@ tn_status tn_storage_resize(tn_ctx *ctx, tn_storage *s, size_t bytes) {
     s->capacity = capacity;
     s->inlined = false;
   } else if (bytes != s->bytes) {
-    if (!tn__recount(s->allocator, s->bytes, bytes)) return no_memory(ctx, bytes);
+    if (!tn__recount(s->allocator, s->bytes, bytes)) return tn__no_memory(ctx, bytes);
   }
   resized(s, bytes);
   return TN_OK;

@@ -7,7 +7,7 @@ static tn_status allocate(tn_ctx *ctx, tn_tensor **out) {
   size_t size = sizeof(tn_tensor);
   tn_tensor *t = tn__alloc(ctx->allocator, &size, TN_UNCOUNTED);
   *out = t;
-  if (t == NULL) return tn_fail(ctx, TN_ENOMEM, "not enough memory for a tensor's header");
+  if (t == NULL) return tn__no_memory(ctx, sizeof *t);
   atomic_init(&t->refs, 1);
   t->ndim = 0;
   t->requires_grad = t->number = false;

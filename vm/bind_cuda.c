@@ -548,7 +548,10 @@ static bool reclaim(void *user) {
   return done;
 }
 
-void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
+/* cuda.open(cuda): puts all there is into the table. States of programs that never ask for a GPU open
+ * sooner without. */
+static int open_all(lua_State *L) {
+  binding *b = bind_state(L);
   static const luaL_Reg functions[] = {
       {"current_device", current_device}, {"set_device", set_device},
       {"get_device_name", get_device_name}, {"get_device_capability", get_device_capability},
@@ -572,18 +575,27 @@ void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
       {"query", event_query}, {"elapsed_time", event_elapsed_time}, {NULL, NULL}};
   static const luaL_Reg of_graphs[] = {{"finish", graph_finish}, {"abandon", graph_abandon},
                                        {"replay", graph_replay}, {NULL, NULL}};
-  static const luaL_Reg of_tensors[] = {{"pin_memory", pin_memory}, {"is_pinned", is_pinned},
-                                        {"copyAsync", copy_async}, {NULL, NULL}};
-  tn_set_reclaim(b->ctx, reclaim);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
   new_class(L, b, "moonlet.cuda.Stream", "torch.cuda.Stream", of_streams, stream_gc);
   new_class(L, b, "moonlet.cuda.Event", "torch.cuda.Event", of_events, event_gc);
   new_class(L, b, "moonlet.cuda.Graph", "torch.cuda.CapturedGraph", of_graphs, graph_gc);
+  lua_settop(L, 1);
+  bind_register(L, b, functions);
+  lua_getfield(L, LUA_REGISTRYINDEX, "moonlet.cuda.Stream");
+  lua_setfield(L, 1, "stream_methods");
+  return 0;
+}
+
+void bind_open_cuda(lua_State *L, binding *b, int cuda, int methods) {
+  static const luaL_Reg functions[] = {{"open", open_all}, {NULL, NULL}};
+  static const luaL_Reg of_tensors[] = {{"pin_memory", pin_memory}, {"is_pinned", is_pinned},
+                                        {"copyAsync", copy_async}, {NULL, NULL}};
+  tn_set_reclaim(b->ctx, reclaim);
   lua_pushvalue(L, methods);
   bind_register(L, b, of_tensors);
   lua_pushvalue(L, cuda);
   bind_register(L, b, functions);
-  lua_getfield(L, LUA_REGISTRYINDEX, "moonlet.cuda.Stream");
-  lua_setfield(L, cuda, "stream_methods");
   lua_pop(L, 2);
 }
 

@@ -4,7 +4,10 @@ local torch = require 'torch'
 local core = require 'torch.core'
 
 local cuda = core.cuda
-if not cuda.Stream then return cuda end -- in a sandbox, or in the embedded build
+setmetatable(cuda, nil)
+if not cuda.open then return cuda end -- in a sandbox, or in the embedded build
+cuda.open(cuda)
+cuda.open = nil
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local function check_function(name, f)

@@ -76,7 +76,7 @@ end
 setmetatable(core.cuda, {
   __index = function(cuda, name)
     setmetatable(cuda, nil)
-    if cuda.Stream then require('torch.cuda') end
+    if cuda.open then require('torch.cuda') end -- not in a sandbox, or in the embedded build
     return rawget(cuda, name)
   end,
 })
@@ -130,8 +130,8 @@ if core.device_types then
   end)
 end
 local function is_device_type(name)
-  return type(name) == 'string' and (name:find('^Cuda%u?%l*%d*%u?%l*Tensor$')
-    or name:find('^Cuda%u?%l*%d*%u?%l*Storage$')) and core.device_types ~= nil
+  return type(name) == 'string' and core.device_types ~= nil
+    and (name:find('^Cuda%w*Tensor$') or name:find('^Cuda%w*Storage$'))
 end
 
 -- torch.Generator() makes a source of random numbers; files keep its state.
