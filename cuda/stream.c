@@ -22,20 +22,27 @@ void tn_cuda_make_current(int device, int stream) { current[device] = (unsigned 
 
 /* -- Streams ----------------------------------------------------------------------------------- */
 
+enum { FOR_CAPTURES = 4 }; /* places that only streams of captures may take */
+
 /* The free one, or the one that fewest hold, of those of this priority; else a place for a new one,
  * if there is one. Streams that capture are for nothing else: events that mark the end of a block's
- * use must not get into a graph. */
+ * use must not get into a graph; so some places are theirs. Other ones, where no place is left, are
+ * shared whatever their priority, which is only a wish. */
 static int pick(int device, int priority) {
-  int best = 0, place = 0;
+  const bool captures = priority == TN_CUDA_FOR_CAPTURE;
+  int best = 0, any = 0, place = 0;
   for (int s = 1; s < TN_CUDA_STREAMS; s++) {
+    const int held = streams[device][s].holders, has = streams[device][s].priority;
     if (streams[device][s].handle == NULL) {
-      if (place == 0) place = s;
-    } else if (streams[device][s].priority == priority &&
-               (best == 0 || streams[device][s].holders < streams[device][best].holders)) {
-      best = s;
+      const bool may = captures || s < TN_CUDA_STREAMS - FOR_CAPTURES;
+      if (may && (place == 0 || captures)) place = s;
+      continue;
     }
+    if (has == priority && (best == 0 || held < streams[device][best].holders)) best = s;
+    if (has != TN_CUDA_FOR_CAPTURE && (any == 0 || held < streams[device][any].holders)) any = s;
   }
-  return best != 0 && (place == 0 || streams[device][best].holders == 0) ? best : place;
+  if (best != 0 && (place == 0 || streams[device][best].holders == 0)) return best;
+  return place != 0 || captures ? place : any;
 }
 
 static tn_status make(int device, int stream, int priority) {
@@ -56,7 +63,7 @@ tn_status tn_cuda_stream_new(int device, int priority, int *stream) {
   if (tn_cuda_is_lost()) return tn_cuda_lost();
   pthread_mutex_lock(&lock);
   const int at = pick(device, priority);
-  if (at == 0) s = tn_cuda_fail(TN_EDEVICE, "all streams of other priorities are in use");
+  if (at == 0) s = tn_cuda_fail(TN_EDEVICE, "all streams are in use");
   else if (streams[device][at].handle == NULL) s = make(device, at, priority);
   if (s == TN_OK) {
     streams[device][at].holders++;

@@ -131,6 +131,10 @@ describe('streams', function()
       cuda.current_stream():wait_stream(all[i])
     end
     assert.are.equal(10100, x:cpu():sum())
+    assert.is_true(cuda.Stream('cuda:0', -1):query()) -- of another priority, which is only a wish
+    local graph = cuda.graph(function() x:add(1) end) -- graphs have places of their own
+    graph()
+    assert.are.equal(10200, x:cpu():sum())
     all = nil -- luacheck: ignore
     collectgarbage()
     collectgarbage()
