@@ -31,18 +31,6 @@ static void release_plan(plan *p) {
 
 /* -- Reading the keys -------------------------------------------------------------------------- */
 
-/* On the host: the values are looked at here. *out is a new reference. */
-static tn_status on_host(tn_ctx *ctx, tn_tensor **out, tn_tensor *t, tn_dtype dtype) {
-  tn_tensor *moved = NULL;
-  *out = NULL;
-  tn__touch(t->storage);
-  tn_status s = !tn__elsewhere(t)
-                    ? TN_OK : tn_tensor_to(ctx, &moved, t, TN_CPU, (tn_dtype)t->dtype);
-  if (s == TN_OK) s = tn__contiguous_of(ctx, out, moved != NULL ? moved : t, dtype);
-  tn_tensor_release(moved);
-  return s;
-}
-
 static bool on_device(const plan *p) { return TN_DEVICES && p->ctx->device != TN_CPU; }
 
 /* A new reference to the key where the lists are made. */
@@ -62,7 +50,7 @@ static tn_status take_indices(plan *p, tn_tensor *key, int d, int64_t size) {
                    tn_dtype_name((tn_dtype)key->dtype));
   }
   if (on_device(p)) return on_place(p, &p->index[d], key);
-  tn_status s = on_host(p->ctx, &values, key, TN_I64);
+  tn_status s = tn__host_of(p->ctx, &values, key, TN_I64);
   if (s == TN_OK) s = tn_tensor_new(p->ctx, &own, TN_I64, key->ndim, key->sizes);
   int64_t n = s == TN_OK ? tn__numel(own) : 0;
   for (int64_t i = 0; i < n && s == TN_OK; i++) {
@@ -107,7 +95,7 @@ static tn_status take_mask(plan *p, const tn_tensor *x, tn_tensor *key, int d) {
                    tn__shape_text(b, x->ndim, x->sizes));
   }
   if (on_device(p)) return list_mask(p, key, d);
-  tn_status s = on_host(p->ctx, &flat, key, TN_U8);
+  tn_status s = tn__host_of(p->ctx, &flat, key, TN_U8);
   const int64_t n = s == TN_OK ? tn__numel(flat) : 0;
   const uint8_t *set = s == TN_OK ? (const uint8_t *)tn__data(flat) : NULL;
   for (int64_t i = 0; i < n; i++) count += set[i] != 0;

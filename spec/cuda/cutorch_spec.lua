@@ -156,6 +156,22 @@ describe('cutorch', function()
 end)
 
 describe('cudnn', function()
+  it('has switches that convolutions follow', function()
+    cudnn.benchmark = true
+    assert.is_true(torch.cuda.cudnn().benchmark)
+    assert.is_true(cudnn.fastest)
+    cudnn.fastest = false
+    assert.is_false(cudnn.benchmark)
+    cudnn.setDeterministic(true)
+    assert.is_true(torch.cuda.cudnn().deterministic)
+    cudnn.setDeterministic(false)
+    cudnn.enabled = false
+    assert.is_false(torch.cuda.cudnn().enabled)
+    cudnn.enabled = true
+    cudnn.verbose = true -- for show
+    assert.is_true(cudnn.verbose)
+  end)
+
   it('has layers by its names', function()
     for name in ([[SpatialConvolution SpatialFullConvolution VolumetricConvolution
         VolumetricFullConvolution TemporalConvolution SpatialMaxPooling SpatialAveragePooling

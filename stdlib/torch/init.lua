@@ -73,13 +73,22 @@ function torch.autocast(dtype, ...)
 end
 
 -- What torch.cuda has besides C's functions is loaded when something of it is first asked for.
-setmetatable(core.cuda, {
-  __index = function(cuda, name)
-    setmetatable(cuda, nil)
-    if cuda.open then require('torch.cuda') end -- not in a sandbox, or in the embedded build
-    return rawget(cuda, name)
-  end,
-})
+local function open_cuda(cuda, name)
+  setmetatable(cuda, nil)
+  if cuda.open then require('torch.cuda') end -- not in a sandbox, or in the embedded build
+  return rawget(cuda, name)
+end
+-- What can be completed at a prompt besides what is there.
+local function cuda_names(cuda)
+  local before, names = {}, {}
+  for name in pairs(cuda) do before[name] = true end
+  open_cuda(cuda)
+  for name in pairs(cuda) do
+    if not before[name] then names[#names + 1] = name end
+  end
+  return names
+end
+setmetatable(core.cuda, {__index = open_cuda, __names = cuda_names})
 
 -- ---------------------------------------------------------------------------------------------
 -- Tensor types: `torch.FloatTensor` is a callable table, through which methods can be added.

@@ -18,8 +18,8 @@
 
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/im2col.h"
-#include "tensor/cpu/winograd.h"
 #include "tensor/cpu/prepared.h"
+#include "tensor/cpu/winograd.h"
 #include "tensor/ops/lines.h"
 
 /* Elements of a tile's matrix: half of a second-level cache. */
@@ -496,7 +496,7 @@ static tn_status convolve_run(tn_call *call) { return run(call, SMALL); }
 static tn_status convolve_input_run(tn_call *call) { return run(call, LARGE); }
 static tn_status convolve_weight_run(tn_call *call) { return run(call, KERNEL); }
 
-#define CONVOLVE_ROW(name_, flags_, onnx_, doc_)                                                          \
+#define CONVOLVE_ROW(name_, flags_, onnx_, doc_)                                                  \
   const tn_op tn__op_##name_ = {.name = #name_, .convention = 'N', .nout = 1,                     \
                                 .flags = TN_FLOATS | TN_INTEGERS | flags_,                        \
                                 .saves = TN_SAVE_A | TN_SAVE_B, .low = -2, .high = 2,             \

@@ -6,9 +6,6 @@
 #include "tensor/device.h"
 #include "tensor/ops/lines.h"
 
-/* What reads the values of x itself, in the host's memory, is called in vain where they are not. */
-static bool on_device(const tn_tensor *x) { return tn__elsewhere(x); }
-
 /* The smallest and the greatest of the values on a device, found there. */
 static tn_status extremes(tn_call *call, tn_tensor *x, double *low, double *high) {
   tn_eval e = tn__eval_begin(call->ctx);
@@ -154,7 +151,7 @@ HISTC_ROW(bhistc, "histc of each row of a matrix.")
 static tn_status labels_range(tn_call *call, int64_t *bottom, int64_t *top) {
   tn_tensor *flat;
   tn__touch(call->in[0]->storage);
-  if (on_device(call->in[0])) {
+  if (tn__elsewhere(call->in[0])) {
     double low = 0, high = 0;
     tn_status s = extremes(call, call->in[0], &low, &high);
     *bottom = low > -0x1p62 ? (int64_t)low : INT64_MIN;
@@ -385,7 +382,7 @@ static tn_status histogram_compose(tn_call *call) {
   tn_tensor *wide = NULL;
   tn_status s = bins_of(call, &bins);
   tn__touch(x->storage);
-  if (on_device(x)) {
+  if (tn__elsewhere(x)) {
     if (s == TN_OK && tn__numel(x) > 0) s = extremes(call, x, &low, &high);
     if (s == TN_OK) s = range_of(call, NULL, tn__numel(x), &low, &high);
   } else {

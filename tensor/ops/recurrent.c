@@ -303,15 +303,14 @@ static tn_tensor *last_steps(tn_eval *e, tn_tensor *lengths, int64_t hidden) {
     return tn__with_sizes(e, TN_OP_expand, index, 3, (int64_t[]){1, batch, hidden});
   }
   tn__touch(lengths->storage);
-  e->status = tn__host_of(e->ctx, &values, lengths, TN_I64);
+  e->status = tn__contiguous_of(e->ctx, &values, lengths, TN_I64);
   if (e->status == TN_OK) {
-    e->status = tn_tensor_new_on(e->ctx, &index, TN_CPU, TN_I64, 3, (int64_t[]){1, batch, hidden});
+    e->status = tn_tensor_new(e->ctx, &index, TN_I64, 3, (int64_t[]){1, batch, hidden});
   }
   for (int64_t i = 0; e->status == TN_OK && i < batch * hidden; i++) {
     const int64_t length = ((const int64_t *)tn__data(values))[i / hidden];
     ((int64_t *)tn__data(index))[i] = length - 1 + e->ctx->index_base;
   }
-  if (e->status == TN_OK) e->status = tn__send(e->ctx, &index);
   tn_tensor_release(values);
   return e->status == TN_OK ? tn__temp(e, index) : NULL;
 }

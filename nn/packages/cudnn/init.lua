@@ -5,9 +5,23 @@ require 'nn'
 local cudnn = require 'cudnn.classes'
 local cuda = require('torch').cuda
 
--- Switches that programs set. Algorithms are chosen and remembered without them.
-cudnn.benchmark, cudnn.fastest, cudnn.verbose = false, false, false
-cudnn.force_convert, cudnn.useTensorCores = false, true
+-- Switches that programs set: these are torch.cuda.cudnn's, and the others are for show.
+local SWITCHES = {benchmark = 'benchmark', fastest = 'benchmark', deterministic = 'deterministic',
+  enabled = 'enabled'}
+local metatable = getmetatable(cudnn)
+local class_of = metatable.__index
+
+function metatable.__index(tbl, name)
+  if SWITCHES[name] then return cuda.cudnn()[SWITCHES[name]] end
+  return class_of(tbl, name)
+end
+
+function metatable.__newindex(tbl, name, value)
+  if SWITCHES[name] then cuda.cudnn {[SWITCHES[name]] = value and true or false}
+  else rawset(tbl, name, value) end
+end
+
+cudnn.verbose, cudnn.force_convert, cudnn.useTensorCores = false, false, true
 cudnn.version = cuda.cudnn_version and cuda.cudnn_version() or 9000
 cudnn.numHandles = 1
 cudnn.convert = require 'cudnn.convert'
