@@ -1,5 +1,6 @@
 -- Attention on a GPU beside the CPU's: values, gradients, and gradients with a graph of their own.
 local torch = require 'torch'
+local masks = require 'spec.support.attention_masks'
 local tensors = require 'spec.support.tensors'
 
 if not torch.cuda.is_available() then return end
@@ -63,20 +64,6 @@ local function check(dtype, sizes, given)
   end
 end
 
-local function numbers(_, heads, length, keys) return torch.randn(heads, length, keys) end
-
-local function truths(batch, _, length, keys)
-  local mask = torch.rand(batch, 1, length, keys):gt(0.3)
-  mask:select(4, 1):fill(1)
-  return mask
-end
-
-local function padding(batch, _, _, keys)
-  local mask = torch.ones(batch, 1, 1, keys):byte()
-  mask[{{1}, {}, {}, {math.floor(keys / 2), keys}}] = 0
-  return mask
-end
-
 for _, dtype in ipairs {'float64', 'float32'} do
   describe('attention on a GPU in ' .. dtype, function()
     it('goes over many tiles', function()
@@ -95,7 +82,7 @@ for _, dtype in ipairs {'float64', 'float32'} do
     end)
 
     it('heeds masks', function()
-      for _, mask in ipairs {numbers, truths, padding} do
+      for _, mask in ipairs {masks.numbers, masks.truths, masks.padding} do
         check(dtype, {2, 2, 2, 20, 70, 16, 16}, {mask = mask, twice = true})
         check(dtype, {2, 2, 1, 20, 70, 5, 3}, {mask = mask, strided = true, causal = true})
       end
@@ -188,7 +175,7 @@ for _, dtype in ipairs {'float16', 'bfloat16'} do
     end)
 
     it('heeds masks', function()
-      for _, mask in ipairs {numbers, truths, padding} do
+      for _, mask in ipairs {masks.numbers, masks.truths, masks.padding} do
         check(dtype, {2, 2, 2, 20, 70, 16, 16}, {mask = mask})
         check(dtype, {2, 2, 1, 35, 70, 16, 8}, {mask = mask, strided = true, causal = true})
       end

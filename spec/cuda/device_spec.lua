@@ -2,6 +2,7 @@
 -- where there is one, results are compared with the CPU's.
 local torch = require('torch')
 local program = require('spec.vm.program')
+local near = require('spec.cuda.compare').near
 local unpack = table.unpack or unpack
 
 local available = torch.cuda.is_available()
@@ -146,21 +147,6 @@ end
 -- With a GPU.
 
 local TOLERANCE = { float64 = 1e-12, float32 = 1e-5, float16 = 2e-2, bfloat16 = 1e-1 }
-
--- Equal, both NaN, or apart by at most so much of the larger one (or of 1).
-local function near(a, b, tolerance, what)
-  a, b = a:cpu():double():view(-1), b:double():view(-1)
-  local nan = torch.ne(a, a)
-  assert.is_true(torch.equal(nan, torch.ne(b, b)), what .. ': NaN')
-  local same = torch.eq(a, b)
-  same:cmax(nan)
-  local size = torch.cmax(torch.abs(a), torch.abs(b)):clamp(1, math.huge)
-  local apart = torch.cdiv(torch.abs(torch.csub(a, b)), size):maskedFill(same, 0)
-  if apart:max() <= tolerance then return assert.is_true(true) end
-  local _, at = apart:max(1)
-  local i = at[1]
-  assert.is_true(false, ('%s: %.17g, expected %.17g'):format(what, a[i], b[i]))
-end
 
 local function inputs_of(op)
   local n = 0

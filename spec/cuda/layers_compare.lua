@@ -1,6 +1,7 @@
 --- For specs of operations on a GPU: the same call on the CPU and there.
 local torch = require 'torch'
 local assert = require 'luassert'
+local shared = require 'spec.cuda.compare'
 local unpack = table.unpack or unpack
 
 local compare = {}
@@ -11,21 +12,7 @@ compare.FLOATS = {'float32', 'float64', 'float16', 'bfloat16'}
 
 --- Equal, both NaN, or apart by at most so much.
 function compare.near(got, expected, tolerance, what)
-  assert.are.same(expected:size():totable(), got:size():totable(), what .. ': size')
-  assert.are.equal(expected.dtype, got.dtype, what .. ': dtype')
-  if expected:nElement() == 0 then return end
-  local a = got:detach():cpu():double():contiguous():view(-1)
-  local b = expected:detach():double():contiguous():view(-1)
-  local nan = torch.ne(b, b)
-  assert.is_true(torch.equal(torch.ne(a, a), nan), what .. ': NaN')
-  local same = torch.eq(a, b)
-  same:cmax(nan)
-  local size = torch.cmax(torch.abs(a), torch.abs(b)):clamp(1, math.huge)
-  local apart = torch.cdiv(torch.abs(torch.csub(a, b)), size):maskedFill(same, 0)
-  local most, at = apart:max(1)
-  if most[1] <= tolerance then return assert.is_true(true) end
-  local i = at[1]
-  assert.is_true(false, ('%s: %.17g, expected %.17g at %d'):format(what, a[i], b[i], i))
+  return shared.near(got:detach(), expected:detach(), tolerance, what)
 end
 
 -- What these specs are about; sums and the like have specs of their own.

@@ -1,5 +1,6 @@
 -- scaled_dot_product_attention over several blocks, beside the formula: values, first and second
 -- gradients.
+local masks = require 'spec.support.attention_masks'
 local tensors = require 'spec.support.tensors'
 
 local attention = torch.scaled_dot_product_attention
@@ -56,20 +57,6 @@ local function check(dtype, sizes, given)
   end
 end
 
-local function numbers(_, heads, length, keys) return torch.randn(heads, length, keys) end
-
-local function truths(batch, _, length, keys)
-  local mask = torch.rand(batch, 1, length, keys):gt(0.3)
-  mask:select(4, 1):fill(1)
-  return mask
-end
-
-local function padding(batch, _, _, keys)
-  local mask = torch.ones(batch, 1, 1, keys):byte()
-  mask[{{1}, {}, {}, {math.floor(keys / 2), keys}}] = 0
-  return mask
-end
-
 for _, dtype in ipairs {'float64', 'float32'} do
   describe('attention in ' .. dtype, function()
     it('goes over many blocks', function()
@@ -88,7 +75,7 @@ for _, dtype in ipairs {'float64', 'float32'} do
     end)
 
     it('heeds masks', function()
-      for _, mask in ipairs {numbers, truths, padding} do
+      for _, mask in ipairs {masks.numbers, masks.truths, masks.padding} do
         check(dtype, {2, 2, 2, 70, 129, 16, 16}, {mask = mask})
         check(dtype, {2, 2, 1, 70, 129, 5, 3}, {mask = mask, strided = true, causal = true})
       end
