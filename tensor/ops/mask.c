@@ -124,7 +124,7 @@ static tn_status maskedSelect_run(tn_call *call) {
 static tn_status maskedSelect_grad(tn_grad_call *g) {
   tn_eval e = tn__eval_begin(g->ctx);
   tn_tensor *zeros = tn__zeros(&e, &g->meta[0]);
-  g->din[0] = 
+  g->din[0] =
       tn__keep(&e, tn__do_into(&e, TN_OP_maskedCopy, NULL, 3,
                                (tn_tensor *[]){zeros, g->in[1], g->dout[0]}));
   return tn__eval_end(&e);

@@ -571,8 +571,9 @@ static bool run_packed(tn_call *call, tn_tensor *out, tn_tensor *x, int64_t rows
   const size_t item = tn__item_size(w->dtype);
   const int64_t n = w->sizes[0], k = w->sizes[1];
   tn_storage *keep = tn__weight_in_use(call, 1);
-  if ((w->dtype != TN_F32 && w->dtype != TN_F64) || keep == NULL || !tn__contiguous(w)) return false;
-  if (out->dtype != w->dtype || (bias != NULL && !tn__contiguous(bias))) return false;
+  if (keep == NULL || (w->dtype != TN_F32 && w->dtype != TN_F64)) return false;
+  if (!tn__contiguous(w) || out->dtype != w->dtype) return false;
+  if (bias != NULL && !tn__contiguous(bias)) return false;
   tn_gemm g = {.tb = true, .m = rows, .n = n, .k = k, .alpha = 1, .b = tn__data(w),
                .ldb = k, .c = tn__data(out), .ldc = n};
   tn_prepared *p = tn__prepared_panels(keep, &g, item);
