@@ -56,12 +56,8 @@ setmetatable(nn, {__index = load_name, __names = names})
 local kernels = setmetatable({}, {__index = function(_, name)
   return nn.THNN.kernels['torch.FloatTensor'][name]
 end})
--- A GPU's types are copies of these, if they are made later.
-local metatables = require('torch.core').metatables
-for _, name in ipairs {'Float', 'Double', 'Half', 'BFloat16', 'Cuda', 'CudaDouble', 'CudaHalf'} do
-  local metatable = rawget(metatables, 'torch.' .. name .. 'Tensor')
-  if metatable then metatable.THNN = kernels end
-end
+torch.register_member('THNN', kernels,
+  {float32 = true, float64 = true, float16 = true, bfloat16 = true})
 torch.register_package('nn', nn)
 
 -- Files name the classes of Torch7's cudnn, which are nn's with other names.

@@ -22,6 +22,28 @@ describe('types of a GPU', function()
     assert.is_nil(torch.dtype_name('torch.CudaFloatTensor'))
   end)
 
+  it('have the members that were registered before and after they were made', function()
+    local output, status = program.run('-', [[
+      torch.register_member('before', 'b', {float32 = true})
+      local types = {}
+      for i, name in ipairs {'Cuda', 'CudaLong'} do
+        types[i] = torch.getmetatable('torch.' .. name .. 'Tensor')
+      end
+      torch.register_member('after', 'a', {int64 = true})
+      torch.register_member('all', '*')
+      for _, mt in ipairs(types) do print(mt.before, mt.after, mt.all) end
+      local x, n = torch.FloatTensor(1), torch.LongTensor(1)
+      print(x.before, x.after, x.all, n.before, n.after, n.all, x:storage().all)
+      print(pcall(torch.register_member, 'x', 1, 'float32'))]])
+    assert.equal(0, status, output)
+    assert.equal([[
+b	nil	*
+nil	a	*
+b	nil	*	nil	a	*	nil
+false	torch.register_member: expected (string, anything [, table]), got (string, number, string)
+]], output)
+  end)
+
   if available then return end
   it('say without a GPU why there can be no such tensor', function()
     for _, f in ipairs { function() return torch.CudaTensor(2, 3) end,

@@ -1,8 +1,16 @@
 -- Memory: freed when nothing uses it, and a Lua error when there is none.
+
+-- What a graph holds of Lua goes a collection after the graph: specs before this one may have left
+-- chains of them, so collect until nothing more goes.
 local function settle()
-  collectgarbage()
-  collectgarbage()
-  return torch.memory()
+  local last = torch.memory()
+  while true do
+    collectgarbage()
+    collectgarbage()
+    local now = torch.memory()
+    if now.live == last.live and now.storages == last.storages then return now end
+    last = now
+  end
 end
 
 local function fails(f, ...)

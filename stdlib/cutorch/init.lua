@@ -2,7 +2,6 @@
 -- of it goes through torch.cuda. Where no GPU can be used, requiring it is an error that says why:
 -- old programs ask pcall(require, 'cutorch') and go on without.
 local torch = require 'torch'
-local core = require 'torch.core'
 local streams = require 'cutorch.streams'
 local cuda = torch.cuda
 
@@ -187,14 +186,6 @@ for _, name in ipairs {'createCudaUVATensor', 'toFloatUVATensor', 'toCudaUVATens
   cutorch[name] = function()
     error(('cutorch.%s: memory that host and GPU share is not supported: use :cuda() and :float()')
       :format(name), 2)
-  end
-end
-
--- x:copyAsync(y): the copy is one more thing that the GPU does in its order.
-core.device_types()
-for name, mt in pairs(core.metatables) do
-  if name:find('Tensor$') and rawget(mt, 'copyAsync') == nil then
-    mt.copyAsync = function(x, y) return x:copy(y) end
   end
 end
 

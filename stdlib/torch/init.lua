@@ -153,6 +153,20 @@ do
   function mt.read(generator, file) generator:setRNGState(file:readObject()) end
 end
 
+--- torch.register_member(name, value [, dtypes]): tensors have the member `name`, those of a GPU
+-- too; those of {float32 = true, ...} alone, if a table is given.
+function torch.register_member(name, value, dtypes)
+  if type(name) ~= 'string' or (dtypes ~= nil and type(dtypes) ~= 'table') then
+    error(('torch.register_member: expected (string, anything [, table]), got (%s, %s, %s)')
+      :format(type(name), type(value), type(dtypes)), 2)
+  end
+  for type_name, mt in pairs(core.metatables) do
+    if is_tensor_type(type_name) and (not dtypes or dtypes[core.dtype_name(type_name)]) then
+      mt[name] = value
+    end
+  end
+end
+
 -- x:data(), x:cdata(): see torch.ffi.
 for _, name in ipairs {'data', 'cdata'} do
   torch[name] = function(...) return require('torch.ffi')[name](...) end
@@ -281,9 +295,7 @@ for module, names in pairs(written_in_lua) do
   for name in functions:gmatch('%S+') do torch[name] = deferred(module, name) end
   for name in methods:gmatch('%S+') do
     torch[name] = deferred(module, name)
-    for key, mt in pairs(core.metatables) do
-      if is_tensor_type(key) then mt[name] = torch[name] end
-    end
+    torch.register_member(name, torch[name])
   end
 end
 
